@@ -1,0 +1,57 @@
+"""Video classification the scikit-learn way."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .classifier import GRUClassifier
+    from .datasets import load_video_folder, load_video_manifest
+    from .decoding import read_frames
+    from .errors import VideoDecodeError
+    from .featurizer import ResNet50FrameFeaturizer
+    from .generated import make_order_videos
+    from .pipeline import make_video_classifier
+    from .scaling import FrameWise
+    from .videos import VideoClip
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FrameWise",
+    "GRUClassifier",
+    "ResNet50FrameFeaturizer",
+    "VideoClip",
+    "VideoDecodeError",
+    "load_video_folder",
+    "load_video_manifest",
+    "make_order_videos",
+    "make_video_classifier",
+    "read_frames",
+]
+
+# A name is imported when it is first asked for, so that the command line answers
+# at once instead of loading torch.
+_MODULES = {
+    "FrameWise": "scaling",
+    "GRUClassifier": "classifier",
+    "ResNet50FrameFeaturizer": "featurizer",
+    "VideoClip": "videos",
+    "VideoDecodeError": "errors",
+    "load_video_folder": "datasets",
+    "load_video_manifest": "datasets",
+    "make_order_videos": "generated",
+    "make_video_classifier": "pipeline",
+    "read_frames": "decoding",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

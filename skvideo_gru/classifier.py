@@ -1,0 +1,421 @@
+"""The classifier of feature sequences."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+import torch
+from skorch import NeuralNetClassifier
+from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.model_selection import train_test_split
+from sklearn.utils import (
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+    compute_class_weight,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
+from torch import nn
+from torch.optim.lr_scheduler import ExponentialLR
+
+from .gru import GRUNetwork
+from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
+from .sequences import sequence_lengths, validate_sequences
+
+__all__ = ["GRUClassifier"]
+
+
+class GRUClassifier(ClassifierMixin, BaseEstimator):
+    """Classify sequences of feature vectors with a GRU [1]_.
+
+    The GRU runs over a video's frames; its state after the last one goes
+    through fully connected layers. Training minimises cross-entropy with
+    Adam [2]_ at a learning rate that decays gradually, by skorch.
+
+    Parameters
+    ----------
+    hidden_size : int, default=64
+        Units of each GRU layer.
+    num_layers : int, default=1
+        GRU layers on top of each other.
+    dropout : float, default=0.0
+        Share of units dropped in training, between GRU layers and before each
+        fully connected layer.
+    fc_sizes : tuple of int, default=()
+        Units of fully connected layers between the GRU and the last layer.
+    lr : float, default=1e-3
+        Adam's learning rate in the first epoch.
+    lr_decay : float, default=0.97
+        Factor by which the learning rate shrinks after every epoch; 1 keeps it.
+    max_epochs : int, default=20
+        Passes over the training sequences.
+    batch_size : int, default=16
+        Sequences in a training step.
+    early_stopping : bool, default=False
+        Whether to hold out a part of the training sequences, stop when their
+        loss no longer falls, and return to the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Share held out for early stopping, stratified by class.
+    n_iter_no_change : int, default=5
+        Epochs without improvement after which training stops.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss; ``"balanced"`` weighs a class
+        inversely to its frequency.
+    frame_dim : int, default=2048
+        Length of a frame's feature vector, by which 2-D rows are folded.
+        3-D input says it itself.
+    callbacks : list of skorch.callbacks.Callback, optional
+        Further callbacks for the net.
+    random_state : int, RandomState instance or None, default=None
+        Seed of initial weights, order of batches, dropout and held-out part.
+    device : str or torch.device, default="auto"
+        Where the network computes; ``"auto"`` takes a GPU where there is one.
+    verbose : int, default=0
+        With 1 or more, a progress bar on a terminal.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    class_prior_ : ndarray of shape (n_classes,)
+        Their frequencies in training.
+    net_ : skorch.NeuralNetClassifier
+        The trained net; its ``module_`` is a `GRUNetwork`.
+    history_ : list of dict
+        Numbers of every epoch: losses, duration, learning rate.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_ : int
+        Features a row; for 3-D input frames times features.
+    frame_dim_ : int
+        Features a frame.
+    feature_names_in_ : ndarray of str
+        Column names, where `X` was a DataFrame.
+
+    See Also
+    --------
+    ResNet50FrameFeaturizer : Turns videos into such sequences.
+
+    Notes
+    -----
+    Frames at a sequence's end in which every feature is NaN are padding and are
+    not looked at. A row without any real frame is left out in `fit` with a
+    warning, and gets the class priors in `predict_proba`.
+
+    Saving keeps the net's weights and history; the optimizer's state and the
+    callbacks end with the process.
+
+    References
+    ----------
+    .. [1] K. Cho et al., "Learning Phrase Representations using RNN
+       Encoder-Decoder for Statistical Machine Translation", 2014,
+       arXiv:1406.1078.
+    .. [2] D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization",
+       2014, arXiv:1412.6980.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvideo_gru import GRUClassifier
+    >>> rising = np.linspace(0, 1, 8)[None, :, None].repeat(20, axis=0)
+    >>> X = np.concatenate([rising, rising[:, ::-1]]).astype(np.float32)
+    >>> y = ["rising"] * 20 + ["falling"] * 20
+    >>> clf = GRUClassifier(max_epochs=30, lr=0.01, random_state=0).fit(X, y)
+    >>> clf.predict(X[[0, -1]])
+    array(['rising', 'falling'], dtype='<U7')
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "hidden_size": [Interval(Integral, 1, None, closed="left")],
+        "num_layers": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "fc_sizes": [tuple, list],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_decay": [Interval(Real, 0, 1, closed="right")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "frame_dim": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        hidden_size=64,
+        *,
+        num_layers=1,
+        dropout=0.0,
+        fc_sizes=(),
+        lr=1e-3,
+        lr_decay=0.97,
+        max_epochs=20,
+        batch_size=16,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        class_weight=None,
+        frame_dim=2048,
+        callbacks=None,
+        random_state=None,
+        device="auto",
+        verbose=0,
+    ):
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.fc_sizes = fc_sizes
+        self.lr = lr
+        self.lr_decay = lr_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.frame_dim = frame_dim
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, T * frame_dim) or (n, T, d)
+            Sequences, padded with frames of NaN at their ends.
+        y : array-like of shape (n,)
+            Labels of any type.
+
+        Returns
+        -------
+        GRUClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not valid, or there is only one class.
+        """
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None")
+        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=True)
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_consistent_length(sequences, y)
+        check_classification_targets(y)
+        lengths = sequence_lengths(sequences)
+        if not lengths.all():
+            warnings.warn(
+                f"{np.sum(lengths == 0)} of {len(lengths)} rows hold no frame and are not "
+                "trained on.",
+                stacklevel=2,
+            )
+            sequences, y, lengths = (part[lengths > 0] for part in (sequences, y, lengths))
+        self.classes_, encoded, counts = np.unique(y, return_inverse=True, return_counts=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"GRUClassifier needs at least 2 classes, got {len(self.classes_)} class in y"
+                f"{f': {self.classes_[0]!r}' if len(self.classes_) else ''}."
+            )
+        self.class_prior_ = counts / counts.sum()
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        with seeded(seed):
+            self.net_ = self._train(sequences, lengths, encoded.astype(np.int64), seed)
+        self.history_ = epoch_records(self.net_)
+        self.n_iter_ = len(self.history_)
+        return self
+
+    def _train(
+        self, sequences: np.ndarray, lengths: np.ndarray, y: np.ndarray, seed: int
+    ) -> NeuralNetClassifier:
+        callbacks: list[Any] = [
+            ("lr_decay", LRScheduler(policy=ExponentialLR, gamma=self.lr_decay))
+        ]
+        validation = None
+        train = np.arange(len(y))
+        if self.early_stopping:
+            train, held_out = self._hold_out(y, seed)
+            validation = predefined_split(Dataset(*_batch(sequences, lengths, y, held_out)))
+            stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True)
+            callbacks.append(("early_stopping", stop))
+        if self.verbose:
+            callbacks.append(("progress", EpochProgress("GRU")))
+        weights = compute_class_weight(
+            self._encoded_class_weight(), classes=np.arange(len(self.classes_)), y=y
+        )
+        net = NeuralNetClassifier(
+            GRUNetwork,
+            module__input_size=self.frame_dim_,
+            module__n_classes=len(self.classes_),
+            module__hidden_size=self.hidden_size,
+            module__num_layers=self.num_layers,
+            module__dropout=self.dropout,
+            module__fc_sizes=tuple(self.fc_sizes),
+            criterion=nn.CrossEntropyLoss,
+            criterion__weight=torch.tensor(weights, dtype=torch.float32),
+            optimizer=torch.optim.Adam,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            iterator_train__shuffle=True,
+            train_split=validation,
+            callbacks=callbacks + list(self.callbacks or []),
+            classes=np.arange(len(self.classes_)),
+            device=resolve_device(self.device),
+            verbose=0,
+        )
+        fit_net(net, *_batch(sequences, lengths, y, train))
+        # The held-out sequences have done their work and need not be pickled.
+        return net.set_params(train_split=None)
+
+    def _hold_out(self, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return train_test_split(
+                np.arange(len(y)),
+                test_size=self.validation_fraction,
+                stratify=y,
+                random_state=seed,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True cannot hold out validation_fraction="
+                f"{self.validation_fraction} of {len(y)} sequences, stratified by class: {error}"
+            ) from error
+
+    def _encoded_class_weight(self) -> Any:
+        """Spell a `class_weight` dict with the encoded classes."""
+        if not isinstance(self.class_weight, dict):
+            return self.class_weight
+        unknown = sorted(set(self.class_weight) - set(self.classes_.tolist()), key=str)
+        if unknown:
+            raise ValueError(
+                f"class_weight names classes that y does not have: {unknown}; "
+                f"y has {self.classes_.tolist()}."
+            )
+        weights = {label: self.class_weight.get(label, 1.0) for label in self.classes_.tolist()}
+        return dict(enumerate(weights.values()))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Compute the probability of every class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, T * frame_dim) or (n, T, d)
+            Sequences, padded with frames of NaN at their ends.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), float32
+            Probabilities, in the order of ``classes_``; the class priors for a
+            row without any frame.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` does not fit.
+        """
+        check_is_fitted(self)
+        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=False)
+        lengths = sequence_lengths(sequences)
+        proba = np.tile(self.class_prior_.astype(np.float32), (len(lengths), 1))
+        rows = np.flatnonzero(lengths)
+        if len(rows):
+            proba[rows] = self.net_.predict_proba(_inputs(sequences, lengths, rows))
+        return proba
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, T * frame_dim) or (n, T, d)
+            Sequences, padded with frames of NaN at their ends.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` does not fit.
+        """
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved: of the net its weights, as arrays that know no device."""
+        state = dict(super().__getstate__())
+        if "net_" in state:
+            net = state.pop("net_")
+            weights = net.module_.state_dict()
+            state["_saved_net"] = {
+                "module": net.get_params_for("module"),
+                "weights": {name: value.cpu().numpy() for name, value in weights.items()},
+            }
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the net anew around the saved weights."""
+        state = dict(state)
+        saved = state.pop("_saved_net", None)
+        super().__setstate__(state)
+        if saved is None:
+            return
+        self.net_ = NeuralNetClassifier(
+            GRUNetwork,
+            **{f"module__{name}": value for name, value in saved["module"].items()},
+            criterion=nn.CrossEntropyLoss,
+            classes=np.arange(len(self.classes_)),
+            device=resolve_device(self.device, training=False),
+            verbose=0,
+        )
+        with seeded(0):
+            self.net_.initialize()
+        weights = {name: torch.tensor(value) for name, value in saved["weights"].items()}
+        self.net_.module_.load_state_dict(weights)
+        for record in self.history_:
+            self.net_.history.new_epoch()
+            for name, value in record.items():
+                self.net_.history.record(name, value)
+
+    def __sklearn_tags__(self):
+        """Tell scikit-learn what input is accepted."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _inputs(sequences: np.ndarray, lengths: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
+    everything = len(rows) == len(lengths)
+    return {
+        "sequences": sequences if everything else sequences[rows],
+        "lengths": lengths if everything else lengths[rows],
+    }
+
+
+def _batch(
+    sequences: np.ndarray, lengths: np.ndarray, y: np.ndarray, rows: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    return _inputs(sequences, lengths, rows), y[rows]

@@ -1,0 +1,237 @@
+"""Labelled videos from folders and manifests."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from .videos import VideoClip
+
+__all__ = ["VIDEO_SUFFIXES", "load_video_folder", "load_video_manifest"]
+
+#: File name endings that `load_video_folder` takes for videos.
+VIDEO_SUFFIXES = frozenset(
+    ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob "
+    ".webm .webp .wmv".split()
+)
+
+_COLUMNS = ("path", "label", "split", "group", "start", "end")
+
+
+def load_video_folder(path: str | os.PathLike[str]) -> Bunch:
+    """Load a folder that holds one folder of videos for each class.
+
+    Files are told to be videos by their endings (`VIDEO_SUFFIXES`); hidden
+    files are passed over. Where every video lies in a further folder inside its
+    class's, that folder's name is the video's group: the camera, say, whose
+    clips should not stand on both sides of a split.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The folder.
+
+    Returns
+    -------
+    Bunch
+        With ``data`` (list of paths), ``target`` (array of labels),
+        ``target_names`` (sorted), ``filenames`` (relative paths), ``groups``
+        (array or None), ``split`` (None) and ``DESCR``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If it holds no class or a class holds no video.
+
+    Examples
+    --------
+    ``clips/open/a.mp4``, ``clips/closed/b.mp4``, ... become:
+
+    >>> data = load_video_folder("clips")  # doctest: +SKIP
+    >>> data.target_names  # doctest: +SKIP
+    ['closed', 'open']
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: there is no such folder.")
+    classes = sorted(d for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
+    if not classes:
+        raise ValueError(f"{root}: expected one folder for each class in it, found none.")
+    files: list[Path] = []
+    for folder in classes:
+        videos = sorted(file for file in folder.rglob("*") if _is_video(file, root))
+        if not videos:
+            raise ValueError(
+                f"{folder}: the class holds no video (known endings: "
+                f"{', '.join(sorted(VIDEO_SUFFIXES))}). Remove the folder or fill it."
+            )
+        files += videos
+    parts = [file.relative_to(root).parts for file in files]
+    grouped = all(len(part) > 2 for part in parts)
+    return _bunch(
+        root,
+        data=[str(file) for file in files],
+        target=[part[0] for part in parts],
+        filenames=[str(Path(*part)) for part in parts],
+        groups=[part[1] for part in parts] if grouped else None,
+        split=None,
+    )
+
+
+def _is_video(file: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+    return file.suffix.lower() in VIDEO_SUFFIXES and not hidden and file.is_file()
+
+
+def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:
+    """Load a CSV file that lists videos and their labels.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A CSV file in UTF-8 with a header. Columns ``path`` (relative to the
+        manifest's folder, or absolute) and ``label`` are needed; ``split``,
+        ``group``, ``start`` and ``end`` (seconds) are taken where they are;
+        others are passed over.
+
+    Returns
+    -------
+    Bunch
+        With ``data`` (list of paths, or of `VideoClip` where start or end are
+        given), ``target`` (array of labels), ``target_names`` (sorted),
+        ``filenames`` (paths as in the manifest), ``groups`` and ``split``
+        (arrays, or None where there is no such column) and ``DESCR``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the manifest or a video does not exist.
+    ValueError
+        If a column or value is missing or wrong, or a row stands twice; the
+        message names the line.
+    """
+    return read_manifest(path, must_exist=True)
+
+
+def read_manifest(path: str | os.PathLike[str], *, must_exist: bool) -> Bunch:
+    """Do what `load_video_manifest` does, if wanted for videos that are missing too.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The manifest.
+    must_exist : bool
+        Whether a video that does not exist is an error.
+
+    Returns
+    -------
+    Bunch
+        As `load_video_manifest` returns it.
+    """
+    manifest = Path(path)
+    if not manifest.is_file():
+        raise FileNotFoundError(f"{manifest}: there is no such manifest.")
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            columns = [name.strip() for name in reader.fieldnames or []]
+            reader.fieldnames = columns
+            rows = [(reader.line_num, row) for row in reader]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{manifest}: not a CSV file in UTF-8 ({error}).") from error
+    missing = [name for name in ("path", "label") if name not in columns]
+    if missing:
+        raise ValueError(
+            f"{manifest}: expected columns 'path' and 'label', found {columns}; "
+            f"{', '.join(missing)} missing."
+        )
+    if not rows:
+        raise ValueError(f"{manifest}: it lists no video.")
+    needed = [name for name in ("path", "label", "split", "group") if name in columns]
+    data: list[str | VideoClip] = []
+    seen: dict[Any, int] = {}
+    for line, row in rows:
+        where = f"{manifest}, line {line}"
+        row.update({name: (row[name] or "").strip() for name in _COLUMNS if name in columns})
+        for name in needed:
+            if not row[name]:
+                raise ValueError(f"{where}: {name} is empty.")
+        video = _manifest_video(manifest.parent, row, where, must_exist)
+        if video in seen:
+            raise ValueError(f"{where}: {row['path']} stands in line {seen[video]} already.")
+        seen[video] = line
+        data.append(video)
+
+    def column(name: str) -> list[str] | None:
+        return [row[name] for _, row in rows] if name in columns else None
+
+    return _bunch(
+        manifest,
+        data=data,
+        target=column("label") or [],
+        filenames=column("path") or [],
+        groups=column("group"),
+        split=column("split"),
+    )
+
+
+def _manifest_video(
+    root: Path, row: dict[str, str], where: str, must_exist: bool
+) -> str | VideoClip:
+    file = root / row["path"]
+    if must_exist and not file.is_file():
+        raise FileNotFoundError(
+            f"{where}: there is no file {file}. Paths are relative to the manifest's folder."
+        )
+    start, end = (_seconds(row.get(name), name, where) for name in ("start", "end"))
+    if start is None and end is None:
+        return str(file)
+    try:
+        return VideoClip(str(file), start, end)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _seconds(text: str | None, name: str, where: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{where}: {name}={text!r} is not a number of seconds.")
+    return value
+
+
+def _bunch(
+    source: Path,
+    *,
+    data: list[Any],
+    target: list[str],
+    filenames: list[str],
+    groups: list[str] | None,
+    split: list[str] | None,
+) -> Bunch:
+    names = sorted(set(target))
+    counts = ", ".join(f"{name} {target.count(name)}" for name in names)
+    notes = [f"{len(data)} videos from {source} in {len(names)} classes: {counts}."]
+    notes += [f"{len(set(groups))} groups."] if groups is not None else []
+    notes += [f"Splits: {', '.join(sorted(set(split)))}."] if split is not None else []
+    return Bunch(
+        data=data,
+        target=np.asarray(target),
+        target_names=names,
+        filenames=np.asarray(filenames),
+        groups=None if groups is None else np.asarray(groups),
+        split=None if split is None else np.asarray(split),
+        DESCR=" ".join(notes),
+    )

@@ -1,0 +1,35 @@
+"""Errors that users of the package meet."""
+
+from __future__ import annotations
+
+__all__ = ["VideoDecodeError"]
+
+
+class VideoDecodeError(ValueError):
+    """A video that cannot be turned into frames.
+
+    Parameters
+    ----------
+    path : str
+        The file's path, or a description of the video where it has none
+        (``"<bytes, 1024 long>"``).
+    reason : str
+        What is wrong with it, in words.
+
+    Attributes
+    ----------
+    path : str
+        As given.
+    reason : str
+        As given.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        # Both go to `args`, so that the error survives pickling between processes.
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Return the path and the reason in one line."""
+        return f"{self.path}: {self.reason}"

@@ -1,0 +1,436 @@
+"""The transformer from videos to sequences of ResNet-50 features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any, Self
+
+import joblib
+import numpy as np
+from joblib import Memory, Parallel, delayed
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, check_memory
+from tqdm import tqdm
+
+from .backbone import FrameEmbedder, Weights, initial_weights, load_weights, train_backbone
+from .caching import cached_backbone, cached_features, has_features
+from .decoding import RESIZES, check_frame_size, read_frames
+from .resnet import N_FEATURES
+from .videos import Video, as_video_list, content_digest
+
+__all__ = ["ResNet50FrameFeaturizer"]
+
+# Part of every cache key: raise it when decoding, preprocessing or training change.
+_CACHE_VERSION = 1
+
+# Videos that one task of joblib's takes: enough to be worth sending the weights.
+_CHUNK = 16
+
+
+class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
+    """Turn videos into sequences of ResNet-50 feature vectors.
+
+    `fit` with labels trains a ResNet-50 [1]_ from scratch on the training
+    videos' frames and freezes it; `transform` decodes frames spread over each
+    video and turns every one into 2048 numbers, the network's output after
+    global average pooling.
+
+    Parameters
+    ----------
+    n_frames : int, default=20
+        Frames taken of each video, spread evenly over it.
+    frame_size : int or (int, int), optional
+        Height and width in pixels that frames are brought to. None means 64, or
+        224 where `weights` are given.
+    resize : {"stretch"}, default="stretch"
+        How frames are brought to `frame_size`, see `read_frames`.
+    objective : {"frame", "clip"}, default="frame"
+        What the backbone learns from: single frames, or whole clips through a
+        temporary GRU, for classes that no single frame shows.
+    max_epochs : int, default=15
+        Epochs of the backbone's training. With 0 it keeps its initial weights.
+    lr : float, default=1e-3
+        Highest learning rate of the one-cycle schedule.
+    weight_decay : float, default=0.05
+        Weight decay of AdamW.
+    label_smoothing : float, default=0.1
+        Share of each training target that is spread over all classes.
+    frames_per_clip : int, default=4
+        Random frames of each clip in an epoch, for ``objective="frame"``.
+    batch_size : int, default=64
+        Frames in a training step.
+    weights : str or os.PathLike, optional
+        File of a state dict in torchvision's layout to start from, instead of
+        a random initialisation. With ``max_epochs=0`` it is used as it is.
+    flatten : bool, default=True
+        Whether `transform` returns rows, as scikit-learn's scalers want them,
+        or a 3-D array.
+    memory : str, os.PathLike or joblib.Memory, optional
+        Where features and trained backbones are kept. A video's features are
+        found again by the file's content, not its name; an interrupted
+        `transform` goes on where it was. Without a `random_state`, a backbone
+        trained on the same videos is taken from here too.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initialisation and the training.
+    device : str or torch.device, default="auto"
+        Where the network computes; ``"auto"`` takes a GPU where there is one.
+    n_jobs : int, optional
+        Number of joblib workers that decode and embed.
+    verbose : int, default=0
+        With 1 or more, progress bars on a terminal.
+
+    Attributes
+    ----------
+    weights_ : dict of str to ndarray
+        The frozen backbone's state dict.
+    frame_size_ : (int, int)
+        Height and width of the frames.
+    history_ : list of dict
+        Numbers of every epoch of the backbone's training.
+    classes_ : ndarray of shape (n_classes,)
+        Labels that the backbone was trained on; only if it was.
+
+    See Also
+    --------
+    GRUClassifier : Classifies the sequences.
+    FrameWise : Scales them.
+
+    References
+    ----------
+    .. [1] K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image
+       Recognition", 2015, arXiv:1512.03385.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvideo_gru import ResNet50FrameFeaturizer
+    >>> videos = [np.full((30, 48, 64, 3), grey, np.uint8) for grey in (50, 200)]
+    >>> featurizer = ResNet50FrameFeaturizer(n_frames=4, frame_size=32, random_state=0)
+    >>> featurizer.fit_transform(videos).shape
+    (2, 8192)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "n_frames": [Interval(Integral, 1, None, closed="left")],
+        "frame_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+        "resize": [StrOptions(set(RESIZES))],
+        "objective": [StrOptions({"frame", "clip"})],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "frames_per_clip": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "weights": [str, PathLike, None],
+        "flatten": ["boolean"],
+        "memory": [str, PathLike, Memory, None],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_frames=20,
+        *,
+        frame_size=None,
+        resize="stretch",
+        objective="frame",
+        max_epochs=15,
+        lr=1e-3,
+        weight_decay=0.05,
+        label_smoothing=0.1,
+        frames_per_clip=4,
+        batch_size=64,
+        weights=None,
+        flatten=True,
+        memory=None,
+        random_state=None,
+        device="auto",
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.n_frames = n_frames
+        self.frame_size = frame_size
+        self.resize = resize
+        self.objective = objective
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.frames_per_clip = frames_per_clip
+        self.batch_size = batch_size
+        self.weights = weights
+        self.flatten = flatten
+        self.memory = memory
+        self.random_state = random_state
+        self.device = device
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train the backbone, or set its initial weights.
+
+        Parameters
+        ----------
+        X : sequence of videos, or DataFrame
+            The training videos, see `as_video_list`.
+        y : array-like of shape (n_videos,), optional
+            Labels. Without them the backbone keeps its initial weights.
+
+        Returns
+        -------
+        ResNet50FrameFeaturizer
+            The fitted transformer.
+
+        Raises
+        ------
+        VideoDecodeError
+            If a video cannot be read.
+        ValueError
+            If a parameter, `X` or `y` is not valid.
+        """
+        self._fit(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Fit and transform the same videos, decoding each of them once.
+
+        Parameters
+        ----------
+        X : sequence of videos, or DataFrame
+            The training videos.
+        y : array-like of shape (n_videos,), optional
+            Labels.
+        **fit_params : dict
+            None are known.
+
+        Returns
+        -------
+        ndarray of shape (n_videos, n_frames * 2048), float32
+            The feature sequences; 3-D with ``flatten=False``.
+
+        Raises
+        ------
+        VideoDecodeError
+            If a video cannot be read.
+        ValueError
+            If a parameter, `X` or `y` is not valid.
+        """
+        videos, clips = self._fit(X, y, **fit_params)
+        return self._features(videos, clips)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Decode videos and embed their frames.
+
+        Parameters
+        ----------
+        X : sequence of videos, or DataFrame
+            The videos.
+
+        Returns
+        -------
+        ndarray of shape (n_videos, n_frames * 2048), float32
+            A row for each video, frame after frame; with ``flatten=False`` of
+            shape (n_videos, n_frames, 2048).
+
+        Raises
+        ------
+        VideoDecodeError
+            If a video cannot be read.
+        """
+        check_is_fitted(self)
+        return self._features(as_video_list(X), None)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the columns of the rows that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : object
+            Not used.
+
+        Returns
+        -------
+        ndarray of str
+            ``frame0_resnet50_0``, ``frame0_resnet50_1``, ...
+        """
+        check_is_fitted(self)
+        names = [
+            f"frame{frame}_resnet50_{feature}"
+            for frame in range(self.n_frames)
+            for feature in range(N_FEATURES)
+        ]
+        return np.asarray(names, dtype=object)
+
+    def __sklearn_tags__(self):
+        """Tell scikit-learn that rows are videos, not numbers."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.target_tags.required = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X: Any, y: Any = None) -> tuple[list[Video], Sequence[np.ndarray] | None]:
+        """Fit, and return the videos with their frames where they were decoded."""
+        videos = as_video_list(X)
+        default_size = 64 if self.weights is None else 224
+        size = self.frame_size if self.frame_size is not None else default_size
+        self.frame_size_ = check_frame_size(size)
+        self.history_: list[dict[str, float]] = []
+        start = None if self.weights is None else load_weights(self.weights)
+        clips = None
+        if y is not None and self.max_epochs > 0:
+            clips = self._train(videos, y, start)
+        else:
+            self.weights_ = start if start is not None else self._initial_weights()
+        self._weights_digest = joblib.hash(self.weights_)
+        return videos, clips
+
+    def _initial_weights(self) -> Weights:
+        seed = self._seed()
+        key = (_CACHE_VERSION, "initial", seed)
+        return cached_backbone(
+            check_memory(self.memory), key, lambda: initial_weights(_definite(seed))
+        )
+
+    def _train(
+        self, videos: list[Video], y: Any, start: Weights | None
+    ) -> Sequence[np.ndarray] | None:
+        check_consistent_length(videos, y)
+        y = column_or_1d(y)
+        check_classification_targets(y)
+        self.classes_, encoded = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                "Training the backbone needs at least 2 classes, got 1 class: "
+                f"{self.classes_[0]!r}. Give more classes, or max_epochs=0 to leave it untrained."
+            )
+        names = (
+            "objective max_epochs lr weight_decay label_smoothing frames_per_clip batch_size"
+        ).split()
+        recipe = {name: getattr(self, name) for name in names}
+        seed = self._seed()
+        clips: list[np.ndarray] = []
+
+        def train() -> tuple[Weights, list[dict[str, float]]]:
+            clips.extend(self._decode(videos))
+            return train_backbone(
+                clips,
+                encoded,
+                weights=start,
+                seed=_definite(seed),
+                device=self.device,
+                verbose=self.verbose,
+                **recipe,
+            )
+
+        memory = check_memory(self.memory)
+        if memory.location is None:
+            self.weights_, self.history_ = train()
+        else:
+            key = (
+                _CACHE_VERSION,
+                seed,
+                joblib.hash(start),
+                recipe,
+                self._reading(),
+                [content_digest(video) for video in videos],
+                encoded.tolist(),
+            )
+            self.weights_, self.history_ = cached_backbone(memory, key, train)
+        return clips or None
+
+    def _seed(self) -> int | None:
+        if self.random_state is None:
+            return None
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _reading(self) -> dict[str, Any]:
+        return {
+            "n_frames": self.n_frames,
+            "frame_size": self.frame_size_,
+            "resize": self.resize,
+        }
+
+    def _progress(self, description: str, total: int) -> tqdm:
+        quiet = None if self.verbose else True  # None: quiet unless on a terminal
+        return tqdm(total=total, desc=description, unit="video", disable=quiet)
+
+    def _decode(self, videos: Sequence[Video]) -> Iterator[np.ndarray]:
+        read = delayed(partial(read_frames, **self._reading()))
+        with self._progress("decoding", len(videos)) as bar:
+            parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
+            for frames in parallel(read(video) for video in videos):
+                bar.update()
+                yield frames
+
+    def _features(self, videos: Sequence[Video], clips: Sequence[np.ndarray] | None) -> np.ndarray:
+        """Embed videos, taking frames from `clips` where they are decoded already."""
+        sources = clips if clips is not None else videos
+        memory = check_memory(self.memory)
+        with self._progress("features", len(videos)) as bar:
+            if memory.location is None:
+                rows = list(self._embed(sources, bar.update))
+            else:
+                rows = self._embed_cached(memory, videos, sources, bar.update)
+        features = np.stack(rows)
+        return features.reshape(len(videos), -1) if self.flatten else features
+
+    def _embed_cached(
+        self,
+        memory: Memory,
+        videos: Sequence[Video],
+        sources: Sequence[Any],
+        done: Callable[[], Any],
+    ) -> list[np.ndarray]:
+        keys = [
+            (_CACHE_VERSION, content_digest(video), self._reading(), self._weights_digest)
+            for video in videos
+        ]
+        # The same content twice is computed once.
+        missing = {key[1]: i for i, key in enumerate(keys) if not has_features(memory, key)}
+        embedded = self._embed([sources[i] for i in missing.values()], lambda: None)
+        for i, row in zip(missing.values(), embedded, strict=True):
+            cached_features(memory, keys[i], lambda row=row: row)
+            done()
+        rows = []
+        for i, key in enumerate(keys):
+            rows.append(cached_features(memory, key, lambda i=i: next(self._embed([sources[i]]))))
+            if missing.get(key[1]) != i:
+                done()
+        return rows
+
+    def _embed(
+        self, sources: Sequence[Any], done: Callable[[], Any] = lambda: None
+    ) -> Iterator[np.ndarray]:
+        embedder = FrameEmbedder(self.weights_, self.device)
+        chunks = [sources[i : i + _CHUNK] for i in range(0, len(sources), _CHUNK)]
+        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
+        task = delayed(_embed_chunk)
+        for rows in parallel(task(embedder, chunk, self._reading()) for chunk in chunks):
+            for row in rows:
+                done()
+                yield row
+
+
+def _definite(seed: int | None) -> int:
+    return int(np.random.default_rng().integers(2**31)) if seed is None else seed
+
+
+def _embed_chunk(
+    embedder: FrameEmbedder, chunk: Sequence[Any], reading: dict[str, Any]
+) -> list[np.ndarray]:
+    # One thread decodes the next video while the network computes on this one.
+    with ThreadPoolExecutor(1) as pool:
+        return [embedder(frames) for frames in pool.map(partial(read_frames, **reading), chunk)]

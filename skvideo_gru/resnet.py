@@ -1,0 +1,171 @@
+"""ResNet-50, layer by layer, and its form for inference."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+__all__ = ["N_FEATURES", "Bottleneck", "ResNet50", "fold_batch_norm"]
+
+#: Length of the vector that a frame becomes.
+N_FEATURES = 2048
+
+
+class Bottleneck(nn.Module):
+    """The residual block of ResNet-50: 1x1 reduce, 3x3, 1x1 expand by four.
+
+    The stride sits on the 3x3 convolution, so that no input position is skipped.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the input.
+    channels : int
+        Channels of the 3x3 convolution; the block puts out four times as many.
+    stride : int, default=1
+        Stride of the 3x3 convolution.
+    """
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        out_channels = channels * self.expansion
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+                nn.BatchNorm2d(out_channels),
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Add what the three convolutions make of `x` to its shortcut.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, in_channels, h, w)
+            Input.
+
+        Returns
+        -------
+        Tensor of shape (n, 4 * channels, h / stride, w / stride)
+            Output, rectified.
+        """
+        shortcut = self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        out += shortcut
+        return self.relu(out)
+
+
+class ResNet50(nn.Module):
+    """ResNet-50 [1]_ up to its global average pooling.
+
+    Parameters have the names and shapes of torchvision's ``resnet50``, so that
+    its state dicts load strictly: as they are with ``n_classes=1000``, and
+    without their ``fc.*`` entries by default.
+
+    Parameters
+    ----------
+    n_classes : int, optional
+        With a number, a fully connected layer ``fc`` follows and the network
+        puts out logits. By default it puts out 2048 features.
+
+    References
+    ----------
+    .. [1] K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image
+       Recognition", 2015, arXiv:1512.03385.
+    """
+
+    def __init__(self, n_classes: int | None = None) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = _stage(64, 64, n_blocks=3, stride=1)
+        self.layer2 = _stage(256, 128, n_blocks=4, stride=2)
+        self.layer3 = _stage(512, 256, n_blocks=6, stride=2)
+        self.layer4 = _stage(1024, 512, n_blocks=3, stride=2)
+        self.fc = nn.Identity() if n_classes is None else nn.Linear(N_FEATURES, n_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                # He et al. 2015, arXiv:1502.01852: keeps the variance through ReLUs.
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn pictures into feature vectors.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, 3, h, w), float
+            Normalised pictures.
+
+        Returns
+        -------
+        Tensor of shape (n, 2048) or (n, n_classes)
+            Features after global average pooling, or logits.
+        """
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(x.mean(dim=(2, 3)))
+
+    def zero_init_residual(self) -> None:
+        """Start every block as the identity, its last BatchNorm's scale at zero.
+
+        Training from scratch then begins with a shallow network, which
+        converges sooner (Goyal et al. 2017, arXiv:1706.02677).
+        """
+        for module in self.modules():
+            if isinstance(module, Bottleneck):
+                nn.init.zeros_(module.bn3.weight)
+
+
+def _stage(in_channels: int, channels: int, n_blocks: int, stride: int) -> nn.Sequential:
+    blocks = [Bottleneck(in_channels, channels, stride)]
+    blocks += [Bottleneck(channels * Bottleneck.expansion, channels) for _ in range(1, n_blocks)]
+    return nn.Sequential(*blocks)
+
+
+def fold_batch_norm(network: ResNet50) -> ResNet50:
+    """Fold every BatchNorm into the convolution before it.
+
+    In inference a BatchNorm is an affine map with fixed numbers, which the
+    convolution can do itself.
+
+    Parameters
+    ----------
+    network : ResNet50
+        The network; it is left as it is.
+
+    Returns
+    -------
+    ResNet50
+        A copy in evaluation mode that computes the same up to rounding.
+    """
+    folded = copy.deepcopy(network).eval()
+    _fold_pair(folded, "conv1", "bn1")
+    for block in [m for m in folded.modules() if isinstance(m, Bottleneck)]:
+        for number in (1, 2, 3):
+            _fold_pair(block, f"conv{number}", f"bn{number}")
+        if isinstance(block.downsample, nn.Sequential):
+            _fold_pair(block.downsample, "0", "1")
+    return folded
+
+
+def _fold_pair(parent: nn.Module, conv: str, norm: str) -> None:
+    modules: dict[str, Any] = dict(parent.named_children())
+    setattr(parent, conv, fuse_conv_bn_eval(modules[conv], modules[norm]))
+    setattr(parent, norm, nn.Identity())

@@ -1,0 +1,177 @@
+"""What both networks need to run: a device, a seed, a progress bar."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback, EarlyStopping
+from tqdm import tqdm
+
+__all__ = ["EpochProgress", "epoch_records", "fit_net", "resolve_device", "seeded"]
+
+
+def resolve_device(device: str | torch.device, *, training: bool = True) -> torch.device:
+    """Turn a `device` parameter into a torch device.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        ``"auto"`` takes the GPU where there is one; anything else is torch's
+        own spelling (``"cpu"``, ``"cuda"``, ``"cuda:1"``).
+    training : bool, default=True
+        Without training, a missing GPU is a warning and the CPU does: a model
+        made with one must work on a machine without.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or this machine has no GPU for it.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r} is unknown; use 'auto', 'cpu' or 'cuda'.") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        message = f"device={str(device)!r}: torch sees no GPU on this machine"
+        if training:
+            raise ValueError(f"{message}; use device='auto'.")
+        warnings.warn(f"{message}; computing on the CPU.", stacklevel=3)
+        return torch.device("cpu")
+    return resolved
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch inside the block and leave its global generators as they were.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+class EpochProgress(Callback):
+    """A progress bar over epochs, with the losses; silent where there is no terminal.
+
+    Parameters
+    ----------
+    description : str
+        What is being trained.
+    """
+
+    def __init__(self, description: str) -> None:
+        self.description = description
+
+    def on_train_begin(self, net: Any, **_: Any) -> None:
+        """Open the bar.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **_ : dict
+            What skorch passes besides.
+        """
+        self.bar_ = tqdm(total=net.max_epochs, desc=self.description, unit="epoch", disable=None)
+
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
+        """Move the bar.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **_ : dict
+            What skorch passes besides.
+        """
+        names = [name for name in ("train_loss", "valid_loss") if name in net.history[-1]]
+        self.bar_.set_postfix({name: f"{net.history[-1, name]:.3f}" for name in names})
+        self.bar_.update()
+
+    def on_train_end(self, net: Any, **_: Any) -> None:
+        """Close the bar.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **_ : dict
+            What skorch passes besides.
+        """
+        self.bar_.close()
+        del self.bar_  # It holds a terminal and cannot be pickled.
+
+
+def fit_net(net: Any, X: Any, y: Any = None) -> None:
+    """Train a skorch net from its beginning; Ctrl-C gets through.
+
+    skorch ends training early by a KeyboardInterrupt that it swallows, and with
+    it the user's own: half-trained networks would count as trained.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The net, not yet initialised.
+    X, y : object
+        What the net's ``fit`` would be given.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user asked for it.
+    """
+    net.initialize()
+    net.notify("on_train_begin", X=X, y=y)
+    try:
+        net.fit_loop(X, y)
+    except KeyboardInterrupt:
+        stoppers = [cb for _, cb in net.callbacks_ if isinstance(cb, EarlyStopping)]
+        if not any(cb.misses_ == cb.patience for cb in stoppers):
+            raise
+    finally:
+        net.notify("on_train_end", X=X, y=y)
+
+
+def epoch_records(net: Any) -> list[dict[str, float]]:
+    """Take the numbers of every epoch from a net's history.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        A trained net.
+
+    Returns
+    -------
+    list of dict
+        For each epoch its number, losses, duration in seconds and what else the
+        callbacks noted as one number.
+    """
+    return [
+        {
+            key: value.item() if hasattr(value, "item") else value
+            for key, value in epoch.items()
+            if isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        }
+        for epoch in net.history
+    ]

@@ -1,0 +1,172 @@
+"""Sequences in arrays: folding flattened rows, and finding their real frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+__all__ = ["fold_rows", "is_three_d", "real_frames", "sequence_lengths", "validate_sequences"]
+
+
+def is_three_d(X: Any) -> bool:
+    """Tell sequences from flattened rows.
+
+    Parameters
+    ----------
+    X : array-like
+        Data as a user gives it.
+
+    Returns
+    -------
+    bool
+        True if it has three dimensions.
+    """
+    return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 3
+
+
+def fold_rows(X: np.ndarray, frame_dim: int) -> np.ndarray:
+    """Fold flattened rows into sequences of frames.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, T * frame_dim) or (n, T, frame_dim)
+        Rows, frame after frame, or sequences, which are returned as they are.
+    frame_dim : int
+        Length of a frame's feature vector.
+
+    Returns
+    -------
+    ndarray of shape (n, T, frame_dim)
+        A view of `X`.
+
+    Raises
+    ------
+    ValueError
+        If the width of the rows is no multiple of `frame_dim`, or `X` has more
+        than three dimensions.
+    """
+    if X.ndim == 3:
+        return X
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected rows (n, T * {frame_dim}) or sequences (n, T, {frame_dim}), "
+            f"got an array of {X.ndim} dimensions."
+        )
+    n_frames, rest = divmod(X.shape[1], frame_dim)
+    if rest:
+        raise ValueError(
+            f"X has {X.shape[1]} features a row, which frame_dim={frame_dim} does not divide; "
+            "set frame_dim to the length of one frame's feature vector."
+        )
+    return X.reshape(len(X), n_frames, frame_dim)
+
+
+def real_frames(sequences: np.ndarray) -> np.ndarray:
+    """Tell real frames from padding.
+
+    Padding is a run of frames at a sequence's end in which every feature is NaN.
+
+    Parameters
+    ----------
+    sequences : ndarray of shape (n, T, d)
+        Sequences.
+
+    Returns
+    -------
+    ndarray of shape (n, T), bool
+        True where there is a frame.
+
+    Raises
+    ------
+    ValueError
+        If there is a NaN anywhere else.
+    """
+    missing = np.isnan(sequences)
+    real = ~missing.all(axis=2)
+    # A frame counts as real if any later one is: padding lies at the end only.
+    real = np.logical_or.accumulate(real[:, ::-1], axis=1)[:, ::-1]
+    wrong = np.argwhere(missing.any(axis=2) & real)
+    if len(wrong):
+        row, frame = wrong[0]
+        raise ValueError(
+            f"Input X contains NaN in row {row}, frame {frame}. NaN marks padding and is "
+            "allowed in whole frames at the end of a row only."
+        )
+    return real
+
+
+def sequence_lengths(sequences: np.ndarray) -> np.ndarray:
+    """Count every sequence's real frames.
+
+    Parameters
+    ----------
+    sequences : ndarray of shape (n, T, d)
+        Sequences, padded with frames of NaN at their ends.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Their lengths; 0 for a row without any frame.
+
+    Raises
+    ------
+    ValueError
+        If there is a NaN before a sequence's end.
+    """
+    return real_frames(sequences).sum(axis=1, dtype=np.int64)
+
+
+def validate_sequences(
+    estimator: BaseEstimator, X: Any, frame_dim: int, *, dtype: Any, reset: bool
+) -> np.ndarray:
+    """Validate an estimator's sequences as scikit-learn validates arrays.
+
+    Sets ``n_features_in_`` (frames times features for 3-D input), ``frame_dim_``
+    and, for a DataFrame, ``feature_names_in_``, or checks against them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The one that is given the data.
+    X : array-like of shape (n, T * frame_dim) or (n, T, d)
+        The data.
+    frame_dim : int
+        By what rows are folded. 3-D input says its `d` itself.
+    dtype : dtype or list of dtype
+        What the data is converted to, as in ``check_array``.
+    reset : bool
+        Whether this is a fit.
+
+    Returns
+    -------
+    ndarray of shape (n, T, d)
+        The sequences.
+
+    Raises
+    ------
+    ValueError
+        If the data is infinite, empty, of a wrong width or cannot be folded.
+    """
+    three_d = is_three_d(X)
+    X = validate_data(
+        estimator,
+        X,
+        dtype=dtype,
+        ensure_all_finite="allow-nan",
+        allow_nd=three_d,
+        # In three dimensions scikit-learn would count frames as features.
+        ensure_2d=not three_d,
+        reset=reset,
+    )
+    if reset:
+        estimator.frame_dim_ = X.shape[2] if three_d else frame_dim
+        estimator.n_features_in_ = int(np.prod(X.shape[1:]))
+    elif three_d and X.shape[2] != estimator.frame_dim_:
+        raise ValueError(
+            f"X has {X.shape[2]} features a frame, but {type(estimator).__name__} "
+            f"is expecting {estimator.frame_dim_} features as input."
+        )
+    return fold_rows(X, estimator.frame_dim_)

@@ -1,0 +1,123 @@
+"""How a data set is divided into training, validation and test videos."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+from sklearn.utils import Bunch
+
+__all__ = ["SPLITS", "split_videos"]
+
+#: The ways `split_videos` knows.
+SPLITS = ("auto", "manifest", "grouped", "random")
+
+_HELD_OUT = 0.15  # share of the videos in each of validation and test
+_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+def split_videos(
+    data: Bunch, how: str = "auto", *, random_state: int = 0
+) -> tuple[dict[str, np.ndarray], str]:
+    """Divide a data set into training, validation and test videos.
+
+    Parameters
+    ----------
+    data : Bunch
+        A data set as `load_video_folder` or `load_video_manifest` returns it.
+    how : {"auto", "manifest", "grouped", "random"}, default="auto"
+        ``"manifest"`` takes the data set's own split; ``"grouped"`` keeps every
+        group on one side, classes balanced as far as groups allow; ``"random"``
+        is stratified by class, 70/15/15. ``"auto"`` takes the first of them
+        that the data allows.
+    random_state : int, default=0
+        Seed of the random and the grouped split.
+
+    Returns
+    -------
+    parts : dict of str to ndarray of int
+        Row numbers by ``"train"``, ``"val"`` and ``"test"``; a manifest's split
+        may lack one of the last two.
+    description : str
+        How the split was made, in a sentence.
+
+    Raises
+    ------
+    ValueError
+        If the data does not allow the split asked for.
+    """
+    if how not in SPLITS:
+        raise ValueError(f"split={how!r} is unknown; choose one of {list(SPLITS)}.")
+    if how == "auto":
+        how = "random" if data.groups is None else "grouped"
+        how = how if data.split is None else "manifest"
+    if how == "manifest":
+        return _manifest_split(data), "the manifest's own split"
+    if how == "grouped":
+        return _grouped_split(data, random_state), (
+            f"grouped: each of {len(set(data.groups))} groups on one side, "
+            f"stratified by class, seed {random_state}"
+        )
+    return _random_split(data.target, random_state), (
+        f"random 70/15/15, stratified by class, seed {random_state}"
+    )
+
+
+def _manifest_split(data: Bunch) -> dict[str, np.ndarray]:
+    if data.split is None:
+        raise ValueError("split='manifest': the data set has no column 'split'.")
+    unknown = sorted(set(data.split) - set(_NAMES))
+    if unknown:
+        raise ValueError(
+            f"split='manifest': unknown values {unknown} in column 'split'; "
+            "use train, val and test."
+        )
+    own = np.array([_NAMES[name] for name in data.split])
+    parts = {name: np.flatnonzero(own == name) for name in ("train", "val", "test")}
+    parts = {name: rows for name, rows in parts.items() if len(rows)}
+    if "train" not in parts or len(parts) < 2:
+        raise ValueError(
+            f"split='manifest': column 'split' holds only {sorted(parts)}; "
+            "it must name videos for train and for val or test."
+        )
+    return parts
+
+
+def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
+    if data.groups is None:
+        raise ValueError("split='grouped': the data set has no groups.")
+    n_groups = len(set(data.groups))
+    if n_groups < 3:
+        raise ValueError(f"split='grouped' needs at least 3 groups, the data set has {n_groups}.")
+    rows = np.arange(len(data.target))
+    parts = {}
+    for name in ("test", "val"):
+        # Few groups make few folds: then a fold is a group or two.
+        n_folds = min(round(1 / _HELD_OUT), len(set(data.groups[rows])))
+        folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+        candidates = list(folds.split(rows, data.target[rows], data.groups[rows]))
+        target = data.target[rows]
+        # Of the folds, the one with the most classes and then nearest the share wanted.
+        rest, held_out = min(
+            candidates,
+            key=lambda fold: (
+                -len(set(target[fold[1]])),
+                abs(len(fold[1]) - _HELD_OUT * len(data.target)),
+            ),
+        )
+        parts[name], rows = rows[held_out], rows[rest]
+    return {"train": rows, "val": parts["val"], "test": parts["test"]}
+
+
+def _random_split(target: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    rows = np.arange(len(target))
+    try:
+        train, rest = train_test_split(
+            rows, test_size=2 * _HELD_OUT, stratify=target, random_state=seed
+        )
+        val, test = train_test_split(rest, test_size=0.5, stratify=target[rest], random_state=seed)
+    except ValueError as error:
+        raise ValueError(
+            f"split='random' cannot divide {len(target)} videos 70/15/15 within every class: "
+            f"{error}"
+        ) from error
+    return {"train": train, "val": val, "test": test}

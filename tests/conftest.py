@@ -1,0 +1,48 @@
+"""Clips and labels that the tests share; every clip is made on the spot."""
+
+import numpy as np
+import pytest
+
+from skvideo_gru.generated import write_video
+
+
+def make_frames(n_frames, height=48, width=64, seed=0):
+    """Smooth random pictures, each unlike the one before, that survive encoding."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (n_frames, height // 16, width // 16, 3), dtype=np.uint8)
+    return coarse.repeat(16, axis=1).repeat(16, axis=2)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    """An H.264 clip of 30 frames, 64 x 48, 25 frames a second."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    write_video(path, make_frames(30), options={"g": "10", "bf": "2"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def colour_clips(tmp_path_factory):
+    """Twelve clips of 12 frames of 32 x 32: six dark ones, six bright ones."""
+    folder = tmp_path_factory.mktemp("colours")
+    rng = np.random.default_rng(0)
+    paths, labels = [], []
+    for number in range(12):
+        label = ("dark", "bright")[number % 2]
+        base = (60, 190)[number % 2]
+        frames = rng.normal(base, 20, (12, 32, 32, 3)).clip(0, 255).astype(np.uint8)
+        (folder / label).mkdir(exist_ok=True)
+        path = folder / label / f"{number}.mp4"
+        write_video(path, frames)
+        paths.append(str(path))
+        labels.append(label)
+    return paths, np.array(labels)
+
+
+@pytest.fixture
+def broken_clip(clip, tmp_path):
+    """The first half of a file, without its index."""
+    path = tmp_path / "broken.mp4"
+    content = clip.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return path

@@ -1,0 +1,247 @@
+import csv
+import io
+import os
+import pickle
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import make_frames
+
+from skvideo_gru import VideoClip, VideoDecodeError, read_frames
+from skvideo_gru.decoding import count_frames
+from skvideo_gru.generated import write_video
+from skvideo_gru.sampling import uniform_indices
+
+
+def decode_in_order(path):
+    """Every frame, by PyAV alone."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "options"),
+    [
+        ("a.mp4", "libx264", "yuv420p", {"g": "10", "bf": "3"}),
+        ("a.mkv", "libx264", "yuv444p", {}),
+        ("a.mov", "libx265", "yuv420p10le", {"x265-params": "log-level=none"}),
+        ("a.webm", "libvpx-vp9", "yuv420p", {}),
+        ("a.avi", "mpeg4", "yuv420p", {}),
+        ("a.mpg", "mpeg2video", "yuv420p", {}),
+        ("b.mkv", "ffv1", "bgr0", {}),
+        ("a.gif", "gif", "rgb8", {}),
+    ],
+)
+def test_frames_equal_those_of_decoding_in_order(tmp_path, name, codec, pix_fmt, options):
+    path = tmp_path / name
+    write_video(path, make_frames(25), codec=codec, pix_fmt=pix_fmt, options=options)
+    reference = decode_in_order(path)
+    assert len(reference) == 25
+    np.testing.assert_array_equal(read_frames(path, sampling="all"), reference)
+    chosen = uniform_indices(25, 7)
+    np.testing.assert_array_equal(
+        read_frames(path, n_frames=7), np.stack([reference[i] for i in chosen])
+    )
+    assert count_frames(path) == 25
+
+
+def test_lossless_frames_are_those_that_were_written(tmp_path):
+    frames = make_frames(9)
+    write_video(tmp_path / "a.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    np.testing.assert_array_equal(read_frames(tmp_path / "a.mkv", sampling="all"), frames)
+
+
+def test_every_form_of_a_video_gives_the_same_frames(clip, tmp_path, monkeypatch):
+    expected = read_frames(clip, n_frames=6)
+    assert expected.shape == (6, 48, 64, 3)
+    assert expected.dtype == np.uint8
+    content = clip.read_bytes()
+    monkeypatch.chdir(clip.parent)
+    decoded = np.stack(decode_in_order(clip))
+    for video in (str(clip), "clip.mp4", VideoClip(clip), content, io.BytesIO(content), decoded):
+        np.testing.assert_array_equal(read_frames(video, n_frames=6), expected)
+    with clip.open("rb") as file:
+        np.testing.assert_array_equal(read_frames(file, n_frames=6), expected)
+
+
+@pytest.mark.parametrize("name", ["-i.mp4", "a b.mp4", "ü%d.mp4", "http:x.mp4", "a?b#c.mp4"])
+def test_a_path_is_a_file_whatever_it_looks_like(clip, tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes(clip.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(read_frames(name, n_frames=2), read_frames(clip, n_frames=2))
+
+
+def test_a_window_takes_the_frames_in_it(clip):
+    reference = decode_in_order(clip)  # 25 frames a second
+    window = read_frames(VideoClip(clip, start=0.4, end=0.8), sampling="all")
+    np.testing.assert_array_equal(window, reference[10:20])
+    spread = read_frames(VideoClip(clip, start=0.4), n_frames=2)
+    np.testing.assert_array_equal(spread, [reference[15], reference[25]])
+
+
+def test_times_count_from_the_first_frame(tmp_path):
+    with av.open(str(tmp_path / "late.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for number, pixels in enumerate(make_frames(20)):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = 70 + number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    reference = decode_in_order(tmp_path / "late.mp4")
+    window = read_frames(VideoClip(tmp_path / "late.mp4", start=1.0), sampling="all")
+    np.testing.assert_array_equal(window, reference[10:])
+
+
+def test_variable_frame_rate_windows_follow_real_times(tmp_path):
+    # The header's rate would put these frames elsewhere.
+    with av.open(str(tmp_path / "vfr.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "bgr0"
+        for pts, pixels in zip([0, 1, 2, 3, 20, 21, 40, 41], make_frames(8), strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = pts
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    clip = VideoClip(tmp_path / "vfr.mkv", start=1.5, end=4.05)
+    np.testing.assert_array_equal(read_frames(clip, sampling="all"), make_frames(8)[4:7])
+
+
+def test_a_wrong_frame_count_in_the_header_does_not_matter(tmp_path):
+    write_video(tmp_path / "a.avi", make_frames(25), codec="mpeg4")
+    content = bytearray((tmp_path / "a.avi").read_bytes())
+    # The stream header's dwLength stands 32 bytes into the 'strh' chunk.
+    place = content.index(b"strh") + 8 + 32
+    content[place : place + 4] = (40).to_bytes(4, "little")
+    place = content.index(b"avih") + 8 + 16
+    content[place : place + 4] = (40).to_bytes(4, "little")
+    reference = decode_in_order(tmp_path / "a.avi")
+    with av.open(io.BytesIO(content)) as container:
+        assert container.streams.video[0].frames == 40
+    np.testing.assert_array_equal(
+        read_frames(bytes(content), n_frames=5), [reference[i] for i in uniform_indices(25, 5)]
+    )
+
+
+def test_rotated_video_comes_upright(tmp_path):
+    frames = make_frames(3)
+    path = tmp_path / "a.mov"
+    write_video(path, frames, codec="libx264", options={"qp": "0"}, pix_fmt="yuv444p")
+    flat = read_frames(path, sampling="all")
+    content = path.read_bytes()
+    # The track header's display matrix: identity becomes a quarter turn.
+    one, zero = (1 << 16).to_bytes(4, "big"), bytes(4)
+    minus = ((1 << 32) - (1 << 16)).to_bytes(4, "big")
+    identity = one + zero * 3 + one + zero
+    track = content.index(b"tkhd")
+    place = content.index(identity, track)
+    clockwise = zero + one + zero + minus + zero + zero
+    turned = content[:place] + clockwise + content[place + len(identity) :]
+    np.testing.assert_array_equal(
+        read_frames(turned, sampling="all"), np.rot90(flat, -1, axes=(1, 2))
+    )
+    assert read_frames(turned, frame_size=(40, 20)).shape[1:] == (40, 20, 3)
+
+
+def test_scaling_averages_over_areas(tmp_path):
+    frames = make_frames(2)  # blocks of 16 x 16 pixels
+    write_video(tmp_path / "a.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    small = read_frames(tmp_path / "a.mkv", sampling="all", frame_size=(3, 4))
+    assert np.abs(small.astype(int) - frames[:, 8::16, 8::16]).max() <= 2
+    from_array = read_frames(frames, sampling="all", frame_size=(3, 4))
+    assert np.abs(from_array.astype(int) - small).max() <= 2
+
+
+def test_unreadable_files_raise_an_error_that_names_them(clip, broken_clip, tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("no video at all\n" * 100)
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+    names = ["missing.mp4", "empty.mp4", "text.mp4", "sound.wav", broken_clip.name, "."]
+    for name in names:
+        with pytest.raises(VideoDecodeError) as caught:
+            read_frames(tmp_path / name)
+        assert caught.value.path == str(tmp_path / name)
+        assert caught.value.reason
+        assert str(caught.value).startswith(str(tmp_path / name))
+        with pytest.raises(VideoDecodeError):
+            count_frames(tmp_path / name)
+
+
+def test_a_file_without_any_frame_is_an_error(tmp_path):
+    path = tmp_path / "none.mkv"
+    write_video(path, make_frames(30), options={"g": "1"})
+    content = path.read_bytes()
+    # It ends inside the first cluster, and yet it opens.
+    path.write_bytes(content[: content.index(bytes.fromhex("1f43b675")) + 40])
+    with av.open(str(path)) as container:
+        assert container.streams.video
+    with pytest.raises(VideoDecodeError, match="no video frame"):
+        read_frames(path)
+
+
+def test_a_window_past_the_end_is_an_error(clip):
+    with pytest.raises(VideoDecodeError, match=r"no video frame between 7\.0 s"):
+        read_frames(VideoClip(clip, start=7.0))
+
+
+def test_a_clip_that_breaks_half_way_is_an_error(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, make_frames(30), options={"g": "5", "bf": "0"})
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    content = bytearray(path.read_bytes())
+    for position, size in packets[14:]:
+        content[position : position + size] = bytes([255]) * size
+    with pytest.raises(VideoDecodeError):
+        read_frames(bytes(content), sampling="all")
+
+
+def test_wrong_arrays_are_errors():
+    for array in (np.zeros((4, 8, 8), np.uint8), np.zeros((4, 8, 8, 3)), np.zeros(5, np.uint8)):
+        with pytest.raises(VideoDecodeError, match=r"uint8 of shape \(T, H, W, 3\)"):
+            read_frames(array)
+    with pytest.raises(VideoDecodeError, match="no video frame"):
+        read_frames(np.zeros((0, 8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"frame_size": 0}, "frame_size=0"),
+        ({"frame_size": (32,)}, "frame_size"),
+        ({"resize": "squash"}, "resize='squash'"),
+        ({"n_frames": 0}, "n_frames=0"),
+        ({"sampling": "evenly"}, "sampling='evenly'"),
+    ],
+)
+def test_wrong_parameters_are_named(clip, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        read_frames(clip, **parameters)
+
+
+def test_the_error_survives_pickling():
+    error = pickle.loads(pickle.dumps(VideoDecodeError("a.mp4", "it is broken")))
+    assert (error.path, error.reason) == ("a.mp4", "it is broken")
+
+
+CASES = os.environ.get("SKVIDEO_GRU_VIDEOS", "")
+
+
+@pytest.mark.skipif(not CASES, reason="SKVIDEO_GRU_VIDEOS names no folder with an expected.csv")
+def test_real_cases():
+    with (Path(CASES) / "expected.csv").open() as file:
+        cases = list(csv.DictReader(file))
+    for case in cases:
+        path = Path(CASES) / case["file"]
+        if case["outcome"] == "error":
+            with pytest.raises(VideoDecodeError):
+                read_frames(path, sampling="all")
+        else:
+            shape = (int(case["frames"]), int(case["height"]), int(case["width"]), 3)
+            assert read_frames(path, sampling="all").shape == shape, path
