@@ -83,7 +83,8 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         network.load_state_dict(entries, strict=True)
     except RuntimeError as error:
         raise ValueError(
-            f"weights={name!r} does not fit a ResNet-50 in torchvision's layout: {error}"
+            f"weights={name!r} does not fit a ResNet-50 in torchvision's layout: "
+            f"{' '.join(str(error).split())}"
         ) from error
     return _to_numpy(network.state_dict())
 
@@ -96,6 +97,10 @@ def _network(weights: Weights) -> ResNet50:
     network = ResNet50()
     network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
     return network
+
+
+def _channels_last(network: ResNet50) -> ResNet50:
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _normalise(frames: torch.Tensor) -> torch.Tensor:
@@ -113,12 +118,17 @@ def _augment(frames: torch.Tensor) -> torch.Tensor:
     """
     n, n_frames, height, width, _ = frames.shape
 
-    def shifted(length: int) -> torch.Tensor:
+    def sampled(length: int) -> torch.Tensor:
         reach = length // 10
-        shift = torch.randint(-reach, reach + 1, (n, 1))
-        return (torch.arange(length) + shift).clamp(0, length - 1).to(frames.device)
+        zoom = (
+            torch.empty(n, 1).uniform_(0.75, 1.05) if os.environ.get("ZOOM") else torch.ones(n, 1)
+        )
+        shift = torch.empty(n, 1).uniform_(-reach, reach)
+        centre = (length - 1) / 2
+        places = (torch.arange(length) - centre) * zoom + centre + shift
+        return places.round().long().clamp(0, length - 1).to(frames.device)
 
-    rows, columns = shifted(height)[:, None, :, None], shifted(width)[:, None, None, :]
+    rows, columns = sampled(height)[:, None, :, None], sampled(width)[:, None, None, :]
     clip = torch.arange(n, device=frames.device)[:, None, None, None]
     moment = torch.arange(n_frames, device=frames.device)[None, :, None, None]
     pictures = _normalise(frames[clip, moment, rows, columns].flatten(0, 1))
@@ -156,10 +166,10 @@ class _ClipObjective(nn.Module):
 
 def _start(weights: Weights | None) -> ResNet50:
     if weights is not None:
-        return _network(weights).to(memory_format=torch.channels_last)
+        return _channels_last(_network(weights))
     network = ResNet50()
     network.zero_init_residual()
-    return network.to(memory_format=torch.channels_last)
+    return _channels_last(network)
 
 
 class _RandomFrames(Dataset):
@@ -200,7 +210,7 @@ def train_backbone(
     weight_decay: float = 0.05,
     label_smoothing: float = 0.1,
     frames_per_clip: int = 4,
-    batch_size: int = 64,
+    batch_size: int = 32,
     seed: int = 0,
     device: str | torch.device = "auto",
     verbose: int = 0,
@@ -231,7 +241,7 @@ def train_backbone(
         Share of the target spread over all classes.
     frames_per_clip : int, default=4
         Random frames that ``"frame"`` takes of each clip in an epoch.
-    batch_size : int, default=64
+    batch_size : int, default=32
         Frames in a training step.
     seed : int, default=0
         Seed of everything random.
@@ -253,7 +263,8 @@ def train_backbone(
        2017, arXiv:1711.05101.
     .. [2] L. N. Smith, N. Topin, "Super-Convergence", 2017, arXiv:1708.07120.
     """
-    data: Dataset
+    data: Any
+    module: type[nn.Module]
     if objective == "frame":
         data, module, per_step = (
             _RandomFrames(clips, y, frames_per_clip),
@@ -263,7 +274,7 @@ def train_backbone(
     else:
         data, module = _WholeClips(clips, y), _ClipObjective
         per_step = max(2, batch_size // len(clips[0]))
-    n_examples = len(data)  # type: ignore[arg-type]
+    n_examples = len(data)
     # A last batch of one frame would leave BatchNorm nothing to normalise over.
     drop_last = n_examples > per_step
     n_steps = n_examples // per_step if drop_last else 1
@@ -285,6 +296,7 @@ def train_backbone(
             criterion__label_smoothing=label_smoothing,
             optimizer=torch.optim.AdamW,
             optimizer__weight_decay=weight_decay,
+            optimizer__fused=True,
             lr=lr,
             max_epochs=max_epochs,
             batch_size=per_step,
@@ -338,8 +350,7 @@ class FrameEmbedder:
         """
         device = resolve_device(self.device, training=False)
         if self._network is None:
-            network = fold_batch_norm(_network(self.weights))
-            self._network = network.to(device, memory_format=torch.channels_last)
+            self._network = _channels_last(fold_batch_norm(_network(self.weights))).to(device)
         with torch.inference_mode():
             parts = [self._network(_normalise(part.to(device))) for part in _batches(frames)]
             return torch.cat(parts).float().cpu().numpy()

@@ -8,10 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from skorch import NeuralNetClassifier
-from skorch.callbacks import EarlyStopping, LRScheduler
-from skorch.dataset import Dataset
-from skorch.helper import predefined_split
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.model_selection import train_test_split
 from sklearn.utils import (
@@ -23,6 +19,10 @@ from sklearn.utils import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
+from skorch import NeuralNetClassifier
+from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
 from torch import nn
 from torch.optim.lr_scheduler import ExponentialLR
 
@@ -215,6 +215,8 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
         sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=True)
+        if not all(isinstance(size, int | np.integer) and size > 0 for size in self.fc_sizes):
+            raise ValueError(f"fc_sizes={self.fc_sizes!r} must hold positive ints only.")
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_consistent_length(sequences, y)
@@ -230,8 +232,8 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, encoded, counts = np.unique(y, return_inverse=True, return_counts=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"GRUClassifier needs at least 2 classes, got {len(self.classes_)} class in y"
-                f"{f': {self.classes_[0]!r}' if len(self.classes_) else ''}."
+                "GRUClassifier needs at least 2 classes, got "
+                f"{len(self.classes_)} class in y: {self.classes_.tolist()}."
             )
         self.class_prior_ = counts / counts.sum()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -338,7 +340,9 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         proba = np.tile(self.class_prior_.astype(np.float32), (len(lengths), 1))
         rows = np.flatnonzero(lengths)
         if len(rows):
-            proba[rows] = self.net_.predict_proba(_inputs(sequences, lengths, rows))
+            # Even a loader that does not shuffle draws from torch's generator.
+            with seeded(0):
+                proba[rows] = self.net_.predict_proba(_inputs(sequences, lengths, rows))
         return proba
 
     def predict(self, X: Any) -> np.ndarray:

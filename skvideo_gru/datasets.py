@@ -17,8 +17,28 @@ __all__ = ["VIDEO_SUFFIXES", "load_video_folder", "load_video_manifest"]
 
 #: File name endings that `load_video_folder` takes for videos.
 VIDEO_SUFFIXES = frozenset(
-    ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob "
-    ".webm .webp .wmv".split()
+    [
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".flv",
+        ".gif",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".webp",
+        ".wmv",
+    ]
 )
 
 _COLUMNS = ("path", "label", "split", "group", "start", "end")

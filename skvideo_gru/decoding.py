@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
+from numpy.typing import ArrayLike
 
 from .errors import VideoDecodeError
 from .sampling import select_frames
@@ -85,7 +86,7 @@ def read_frames(
         raise ValueError(f"resize={resize!r} is unknown; choose one of {list(RESIZES)}.")
     window = (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
 
-    def select(times: Sequence[float]) -> np.ndarray:
+    def select(times: ArrayLike) -> np.ndarray:
         return select_frames(
             times, sampling=sampling, n_frames=n_frames, start=window[0], end=window[1]
         )
@@ -158,7 +159,7 @@ def check_frame_size(frame_size: Any) -> tuple[int, int] | None:
 
 def _decode(
     video: Video,
-    select: Callable[[Sequence[float]], np.ndarray],
+    select: Callable[[ArrayLike], np.ndarray],
     size: tuple[int, int] | None,
     end: float | None,
 ) -> np.ndarray:
@@ -246,7 +247,7 @@ def _checked_array(video: np.ndarray) -> np.ndarray:
 
 def _sample_array(
     video: np.ndarray,
-    select: Callable[[Sequence[float]], np.ndarray],
+    select: Callable[[ArrayLike], np.ndarray],
     size: tuple[int, int] | None,
 ) -> np.ndarray:
     frames = _checked_array(video)

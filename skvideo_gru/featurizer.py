@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -64,7 +65,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         Share of each training target that is spread over all classes.
     frames_per_clip : int, default=4
         Random frames of each clip in an epoch, for ``objective="frame"``.
-    batch_size : int, default=64
+    batch_size : int, default=32
         Frames in a training step.
     weights : str or os.PathLike, optional
         File of a state dict in torchvision's layout to start from, instead of
@@ -148,7 +149,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         weight_decay=0.05,
         label_smoothing=0.1,
         frames_per_clip=4,
-        batch_size=64,
+        batch_size=32,
         weights=None,
         flatten=True,
         memory=None,
@@ -300,9 +301,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
     def _initial_weights(self) -> Weights:
         seed = self._seed()
         key = (_CACHE_VERSION, "initial", seed)
-        return cached_backbone(
-            check_memory(self.memory), key, lambda: initial_weights(_definite(seed))
-        )
+        return cached_backbone(self._memory(), key, lambda: initial_weights(_definite(seed)))
 
     def _train(
         self, videos: list[Video], y: Any, start: Weights | None
@@ -314,11 +313,17 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 "Training the backbone needs at least 2 classes, got 1 class: "
-                f"{self.classes_[0]!r}. Give more classes, or max_epochs=0 to leave it untrained."
+                f"{self.classes_.tolist()}. Give more, or max_epochs=0 to leave it untrained."
             )
-        names = (
-            "objective max_epochs lr weight_decay label_smoothing frames_per_clip batch_size"
-        ).split()
+        names = [
+            "objective",
+            "max_epochs",
+            "lr",
+            "weight_decay",
+            "label_smoothing",
+            "frames_per_clip",
+            "batch_size",
+        ]
         recipe = {name: getattr(self, name) for name in names}
         seed = self._seed()
         clips: list[np.ndarray] = []
@@ -335,7 +340,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
                 **recipe,
             )
 
-        memory = check_memory(self.memory)
+        memory = self._memory()
         if memory.location is None:
             self.weights_, self.history_ = train()
         else:
@@ -355,6 +360,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         if self.random_state is None:
             return None
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _memory(self) -> Memory:
+        memory = self.memory
+        return check_memory(os.fspath(memory) if isinstance(memory, PathLike) else memory)
 
     def _reading(self) -> dict[str, Any]:
         return {
@@ -378,7 +387,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
     def _features(self, videos: Sequence[Video], clips: Sequence[np.ndarray] | None) -> np.ndarray:
         """Embed videos, taking frames from `clips` where they are decoded already."""
         sources = clips if clips is not None else videos
-        memory = check_memory(self.memory)
+        memory = self._memory()
         with self._progress("features", len(videos)) as bar:
             if memory.location is None:
                 rows = list(self._embed(sources, bar.update))
@@ -402,14 +411,18 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         missing = {key[1]: i for i, key in enumerate(keys) if not has_features(memory, key)}
         embedded = self._embed([sources[i] for i in missing.values()], lambda: None)
         for i, row in zip(missing.values(), embedded, strict=True):
-            cached_features(memory, keys[i], lambda row=row: row)
+            cached_features(memory, keys[i], partial(np.asarray, row))
             done()
         rows = []
         for i, key in enumerate(keys):
-            rows.append(cached_features(memory, key, lambda i=i: next(self._embed([sources[i]]))))
+            alone = partial(self._embed_one, sources[i])
+            rows.append(cached_features(memory, key, alone))
             if missing.get(key[1]) != i:
                 done()
         return rows
+
+    def _embed_one(self, source: Any) -> np.ndarray:
+        return next(self._embed([source]))
 
     def _embed(
         self, sources: Sequence[Any], done: Callable[[], Any] = lambda: None

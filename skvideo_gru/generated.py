@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from sklearn.utils import Bunch, check_random_state
 
 from .datasets import load_video_manifest
@@ -155,6 +156,7 @@ def write_video(
     """
     with av.open(os.fspath(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
+        assert isinstance(stream, VideoStream), f"codec={codec!r} encodes no video"
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pix_fmt
         for pixels in frames:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["SAMPLINGS", "frames_in_window", "select_frames", "uniform_indices"]
 
@@ -48,7 +47,7 @@ def uniform_indices(n_available: int, n_frames: int) -> np.ndarray:
 
 
 def frames_in_window(
-    times: Sequence[float], start: float | None = None, end: float | None = None
+    times: ArrayLike, start: float | None = None, end: float | None = None
 ) -> tuple[int, int]:
     """Find the frames of a stretch of a video.
 
@@ -58,7 +57,7 @@ def frames_in_window(
 
     Parameters
     ----------
-    times : sequence of float
+    times : array-like of float
         The frames' times in seconds from the first frame.
     start, end : float, optional
         The stretch in seconds; None leaves that side open.
@@ -89,7 +88,7 @@ def _first_at_or_after(seconds: np.ndarray, moment: float, begin: int) -> int:
 
 
 def select_frames(
-    times: Sequence[float],
+    times: ArrayLike,
     *,
     sampling: str = "uniform",
     n_frames: int = 20,
@@ -100,7 +99,7 @@ def select_frames(
 
     Parameters
     ----------
-    times : sequence of float
+    times : array-like of float
         Times of the video's frames in seconds from the first one, in the order
         in which they are shown.
     sampling : {"uniform", "all"}, default="uniform"

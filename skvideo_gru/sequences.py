@@ -157,6 +157,7 @@ def validate_sequences(
         dtype=dtype,
         ensure_all_finite="allow-nan",
         allow_nd=three_d,
+        force_writeable=True,  # torch shares memory and wants it writeable
         # In three dimensions scikit-learn would count frames as features.
         ensure_2d=not three_d,
         reset=reset,

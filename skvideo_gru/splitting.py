@@ -65,7 +65,7 @@ def split_videos(
 def _manifest_split(data: Bunch) -> dict[str, np.ndarray]:
     if data.split is None:
         raise ValueError("split='manifest': the data set has no column 'split'.")
-    unknown = sorted(set(data.split) - set(_NAMES))
+    unknown = sorted(set(data.split.tolist()) - set(_NAMES))
     if unknown:
         raise ValueError(
             f"split='manifest': unknown values {unknown} in column 'split'; "

@@ -11,6 +11,8 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
+from .errors import VideoDecodeError
+
 __all__ = ["Video", "VideoClip", "as_video_list", "content_digest", "describe_video"]
 
 
@@ -190,7 +192,7 @@ def content_digest(video: Video) -> str:
 
     Raises
     ------
-    OSError
+    VideoDecodeError
         If the file cannot be read.
     """
     window: tuple[float | None, float | None] = (None, None)
@@ -198,8 +200,11 @@ def content_digest(video: Video) -> str:
         window = (video.start, video.end)
         video = video.path
     if isinstance(video, str | os.PathLike):
-        with open(video, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
+        try:
+            with open(video, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+        except OSError as error:
+            raise VideoDecodeError(os.fspath(video), error.strerror or str(error)) from error
     elif isinstance(video, bytes | bytearray):
         digest = hashlib.sha256(video)
     elif isinstance(video, np.ndarray):

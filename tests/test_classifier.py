@@ -1,0 +1,316 @@
+import copy
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
+
+from skvideo_gru import GRUClassifier
+
+
+@parametrize_with_checks(
+    [GRUClassifier(hidden_size=8, frame_dim=1, max_epochs=30, lr=0.02, random_state=0)]
+)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+def order_data(n=80, n_frames=6, d=3, seed=0):
+    """Sequences whose classes hold the same frames in opposite order."""
+    rng = np.random.default_rng(seed)
+    X = np.sort(rng.normal(size=(n, n_frames, d)), axis=1).astype(np.float32)
+    y = np.arange(n) % 2
+    X[y == 1] = X[y == 1, ::-1]
+    return X, y
+
+
+SMALL = {"hidden_size": 16, "max_epochs": 20, "lr": 0.01, "random_state": 0}
+
+
+def test_it_learns_the_order_of_frames():
+    X, y = order_data()
+    held_out, y_held_out = order_data(seed=1)
+    assert GRUClassifier(**SMALL).fit(X, y).score(held_out, y_held_out) >= 0.95
+    for sequence in X:
+        np.random.default_rng(0).shuffle(sequence)
+    assert GRUClassifier(**SMALL).fit(X, y).score(held_out, y_held_out) < 0.7
+
+
+def test_fit_equals_a_plain_torch_loop():
+    X, y = order_data(32)
+    clf = GRUClassifier(
+        hidden_size=5, max_epochs=3, batch_size=32, lr=0.01, lr_decay=0.5, random_state=3
+    ).fit(X, y)
+    seed = np.random.RandomState(3).randint(np.iinfo(np.int32).max)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        gru, linear = nn.GRU(3, 5, batch_first=True), nn.Linear(5, 2)
+    parameters = [*gru.parameters(), *linear.parameters()]
+    losses = []
+    adam = torch.optim.Adam(parameters)
+    for epoch in range(3):
+        for group in adam.param_groups:
+            group["lr"] = 0.01 * 0.5**epoch
+        logits = linear(gru(torch.tensor(X))[0][:, -1])
+        loss = nn.functional.cross_entropy(logits, torch.tensor(y))
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        losses.append(loss.item())
+    np.testing.assert_allclose([r["train_loss"] for r in clf.history_], losses, rtol=1e-5)
+    with torch.inference_mode():
+        expected = linear(gru(torch.tensor(X))[0][:, -1]).softmax(1).numpy()
+    np.testing.assert_allclose(clf.predict_proba(X), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_every_parameter_moves_in_fit():
+    X, y = order_data()
+    options = {"num_layers": 2, "fc_sizes": (8, 4), "hidden_size": 5, "random_state": 0}
+    short = GRUClassifier(max_epochs=1, lr=1e-12, **options).fit(X, y)
+    trained = GRUClassifier(max_epochs=3, **options).fit(X, y)
+    before = short.net_.module_.state_dict()
+    for name, value in trained.net_.module_.state_dict().items():
+        assert not torch.allclose(value, before[name], atol=1e-8), name
+    shapes = [tuple(p.shape) for p in trained.net_.module_.fc.parameters()]
+    assert shapes == [(8, 5), (8,), (4, 8), (4,), (2, 4), (2,)]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["up", "down"],
+        [3, 7],
+        [True, False],
+        [-1.0, 1.0],
+        np.array([3, 7], dtype=np.int32),
+        np.array(["up", "down"], dtype=object),
+    ],
+)
+def test_labels_of_any_type(labels):
+    X, y = order_data()
+    target = np.asarray(labels)[y]
+    clf = GRUClassifier(**SMALL).fit(X, target)
+    assert clf.classes_.tolist() == sorted(set(target.tolist()))
+    assert clf.predict(X).dtype == target.dtype
+    assert clf.score(X, target) > 0.9
+
+
+def test_rows_and_sequences_give_the_same():
+    X, y = order_data()
+    rows = X.reshape(len(X), -1)
+    folded = GRUClassifier(**SMALL).fit(X, y)
+    flat = GRUClassifier(frame_dim=3, **SMALL).fit(rows, y)
+    np.testing.assert_array_equal(folded.predict_proba(X), flat.predict_proba(rows))
+    np.testing.assert_array_equal(folded.predict_proba(rows), flat.predict_proba(X))
+    assert folded.n_features_in_ == flat.n_features_in_ == 18
+    assert folded.predict(X[:, :4]).shape == (80,)
+    table = pd.DataFrame(rows, columns=[f"c{i}" for i in range(18)])
+    named = GRUClassifier(frame_dim=3, **SMALL).fit(table, y)
+    assert named.feature_names_in_.tolist() == list(table.columns)
+
+
+def test_padding_changes_no_probability():
+    X, y = order_data()
+    lengths = np.random.default_rng(0).integers(1, 7, len(X))
+    for row, length in zip(X, lengths, strict=True):
+        row[length:] = np.nan
+    clf = GRUClassifier(**SMALL).fit(X, y)
+    proba = clf.predict_proba(X)
+    wider = np.pad(X, ((0, 0), (0, 9), (0, 0)), constant_values=np.nan)
+    np.testing.assert_allclose(clf.predict_proba(wider), proba, rtol=0, atol=1e-6)
+    alone = [clf.predict_proba(X[i : i + 1, :n])[0] for i, n in enumerate(lengths)]
+    np.testing.assert_allclose(alone, proba, rtol=0, atol=1e-6)
+    refitted = GRUClassifier(**SMALL).fit(wider, y)
+    np.testing.assert_allclose(refitted.predict_proba(X), proba, rtol=0, atol=1e-5)
+
+
+def test_rows_without_frames_are_left_out_and_get_the_priors():
+    X, y = order_data()
+    y[:20] = 0
+    X[-1] = np.nan
+    with pytest.warns(UserWarning, match="1 of 80 rows hold no frame"):
+        clf = GRUClassifier(**SMALL).fit(X, y)
+    expected = np.bincount(y[:-1]) / 79
+    np.testing.assert_allclose(clf.predict_proba(X[-1:])[0], expected, rtol=1e-6)
+    same = GRUClassifier(**SMALL).fit(X[:-1], y[:-1])
+    np.testing.assert_array_equal(same.predict_proba(X), clf.predict_proba(X))
+
+
+def test_fit_depends_on_the_seed_alone_and_leaves_the_generators():
+    X, y = order_data()
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first = GRUClassifier(dropout=0.3, **SMALL).fit(X, y).predict_proba(X)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+    torch.manual_seed(2)
+    second = GRUClassifier(dropout=0.3, **SMALL).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(first, second)
+    other = GRUClassifier(dropout=0.3, **{**SMALL, "random_state": 1}).fit(X, y)
+    assert not np.array_equal(first, other.predict_proba(X))
+
+
+def test_early_stopping_returns_to_the_best_epoch():
+    X, y = order_data(60)
+    y[::3] = 1 - y[::3]  # noise, so that it overfits
+    clf = GRUClassifier(
+        hidden_size=32, lr=0.03, max_epochs=100, early_stopping=True, validation_fraction=0.3,
+        n_iter_no_change=4, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    losses = [record["valid_loss"] for record in clf.history_]
+    assert clf.n_iter_ == len(losses) < 100
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 1 + 4
+    # Training as far as the best epoch and no further gives the same network.
+    seed = np.random.RandomState(0).randint(np.iinfo(np.int32).max)
+    train, _ = clf._hold_out(y, seed)
+    short = clone(clf).set_params(max_epochs=best + 1).fit(X, y)
+    assert len(train) == 42
+    np.testing.assert_allclose(clf.predict_proba(X), short.predict_proba(X), rtol=1e-5)
+
+
+def test_class_weights_weigh():
+    X, _ = order_data()
+    y = np.array([0] * 60 + [1] * 20)
+    np.random.default_rng(0).shuffle(X)
+    noise = {**SMALL, "max_epochs": 5}
+    shares = {
+        str(weight): np.mean(GRUClassifier(class_weight=weight, **noise).fit(X, y).predict(X))
+        for weight in (None, "balanced", {0: 1.0, 1: 50.0})
+    }
+    assert shares["None"] < shares["balanced"] < shares["{0: 1.0, 1: 50.0}"]
+    with pytest.raises(ValueError, match=r"class_weight names classes.*\['no'\]"):
+        GRUClassifier(class_weight={"no": 1}).fit(X, y)
+
+
+def test_learning_rate_decays_gradually():
+    X, y = order_data(16)
+    rates = []
+
+    from skorch.callbacks import Callback
+
+    class Recorder(Callback):
+        def on_epoch_begin(self, net, **_):
+            rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    GRUClassifier(lr=0.1, lr_decay=0.5, max_epochs=4, callbacks=[Recorder()]).fit(X, y)
+    assert rates == pytest.approx([0.1, 0.05, 0.025, 0.0125])
+
+
+def test_copies_and_pickles_predict_the_same(tmp_path):
+    X, y = order_data()
+    clf = GRUClassifier(num_layers=2, fc_sizes=(4,), **SMALL).fit(X, y)
+    expected = clf.predict_proba(X)
+    joblib.dump(clf, tmp_path / "clf.joblib")
+    copies = [
+        copy.deepcopy(clf),
+        pickle.loads(pickle.dumps(clf)),
+        joblib.load(tmp_path / "clf.joblib"),
+    ]
+    for other in copies:
+        np.testing.assert_array_equal(other.predict_proba(X), expected)
+        assert other.history_ == clf.history_
+        assert [r["train_loss"] for r in other.net_.history] == clf.net_.history[:, "train_loss"]
+        assert other.fit(X, y).n_iter_ == 20
+    assert not hasattr(clone(clf), "net_")
+    assert not hasattr(pickle.loads(pickle.dumps(clone(clf))), "net_")
+
+
+def test_a_pickle_holds_no_tensor_of_any_device(tmp_path):
+    X, y = order_data()
+    # What was trained on a GPU must load without one, so: no torch storage in it.
+    clf = GRUClassifier(**SMALL).fit(X, y)
+    assert b"torch._utils" not in pickle.dumps(clf)
+    clf.device = "cuda"  # as if it had been trained there
+    joblib.dump(clf, tmp_path / "clf.joblib")
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import joblib, numpy, torch; torch.cuda.is_available = lambda: False; "
+        "clf = joblib.load('clf.joblib'); "
+        "numpy.save('p.npy', clf.predict_proba(numpy.load('X.npy')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "computing on the CPU" in done.stderr
+    clf.device = "cpu"
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), clf.predict_proba(X))
+
+
+def test_grid_search_over_decay_and_size():
+    X, y = order_data()
+    grid = {"lr_decay": [0.5, 1.0], "hidden_size": [2, 16]}
+    search = GridSearchCV(GRUClassifier(**SMALL), grid, cv=3, error_score="raise").fit(X, y)
+    assert search.best_score_ > 0.9
+    assert {(p["lr_decay"], p["hidden_size"]) for p in search.cv_results_["params"]} == {
+        (decay, size) for decay in (0.5, 1.0) for size in (2, 16)
+    }
+
+
+def test_a_progress_bar_is_shown_on_a_terminal_only(capsys):
+    X, y = order_data(16)
+    GRUClassifier(verbose=1, max_epochs=2).fit(X, y)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"hidden_size": 0}, "'hidden_size' parameter"),
+        ({"lr": -1.0}, "'lr' parameter"),
+        ({"lr_decay": 1.5}, "'lr_decay' parameter"),
+        ({"dropout": 1.0}, "'dropout' parameter"),
+        ({"max_epochs": 0}, "'max_epochs' parameter"),
+        ({"class_weight": "even"}, "'class_weight' parameter"),
+        ({"device": "tpu"}, "device='tpu' is unknown"),
+        ({"early_stopping": True, "validation_fraction": 0.01}, "validation_fraction=0.01 of 80"),
+        ({"fc_sizes": (8, 0)}, "fc_sizes"),
+    ],
+)
+def test_wrong_parameters_are_named(parameters, message):
+    X, y = order_data()
+    with pytest.raises(ValueError, match=message):
+        GRUClassifier(**parameters).fit(X, y)
+
+
+def test_wrong_data_is_named():
+    X, y = order_data()
+    clf = GRUClassifier(**SMALL)
+    with pytest.raises(NotFittedError):
+        clf.predict(X)
+    with pytest.raises(ValueError, match="18 features a row, which frame_dim=2048"):
+        clf.fit(X.reshape(80, -1), y)
+    with pytest.raises(ValueError, match="at least 2 classes, got 1 class in y"):
+        clf.fit(X, np.zeros(80, int))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clf.fit(X, y[:-1])
+    with pytest.raises(ValueError, match="infinity"):
+        clf.fit(np.full_like(X, np.inf), y)
+    hole = X.copy()
+    hole[3, 2, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN in row 3, frame 2"):
+        clf.fit(hole, y)
+    clf.fit(X, y)
+    with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
+        clf.predict(np.zeros((1, 2, 4)))
+    with pytest.raises(ValueError, match="X has 15 features.*expecting 18"):
+        clf.predict(np.zeros((1, 15)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")
+def test_on_a_gpu(tmp_path):
+    X, y = order_data()
+    clf = GRUClassifier(device="cuda", **SMALL).fit(X, y)
+    assert next(clf.net_.module_.parameters()).is_cuda
+    assert clf.score(X, y) > 0.9
+    assert b"torch._utils" not in pickle.dumps(clf)

@@ -1,0 +1,252 @@
+import csv
+import io
+import subprocess
+import sys
+
+import mlflow
+import numpy as np
+import pytest
+import yaml
+from conftest import make_frames
+
+from skvideo_gru import cli
+from skvideo_gru.generated import write_video
+
+FAST = [
+    "--frame-size",
+    "32",
+    "--n-frames",
+    "3",
+    "--backbone-epochs",
+    "0",
+    "--epochs",
+    "5",
+    "--lr",
+    "0.01",
+]
+
+
+@pytest.fixture(scope="module")
+def tracking(tmp_path_factory):
+    """A folder with an MLflow store, in which the commands run."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_RUN_ID", raising=False)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """A folder of 40 clips of two classes, and a manifest of them with groups."""
+    folder = tmp_path_factory.mktemp("data") / "clips"
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(40):
+        label = ("dark", "bright")[number % 2]
+        frames = rng.normal((60, 190)[number % 2], 20, (6, 32, 32, 3)).clip(0, 255)
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        write_video(folder / label / f"{number}.mp4", frames.astype(np.uint8))
+        rows.append((f"{label}/{number}.mp4", label, f"camera{number // 10}"))
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "group"), *rows])
+    return folder
+
+
+def newest_runs(n=1):
+    return mlflow.search_runs(search_all_experiments=True, output_format="list")[:n]
+
+
+@pytest.fixture(scope="module")
+def model(tracking, clips):
+    assert cli.main(["train", "--data", str(clips), "--output", "model.joblib", *FAST]) == 0
+    return tracking / "model.joblib"
+
+
+def test_train_logs_what_a_run_should_hold(model):
+    (run,) = newest_runs()
+    assert run.info.status == "FINISHED"
+    assert run.data.params["features__frame_size"] == "32"
+    assert run.data.params["gru__lr_decay"] == "0.97"
+    assert run.data.tags["split"].startswith("random 70/15/15, stratified by class, seed 0: 28")
+    for name in ("val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1"):
+        assert run.data.metrics[name] == 1.0
+    client = mlflow.MlflowClient()
+    losses = client.get_metric_history(run.info.run_id, "gru_train_loss")
+    assert [metric.step for metric in losses] == [1, 2, 3, 4, 5]
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert files >= {"confusion_val.png", "confusion_test.png", "training.png"}
+
+
+def test_predict_writes_probabilities(model, clips, tmp_path, capsys):
+    video = str(clips / "dark" / "0.mp4")
+    assert cli.main(["predict", "--model", str(model), video]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["path"], row["label"], row["error"]) == (video, "dark", "")
+    assert float(row["dark"]) > 0.5
+    assert float(row["dark"]) + float(row["bright"]) == pytest.approx(1, abs=1e-5)
+    output = tmp_path / "p.csv"
+    assert cli.main(f"predict --model {model} --data {clips} --output {output}".split()) == 0
+    rows = list(csv.DictReader(output.open()))
+    assert len(rows) == 40
+    assert all(row["label"] in row["path"] for row in rows)
+
+
+def test_the_logged_model_predicts_the_same(model, clips, capsys):
+    (run,) = newest_runs()
+    video = str(clips / "dark" / "0.mp4")
+    outputs = []
+    for address in (str(model), f"runs:/{run.info.run_id}/model"):
+        assert cli.main(["predict", "--model", address, video]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+
+
+def test_predict_goes_on_after_a_broken_video(model, clips, broken_clip, capsys):
+    videos = [str(broken_clip), str(clips / "bright" / "1.mp4"), "missing.mp4"]
+    assert cli.main(["predict", "--model", str(model), *videos]) == 1
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["label"] for row in rows] == ["", "bright", ""]
+    assert rows[0]["error"]
+    assert rows[2]["error"] == "No such file or directory"
+    assert "2 of 3 videos could not be read" in err
+
+
+def test_tune_logs_a_run_for_each_candidate(tracking, clips, capsys):
+    options = ["--hidden-size", "4,8", "--lr-decay", "0.9,0.97", "--cv", "2"]
+    manifest = str(clips / "manifest.csv")
+    assert cli.main(["tune", "--data", manifest, *FAST, *options]) == 0
+    out = capsys.readouterr().out
+    assert "split: grouped: each of 4 groups on one side" in out
+    assert out.count("+-") == 4
+    runs = newest_runs(5)
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    children = [run for run in runs if run is not parent]
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert {
+        (run.data.params["gru__lr_decay"], run.data.params["gru__hidden_size"]) for run in children
+    } == {(decay, size) for decay in ("0.9", "0.97") for size in ("4", "8")}
+    best = max(run.data.metrics["cv_accuracy"] for run in children)
+    assert parent.data.metrics["cv_accuracy"] == best
+    assert parent.data.metrics["test_accuracy"] == 1.0
+    assert "val_accuracy" not in parent.data.metrics  # the refit has seen those videos
+
+
+def test_without_data_clips_are_generated(tracking, capsys, monkeypatch):
+    from skvideo_gru import generated
+
+    few = generated.make_order_videos
+    monkeypatch.setattr(
+        generated, "make_order_videos", lambda path, **kw: few(path, n_per_class=12, **kw)
+    )
+    assert cli.main(["train", "--epochs", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "24 videos" in out
+    assert "the manifest's own split: 14 train, 4 val, 6 test" in out
+    for line in ("a classifier on single frames", "frames shuffled", "chance"):
+        assert line in out
+    (run,) = newest_runs()
+    assert {"test_accuracy_single_frames", "test_accuracy_shuffled_frames"} <= set(
+        run.data.metrics
+    )
+    assert run.data.params["features__n_frames"] == "6"
+
+
+def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_clip):
+    assert cli.main(["check", str(clips)]) == 0
+    assert capsys.readouterr().out == "40 videos checked, 0 cannot be read.\n"
+    rows = ["path,label", "clip.mp4,a", "broken.mp4,a", "missing.mp4,b"]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    write_video(tmp_path / "clip.mp4", make_frames(5))
+    assert cli.main(["check", str(tmp_path / "manifest.csv")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{tmp_path}/broken.mp4: ")
+    assert lines[1] == f"{tmp_path}/missing.mp4: No such file or directory"
+    assert lines[2] == "3 videos checked, 2 cannot be read."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--data", "nowhere"], "train: error: --data nowhere: there is no such folder"),
+        (["check", "nowhere"], "there is no such folder or manifest"),
+        (["predict", "--model", "none.joblib", "a.mp4"], "--model none.joblib: there is no such"),
+        (["predict", "--model", "none.joblib"], "no video given"),
+    ],
+)
+def test_errors_are_one_readable_line(tracking, arguments, message, capsys):
+    assert cli.main(arguments) == 1
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_failed_run_is_marked_as_failed(tracking, clips, broken_clip, tmp_path, capsys):
+    lines = (clips / "manifest.csv").read_text().splitlines()
+    rows = [lines[0], *(f"{clips}/{line}" for line in lines[1:]), f"{broken_clip},dark,camera0"]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    arguments = ["train", "--data", str(tmp_path / "manifest.csv"), "--split", "random", *FAST]
+    assert cli.main(arguments) == 1
+    assert str(broken_clip) in capsys.readouterr().err
+    assert newest_runs()[0].info.status == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["train", "--epochs", "many"], ["tune", "--lr-decay", "a,b"], ["paint"], []]
+)
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: skvideo-gru" in capsys.readouterr().err
+
+
+def test_interruption_is_no_traceback(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_load_data", interrupted)
+    assert cli.main(["check", "clips"]) == 130
+    assert capsys.readouterr().err == "skvideo-gru check: interrupted\n"
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from skvideo_gru.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'sklearn', 'mlflow', 'numpy', 'av'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_module_runs_as_a_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "skvideo_gru", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "0.1.0"
+
+
+def test_entry_points_pass_options_that_the_command_line_has(pytestconfig):
+    project = yaml.safe_load((pytestconfig.rootpath / "MLproject").read_text())
+    assert set(project["entry_points"]) == {"main", "tune", "predict", "check"}
+    for entry in project["entry_points"].values():
+        values = {name: spec.get("default", "x") for name, spec in entry["parameters"].items()}
+        words = entry["command"].split()
+        assert words[:3] == ["python", "-m", "skvideo_gru"]
+        arguments = [str(values[w[1:-1]]) if w.startswith("{") else w for w in words[3:]]
+        parsed = vars(cli._parser().parse_args(arguments))
+        plain = vars(cli._parser().parse_args([words[3], *_required(words[3])]))
+        for name, spec in entry["parameters"].items():
+            if "default" in spec:
+                assert parsed[name] == plain[name], name
+
+
+def _required(command):
+    return {"predict": ["--model", "x"], "check": ["x"]}.get(command, [])

@@ -1,0 +1,293 @@
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from test_resnet import random_state, reference_features
+
+from skvideo_gru import ResNet50FrameFeaturizer, VideoClip, VideoDecodeError, featurizer
+from skvideo_gru.decoding import read_frames
+
+UNTRAINED = {"n_frames": 3, "frame_size": 32, "max_epochs": 0, "random_state": 0}
+TRAINED = {**UNTRAINED, "max_epochs": 1, "batch_size": 8}
+
+
+def largest_error(rows, expected):
+    """The largest relative error of a row."""
+    return (np.linalg.norm(rows - expected, axis=-1) / np.linalg.norm(expected, axis=-1)).max()
+
+
+@parametrize_with_checks([ResNet50FrameFeaturizer()])
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+def test_tags_say_that_rows_are_videos():
+    tags = get_tags(ResNet50FrameFeaturizer()).input_tags
+    assert (tags.two_d_array, tags.one_d_array, tags.string) == (False, True, True)
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The videos that were decoded, in order."""
+    names = []
+
+    def counting(video, **reading):
+        if not isinstance(video, np.ndarray):
+            names.append(str(video))
+        return read_frames(video, **reading)
+
+    monkeypatch.setattr(featurizer, "read_frames", counting)
+    return names
+
+
+def test_rows_are_the_features_of_the_frames(clip, tmp_path):
+    state = random_state()
+    torch.save(state, tmp_path / "w.pth")
+    frames = read_frames(clip, n_frames=3, frame_size=32)
+    x = torch.tensor(frames).permute(0, 3, 1, 2) / 255
+    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    with torch.inference_mode():
+        expected = reference_features(state, (x - mean) / std).numpy()
+    model = ResNet50FrameFeaturizer(**UNTRAINED, weights=tmp_path / "w.pth")
+    rows = model.fit_transform([clip])
+    assert rows.shape == (1, 3 * 2048)
+    assert rows.dtype == np.float32
+    error = np.linalg.norm(rows[0] - expected.ravel()) / np.linalg.norm(expected)
+    assert error < 1e-5
+    sequences = model.set_params(flatten=False).transform([clip])
+    np.testing.assert_array_equal(sequences, rows.reshape(1, 3, 2048))
+
+
+def test_the_size_is_64_and_224_with_weights(tmp_path):
+    torch.save(random_state(), tmp_path / "w.pth")
+    video = [np.zeros((2, 8, 8, 3), np.uint8)]
+    assert ResNet50FrameFeaturizer(n_frames=1).fit(video).frame_size_ == (64, 64)
+    model = ResNet50FrameFeaturizer(n_frames=1, weights=str(tmp_path / "w.pth")).fit(video)
+    assert model.frame_size_ == (224, 224)
+
+
+def test_features_do_not_depend_on_company(colour_clips):
+    videos, _ = colour_clips
+    model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
+    together = model.transform(videos)
+    alone = np.concatenate([model.transform([video]) for video in videos])
+    assert largest_error(alone, together) < 1e-5
+    assert largest_error(model.transform(videos[::-1])[::-1], together) < 1e-5
+    two_jobs = model.set_params(n_jobs=2).transform(videos * 2)
+    assert largest_error(two_jobs, np.tile(together, (2, 1))) < 1e-5
+
+
+def test_every_form_of_a_data_set_gives_the_same(colour_clips):
+    videos = colour_clips[0][:2]
+    model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
+    expected = model.transform(videos)
+    forms = [
+        np.array(videos),
+        np.array(videos)[:, None],
+        pd.Series(videos),
+        pd.DataFrame({"path": videos}),
+        [VideoClip(video) for video in videos],
+        [read_frames(video, sampling="all") for video in videos],
+    ]
+    for form in forms:
+        assert largest_error(model.transform(form), expected) < 1e-5
+
+
+def test_a_short_clip_repeats_frames(colour_clips):
+    model = ResNet50FrameFeaturizer(**{**UNTRAINED, "n_frames": 20}, flatten=False)
+    features = model.fit_transform(colour_clips[0][:1])  # 12 frames
+    assert features.shape == (1, 20, 2048)
+    assert largest_error(features[0, :1], features[0, 1:2]) < 1e-5
+
+
+def test_fit_with_labels_trains_and_without_does_not(colour_clips):
+    videos, y = colour_clips
+    trained = ResNet50FrameFeaturizer(**TRAINED).fit(videos, y)
+    assert len(trained.history_) == 1
+    assert trained.classes_.tolist() == ["bright", "dark"]
+    untrained = [
+        ResNet50FrameFeaturizer(**TRAINED).fit(videos),
+        ResNet50FrameFeaturizer(**UNTRAINED).fit(videos, y),
+        ResNet50FrameFeaturizer(**UNTRAINED).fit(videos[:1]),
+    ]
+    for model in untrained:
+        assert model.history_ == []
+        np.testing.assert_array_equal(
+            model.weights_["conv1.weight"], untrained[0].weights_["conv1.weight"]
+        )
+    assert not np.array_equal(
+        trained.weights_["conv1.weight"], untrained[0].weights_["conv1.weight"]
+    )
+
+
+def test_fitting_is_a_function_of_its_inputs(colour_clips):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**TRAINED)
+    first = model.fit(videos, y).transform(videos)
+    torch.manual_seed(9)
+    second = clone(model).fit_transform(videos, y)
+    assert largest_error(second, first) < 1e-3
+
+
+def test_memory_keeps_features_by_content(colour_clips, tmp_path, decoded):
+    videos, _ = colour_clips
+    model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path / "cache").fit(videos)
+    first = model.transform(videos)
+    assert sorted(decoded) == sorted(videos)
+    decoded.clear()
+    np.testing.assert_array_equal(model.transform(videos), first)
+    moved = tmp_path / "moved.mp4"
+    moved.write_bytes(Path(videos[3]).read_bytes())
+    np.testing.assert_array_equal(model.transform([moved]), first[3:4])
+    np.testing.assert_array_equal(clone(model).fit_transform(videos), first)
+    assert decoded == []
+    moved.write_bytes(Path(videos[4]).read_bytes() + b"edited")
+    model.transform([moved])
+    model.set_params(n_frames=2).transform(videos[:1])
+    assert decoded == [str(moved), videos[0]]
+
+
+def test_memory_computes_the_same_content_once(colour_clips, tmp_path, decoded):
+    video = colour_clips[0][0]
+    model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path)
+    rows = model.fit_transform([video] * 5)
+    assert decoded == [video]
+    np.testing.assert_array_equal(rows, np.repeat(rows[:1], 5, axis=0))
+
+
+def test_memory_keeps_trained_backbones_per_training_set(colour_clips, tmp_path, decoded):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path)
+    first = model.fit_transform(videos, y)
+    assert sorted(decoded) == sorted(videos)  # once, for training and embedding
+    decoded.clear()
+    again = clone(model)
+    np.testing.assert_array_equal(
+        again.fit_transform(videos, np.where(y == "dark", 0, 1) * -1), first
+    )
+    assert again.history_ == model.history_
+    assert decoded == []
+    clone(model).fit(videos[:-2], y[:-2])
+    assert len(decoded) == 10
+
+
+def test_memory_without_a_seed_reuses_the_backbone(colour_clips, tmp_path, decoded):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**{**TRAINED, "random_state": None}, memory=tmp_path)
+    first = model.fit_transform(videos, y)
+    np.testing.assert_array_equal(clone(model).fit_transform(videos, y), first)
+    assert len(decoded) == len(videos)
+
+
+def test_a_damaged_entry_is_computed_again(colour_clips, tmp_path, decoded, caplog):
+    videos = colour_clips[0][:2]
+    model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path)
+    first = model.fit_transform(videos)
+    entries = [p for p in tmp_path.rglob("output.pkl") if p.stat().st_size < 1e6]
+    assert len(entries) == 2
+    entries[0].write_bytes(entries[0].read_bytes()[:100])
+    decoded.clear()
+    assert largest_error(model.transform(videos), first) < 1e-5
+    assert len(decoded) == 1
+    assert "Exception while loading results" in caplog.text
+
+
+def test_an_interrupted_transform_goes_on_where_it_was(colour_clips, tmp_path, monkeypatch):
+    videos, _ = colour_clips
+    monkeypatch.setattr(featurizer, "_CHUNK", 2)
+    model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path).fit(videos)
+    seen = []
+
+    def interrupting(video, **reading):
+        seen.append(video)
+        if len(seen) > 7:
+            raise KeyboardInterrupt
+        return read_frames(video, **reading)
+
+    monkeypatch.setattr(featurizer, "read_frames", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        model.transform(videos)
+    seen.clear()
+    monkeypatch.setattr(
+        featurizer, "read_frames", lambda v, **r: seen.append(v) or read_frames(v, **r)
+    )
+    model.transform(videos)
+    assert seen == videos[6:]
+
+
+def test_joblib_round_trip(colour_clips, tmp_path):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**TRAINED).fit(videos, y)
+    joblib.dump(model, tmp_path / "m.joblib")
+    loaded = joblib.load(tmp_path / "m.joblib")
+    np.testing.assert_array_equal(loaded.transform(videos), model.transform(videos))
+    assert all(isinstance(value, np.ndarray) for value in loaded.weights_.values())
+
+
+def test_feature_names():
+    model = ResNet50FrameFeaturizer(**UNTRAINED)
+    model.fit([np.zeros((2, 8, 8, 3), np.uint8)])
+    names = model.get_feature_names_out()
+    assert len(names) == 3 * 2048
+    assert names[[0, 2048, -1]].tolist() == [
+        "frame0_resnet50_0",
+        "frame1_resnet50_0",
+        "frame2_resnet50_2047",
+    ]
+
+
+def test_a_broken_video_is_named(colour_clips, broken_clip, tmp_path):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
+    for memory in (None, tmp_path):
+        model.set_params(memory=memory)
+        with pytest.raises(VideoDecodeError, match="broken.mp4"):
+            model.transform([videos[0], broken_clip])
+        with pytest.raises(VideoDecodeError, match="missing.mp4"):
+            model.transform(["missing.mp4"])
+    with pytest.raises(VideoDecodeError, match="broken.mp4"):
+        ResNet50FrameFeaturizer(**TRAINED).fit([*videos, broken_clip], [*y, "dark"])
+    with pytest.raises(VideoDecodeError, match="broken.mp4"):
+        model.set_params(n_jobs=2, memory=None).transform([videos[0], broken_clip] * 10)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"n_frames": 0}, "'n_frames' parameter"),
+        ({"frame_size": (1, 2, 3)}, r"frame_size=\(1, 2, 3\)"),
+        ({"objective": "video"}, "'objective' parameter"),
+        ({"resize": "squash"}, "'resize' parameter"),
+        ({"max_epochs": -1}, "'max_epochs' parameter"),
+        ({"device": "tpu", "max_epochs": 1}, "device='tpu'"),
+    ],
+)
+def test_wrong_parameters_are_named(colour_clips, parameters, message):
+    videos, y = colour_clips
+    with pytest.raises(ValueError, match=message):
+        ResNet50FrameFeaturizer(**{**UNTRAINED, **parameters}).fit(videos, y)
+
+
+def test_wrong_data_is_named(colour_clips):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**TRAINED)
+    with pytest.raises(NotFittedError):
+        model.transform(videos)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.fit(videos, y[:-1])
+    with pytest.raises(ValueError, match="at least 2 classes, got 1 class"):
+        model.fit(videos, ["same"] * len(videos))
+    with pytest.raises(ValueError, match="Unknown label type"):
+        model.fit(videos, np.linspace(0, 1, len(videos)))
+    with pytest.raises(TypeError, match="one str"):
+        model.fit(videos[0])
+    with pytest.raises(ValueError, match="at least one video"):
+        model.fit([])

@@ -1,0 +1,106 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skvideo_gru import (
+    FrameWise,
+    GRUClassifier,
+    ResNet50FrameFeaturizer,
+    featurizer,
+    make_video_classifier,
+)
+from skvideo_gru.decoding import read_frames
+
+SETTINGS = {
+    "features__n_frames": 3,
+    "features__frame_size": 32,
+    "features__max_epochs": 0,
+    "gru__hidden_size": 8,
+    "gru__max_epochs": 20,
+    "gru__lr": 0.01,
+}
+
+
+def test_the_standard_pipeline():
+    pipe = make_video_classifier(
+        memory="cache", random_state=3, device="cpu", n_jobs=2, verbose=1, gru__hidden_size=128
+    )
+    assert list(pipe.named_steps) == ["features", "scale", "gru"]
+    assert isinstance(pipe["features"], ResNet50FrameFeaturizer)
+    assert isinstance(pipe["scale"], FrameWise)
+    assert isinstance(pipe["scale"].transformer, MinMaxScaler)
+    assert isinstance(pipe["gru"], GRUClassifier)
+    params = pipe.get_params()
+    assert params["features__memory"] == "cache"
+    assert params["features__n_jobs"] == 2
+    assert params["gru__hidden_size"] == 128
+    for step in ("features", "gru"):
+        for name, value in (("random_state", 3), ("device", "cpu"), ("verbose", 1)):
+            assert params[f"{step}__{name}"] == value
+    with pytest.raises(ValueError, match="Invalid parameter 'hidden'"):
+        make_video_classifier(gru__hidden=3)
+
+
+def test_it_fits_and_predicts_videos(colour_clips):
+    videos, y = colour_clips
+    pipe = make_video_classifier(random_state=0, **SETTINGS).fit(videos[:8], y[:8])
+    assert pipe.score(videos[8:], y[8:]) == 1.0
+    assert pipe.predict_proba(videos[8:]).shape == (4, 2)
+
+
+def test_scikit_learns_own_scaler_fits_in(colour_clips):
+    videos, y = colour_clips
+    steps = [
+        ("features", ResNet50FrameFeaturizer(random_state=0)),
+        ("scale", MinMaxScaler()),
+        ("gru", GRUClassifier(random_state=0)),
+    ]
+    pipe = Pipeline(steps).set_params(**SETTINGS).fit(videos[:8], y[:8])
+    assert pipe.score(videos[8:], y[8:]) == 1.0
+
+
+def test_a_search_decodes_each_video_once_for_each_backbone(colour_clips, tmp_path, monkeypatch):
+    videos, y = colour_clips
+    decoded = []
+
+    def counting(video, **reading):
+        if not isinstance(video, np.ndarray):
+            decoded.append(video)
+        return read_frames(video, **reading)
+
+    monkeypatch.setattr(featurizer, "read_frames", counting)
+    grid = {"gru__lr_decay": [0.9, 0.97], "gru__hidden_size": [4, 8]}
+    settings = {**SETTINGS, "features__max_epochs": 1, "features__batch_size": 8}
+    pipe = make_video_classifier(memory=str(tmp_path / "trained"), random_state=0, **settings)
+    search = GridSearchCV(pipe, grid, cv=3, error_score="raise").fit(videos, y)
+    # Three backbones of the folds and that of the refit.
+    assert len(decoded) == 4 * len(videos)
+    assert all(decoded.count(video) == 4 for video in videos)
+    assert len(search.cv_results_["params"]) == 4
+    decoded.clear()
+    untrained = make_video_classifier(memory=str(tmp_path / "untrained"), **SETTINGS)
+    GridSearchCV(untrained, grid, cv=3, error_score="raise").fit(videos, y)
+    assert sorted(decoded) == sorted(videos)
+
+
+def test_a_saved_pipeline_predicts_the_same_elsewhere(colour_clips, tmp_path):
+    videos, y = colour_clips
+    settings = {**SETTINGS, "features__max_epochs": 1, "features__batch_size": 8}
+    pipe = make_video_classifier(random_state=0, **settings).fit(videos, y)
+    joblib.dump(pipe, tmp_path / "model.joblib")
+    code = (
+        "import sys, joblib, numpy; pipe = joblib.load('model.joblib'); "
+        "numpy.save('proba.npy', pipe.predict_proba(sys.argv[1:]))"
+    )
+    root = str(Path(featurizer.__file__).parents[1])
+    subprocess.run(
+        [sys.executable, "-c", code, *videos], cwd=tmp_path, env={"PYTHONPATH": root}, check=True
+    )
+    np.testing.assert_array_equal(np.load(tmp_path / "proba.npy"), pipe.predict_proba(videos))

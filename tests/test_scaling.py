@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skvideo_gru import FrameWise
+
+
+@parametrize_with_checks([FrameWise(MinMaxScaler(), frame_dim=1)])
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture
+def sequences():
+    X = np.random.default_rng(0).normal(size=(5, 4, 3)).astype(np.float32)
+    X[1, 2:] = np.nan
+    X[3] = np.nan
+    return X
+
+
+@pytest.mark.parametrize("transformer", [MinMaxScaler(), StandardScaler(), PCA(2)])
+def test_equals_the_transformer_on_the_real_frames(sequences, transformer):
+    real = ~np.isnan(sequences).all(axis=2)
+    expected = clone(transformer).fit(sequences[real]).transform(sequences[real])
+    out = FrameWise(transformer, frame_dim=3).fit_transform(sequences)
+    assert out.shape == (5, 4, expected.shape[1])
+    np.testing.assert_array_equal(out[real], expected)
+    assert np.isnan(out[~real]).all()
+    assert out.dtype == expected.dtype == np.float32
+    assert not hasattr(transformer, "n_features_in_")
+
+
+def test_rows_and_sequences_give_the_same(sequences):
+    flat = sequences.reshape(5, 12)
+    scaler = FrameWise(MinMaxScaler(), frame_dim=3)
+    folded, rows = scaler.fit_transform(sequences), scaler.fit_transform(flat)
+    np.testing.assert_array_equal(rows, folded.reshape(5, 12))
+
+
+def test_a_frame_that_training_never_reached_is_scaled_all_the_same():
+    train = np.array([[1.0, 3.0, np.nan]])
+    test = np.array([[1.0, 2.0, 5.0]])
+    scaler = FrameWise(MinMaxScaler(), frame_dim=1).fit(train)
+    np.testing.assert_array_equal(scaler.transform(test), [[0.0, 0.5, 2.0]])
+
+
+def test_rows_without_any_frame_pass(sequences):
+    scaler = FrameWise(MinMaxScaler(), frame_dim=3).fit(sequences)
+    assert np.isnan(scaler.transform(sequences[3:4])).all()
+    with pytest.raises(ValueError, match="no real frame"):
+        FrameWise(MinMaxScaler(), frame_dim=3).fit(sequences[3:4])
+
+
+def test_a_supervised_transformer_gets_the_videos_targets(sequences):
+    class Recorder(TransformerMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.y_ = y
+            return self
+
+        def transform(self, X):
+            return X
+
+    fitted = FrameWise(Recorder(), frame_dim=3).fit(sequences, list("abcde"))
+    assert "".join(fitted.transformer_.y_) == "aaaabbcccceeee"
+
+
+def test_parameters_reach_the_inner_transformer():
+    scaler = FrameWise(MinMaxScaler()).set_params(transformer__clip=True)
+    assert scaler.transformer.clip
+
+
+@pytest.mark.parametrize(
+    ("parameters", "X", "message"),
+    [
+        ({"frame_dim": 5}, np.zeros((2, 12)), "12 features a row.*frame_dim=5"),
+        ({"frame_dim": 0}, np.zeros((2, 12)), "'frame_dim' parameter"),
+        ({"transformer": 3}, np.zeros((2, 12)), "'transformer' parameter"),
+        ({"frame_dim": 3}, np.full((2, 12), np.inf), "infinity"),
+    ],
+)
+def test_errors(parameters, X, message):
+    with pytest.raises(ValueError, match=message):
+        FrameWise(**{"transformer": MinMaxScaler(), **parameters}).fit(X)
+
+
+def test_another_width_is_an_error(sequences):
+    scaler = FrameWise(MinMaxScaler(), frame_dim=3).fit(sequences)
+    with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
+        scaler.transform(np.zeros((1, 2, 4)))
+    with pytest.raises(ValueError, match="X has 9 features.*expecting 12"):
+        scaler.transform(np.zeros((1, 9)))

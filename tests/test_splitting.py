@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from sklearn.utils import Bunch
+
+from skvideo_gru.splitting import split_videos
+
+
+def data_set(n=200, groups=None, split=None, seed=0):
+    target = np.random.default_rng(seed).choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1])
+    return Bunch(data=list(range(n)), target=target, groups=groups, split=split)
+
+
+def test_random_split_is_stratified_and_whole():
+    data = data_set()
+    parts, description = split_videos(data)
+    assert {name: len(rows) for name, rows in parts.items()} == {
+        "train": 140,
+        "val": 30,
+        "test": 30,
+    }
+    assert sorted(np.concatenate(list(parts.values()))) == data.data
+    for rows in parts.values():
+        share = np.mean(data.target[rows] == "b")
+        assert abs(share - np.mean(data.target == "b")) < 0.03
+    assert description == "random 70/15/15, stratified by class, seed 0"
+    again, _ = split_videos(data, "random")
+    other, _ = split_videos(data, "random", random_state=1)
+    assert np.array_equal(again["test"], parts["test"])
+    assert not np.array_equal(other["test"], parts["test"])
+
+
+@pytest.mark.parametrize("n_groups", [3, 5, 12])
+def test_grouped_split_keeps_every_group_on_one_side(n_groups):
+    groups = np.random.default_rng(1).integers(0, n_groups, 200).astype(str)
+    data = data_set(groups=groups)
+    parts, description = split_videos(data)
+    assert sorted(np.concatenate(list(parts.values()))) == data.data
+    sides = [set(groups[rows]) for rows in parts.values()]
+    assert all(sides)
+    assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+    assert set(data.target[parts["test"]]) == {"a", "b", "c"}
+    assert description.startswith("grouped")
+
+
+def test_the_manifests_split_comes_first():
+    split = np.array(["train"] * 150 + ["validation"] * 30 + ["test"] * 20)
+    groups = np.arange(200).astype(str)
+    parts, description = split_videos(data_set(groups=groups, split=split))
+    assert [len(parts[name]) for name in ("train", "val", "test")] == [150, 30, 20]
+    assert description == "the manifest's own split"
+    parts, _ = split_videos(data_set(split=np.array(["train", "val"] * 100)))
+    assert set(parts) == {"train", "val"}
+
+
+@pytest.mark.parametrize(
+    ("how", "changes", "message"),
+    [
+        ("evenly", {}, "split='evenly' is unknown"),
+        ("manifest", {}, "no column 'split'"),
+        ("grouped", {}, "no groups"),
+        (
+            "grouped",
+            {"groups": np.array(["x", "y"] * 100)},
+            "at least 3 groups, the data set has 2",
+        ),
+        ("manifest", {"split": np.array(["train", "hold"] * 100)}, r"unknown values \['hold'\]"),
+        ("manifest", {"split": np.array(["train"] * 200)}, r"holds only \['train'\]"),
+        ("random", {"n": 5}, "cannot divide 5 videos"),
+    ],
+)
+def test_impossible_splits_say_why(how, changes, message):
+    with pytest.raises(ValueError, match=message):
+        split_videos(data_set(**changes), how)
