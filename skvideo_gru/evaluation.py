@@ -36,7 +36,13 @@ class Evaluation:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Accuracy, and macro-F1 over the classes that occur."""
+        """Accuracy, and macro-F1 over the classes that occur.
+
+        Returns
+        -------
+        dict of str to float
+            With the keys ``"accuracy"`` and ``"macro_f1"``.
+        """
         return {
             "accuracy": float(accuracy_score(self.target, self.predicted)),
             "macro_f1": float(f1_score(self.target, self.predicted, average="macro")),
