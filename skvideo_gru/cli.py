@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 # What "auto" stands for: with the user's videos, and with the generated clips,
 # whose single frames have nothing to teach the backbone.
-_DEFAULTS = {"frame_size": 64, "n_frames": 20, "backbone_epochs": 15}
+_DEFAULTS = {"frame_size": 64, "n_frames": 20, "backbone_epochs": 20}
 _GENERATED = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
 
 

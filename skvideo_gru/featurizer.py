@@ -55,7 +55,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
     objective : {"frame", "clip"}, default="frame"
         What the backbone learns from: single frames, or whole clips through a
         temporary GRU, for classes that no single frame shows.
-    max_epochs : int, default=15
+    max_epochs : int, default=20
         Epochs of the backbone's training. With 0 it keeps its initial weights.
     lr : float, default=1e-3
         Highest learning rate of the one-cycle schedule.
@@ -65,7 +65,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         Share of each training target that is spread over all classes.
     frames_per_clip : int, default=4
         Random frames of each clip in an epoch, for ``objective="frame"``.
-    batch_size : int, default=32
+    batch_size : int, default=64
         Frames in a training step.
     weights : str or os.PathLike, optional
         File of a state dict in torchvision's layout to start from, instead of
@@ -144,12 +144,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         frame_size=None,
         resize="stretch",
         objective="frame",
-        max_epochs=15,
+        max_epochs=20,
         lr=1e-3,
         weight_decay=0.05,
         label_smoothing=0.1,
         frames_per_clip=4,
-        batch_size=32,
+        batch_size=64,
         weights=None,
         flatten=True,
         memory=None,
