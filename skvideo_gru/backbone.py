@@ -320,37 +320,38 @@ class FrameEmbedder:
     ----------
     weights : dict of str to ndarray
         The backbone's state dict.
-    device : str or torch.device
-        Where to compute.
     """
 
-    def __init__(self, weights: Weights, device: str | torch.device) -> None:
+    def __init__(self, weights: Weights) -> None:
         self.weights = weights
-        self.device = device
-        self._network: nn.Module | None = None
+        self._networks: dict[torch.device, ResNet50] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what travels: not the network."""
-        return {**self.__dict__, "_network": None}
+        return {"weights": self.weights, "_networks": {}}
 
-    def __call__(self, frames: np.ndarray) -> np.ndarray:
+    def __call__(self, frames: np.ndarray, device: str | torch.device = "auto") -> np.ndarray:
         """Embed frames.
 
         Parameters
         ----------
         frames : ndarray of shape (T, H, W, 3), uint8
             Frames.
+        device : str or torch.device, default="auto"
+            Where to compute.
 
         Returns
         -------
         ndarray of shape (T, 2048), float32
             One feature vector a frame.
         """
-        device = resolve_device(self.device, training=False)
-        if self._network is None:
-            self._network = _channels_last(fold_batch_norm(_network(self.weights))).to(device)
+        device = resolve_device(device, training=False)
+        if device not in self._networks:
+            network = fold_batch_norm(_network(self.weights))
+            self._networks[device] = _channels_last(network).to(device)
+        network = self._networks[device]
         with torch.inference_mode():
-            parts = [self._network(_normalise(part.to(device))) for part in _batches(frames)]
+            parts = [network(_normalise(part.to(device))) for part in _batches(frames)]
             return torch.cat(parts).float().cpu().numpy()
 
 

@@ -1,4 +1,4 @@
-"""Results kept on disk by joblib: features of videos, trained backbones."""
+"""Results kept on disk by joblib: features of videos, weights of backbones."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from typing import Any, TypeVar
 
 from joblib import Memory
 
-__all__ = ["cached_backbone", "cached_features", "has_features"]
+__all__ = ["CACHE_VERSION", "backbone", "features", "kept"]
 
 T = TypeVar("T")
 
-# Each function below only names a folder of the cache: its `key` says what the
-# result depends on, and joblib takes care of atomic writes, of many processes
-# and of damaged entries, which it computes again with a warning.
+#: Part of every key: raise it when decoding, preprocessing or training change.
+CACHE_VERSION = 1
 
 
 def features(key: Any, compute: Callable[[], T]) -> T:
-    """Compute the features of a video.
+    """Compute the features of a video; names their folder in the cache.
 
     Parameters
     ----------
     key : object
-        What they depend on.
+        Everything that they depend on.
     compute : callable
         Computes them.
 
@@ -35,14 +34,14 @@ def features(key: Any, compute: Callable[[], T]) -> T:
 
 
 def backbone(key: Any, compute: Callable[[], T]) -> T:
-    """Train a backbone.
+    """Make the weights of a backbone; names their folder in the cache.
 
     Parameters
     ----------
     key : object
-        What the trained weights depend on.
+        Everything that they depend on.
     compute : callable
-        Trains it.
+        Draws or trains them.
 
     Returns
     -------
@@ -52,59 +51,23 @@ def backbone(key: Any, compute: Callable[[], T]) -> T:
     return compute()
 
 
-def has_features(memory: Memory, key: Any) -> bool:
-    """Tell whether a video's features are in the cache.
+def kept(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any:
+    """Let joblib keep what `features` or `backbone` return, by their `key` alone.
+
+    joblib writes atomically, so that many processes may share a cache and an
+    interruption leaves nothing half-written, and computes a damaged entry again
+    with a warning.
 
     Parameters
     ----------
     memory : joblib.Memory
         The cache.
-    key : object
-        What the features depend on.
+    kind : callable
+        `features` or `backbone`.
 
     Returns
     -------
-    bool
-        True if they are there.
+    joblib.memory.MemorizedFunc
+        Called like `kind`; calls `compute` only for what is not in the cache.
     """
-    return memory.cache(features, ignore=["compute"]).check_call_in_cache(key, None)
-
-
-def cached_features(memory: Memory, key: Any, compute: Callable[[], T]) -> T:
-    """Take a video's features from the cache, or compute and keep them.
-
-    Parameters
-    ----------
-    memory : joblib.Memory
-        The cache.
-    key : object
-        What the features depend on.
-    compute : callable
-        Called without arguments where they are missing or damaged.
-
-    Returns
-    -------
-    object
-        The features.
-    """
-    return memory.cache(features, ignore=["compute"])(key, compute)
-
-
-def cached_backbone(memory: Memory, key: Any, compute: Callable[[], T]) -> T:
-    """Take a trained backbone from the cache, or train and keep it.
-
-    Parameters
-    ----------
-    memory : joblib.Memory
-        The cache.
-    key : object
-        What the trained weights depend on.
-    compute : callable
-        Called without arguments where they are missing or damaged.
-
-    Returns
-    -------
-    object
-        The weights and the history of their training.
-    """
-    return memory.cache(backbone, ignore=["compute"])(key, compute)
+    return memory.cache(kind, ignore=["compute"])

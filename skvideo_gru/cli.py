@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import logging
-import os
 import sys
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from . import __version__
 
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-    from sklearn.utils import Bunch
+__all__ = ["DEFAULTS", "GENERATED", "main"]
 
-__all__ = ["main"]
-
-# What "auto" stands for: with the user's videos, and with the generated clips,
-# whose single frames have nothing to teach the backbone.
-_DEFAULTS = {"frame_size": 64, "n_frames": 20, "backbone_epochs": 20}
-_GENERATED = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
+#: What "auto" stands for, with the user's videos.
+DEFAULTS = {"frame_size": 64, "n_frames": 20, "backbone_epochs": 20}
+#: And with generated clips, whose single frames have nothing to teach the backbone.
+GENERATED = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     try:
-        return args.command(args)
+        # Only now, so that --help and wrong usage are answered at once.
+        from . import commands
+
+        return int(getattr(commands, args.name)(args))
     except (ValueError, OSError) as error:
         print(f"skvideo-gru {args.name}: error: {error}", file=sys.stderr)
         return 1
@@ -61,7 +53,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, dest="name")
 
     train = commands.add_parser("train", help="train a classifier and evaluate it")
-    train.set_defaults(command=_train)
     _add_data_options(train)
     _add_model_options(train)
     train.add_argument("--hidden-size", type=int, default=64, help="GRU units (%(default)s)")
@@ -73,7 +64,6 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     tune = commands.add_parser("tune", help="search learning-rate decay and hidden size")
-    tune.set_defaults(command=_tune)
     _add_data_options(tune)
     _add_model_options(tune)
     tune.add_argument(
@@ -93,7 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("--cv", type=int, default=3, help="folds of each candidate (%(default)s)")
 
     predict = commands.add_parser("predict", help="predict videos as CSV")
-    predict.set_defaults(command=_predict)
     predict.add_argument(
         "--model",
         required=True,
@@ -107,7 +96,6 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
 
     check = commands.add_parser("check", help="report every video that cannot be read")
-    check.set_defaults(command=_check)
     check.add_argument("data", help="folder with a folder for each class, or CSV manifest")
     check.add_argument("--n-jobs", type=_auto(int), default="auto", help="workers (one)")
     return parser
@@ -147,7 +135,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     def number(name: str, text: str) -> None:
-        shown = f"{text} ({_DEFAULTS[name]}; generated clips: {_GENERATED[name]})"
+        shown = f"{text} ({DEFAULTS[name]}; generated clips: {GENERATED[name]})"
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=_auto(int), default="auto", help=shown)
 
@@ -170,268 +158,3 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--n-jobs", type=_auto(int), default="auto", help="workers that read videos (one)"
     )
-
-
-def _train(args: argparse.Namespace) -> int:
-    from .evaluation import order_baselines
-    from .tracking import log_pipeline_params, tracked_run
-
-    with _work(args) as (data, generated), tracked_run("train"):
-        pipe = _pipeline(args, generated, memory=args.memory or None)
-        pipe.set_params(gru__hidden_size=args.hidden_size, gru__lr_decay=args.lr_decay)
-        parts = _split(args, data)
-        log_pipeline_params(pipe)
-        pipe.fit(*_rows(data, parts["train"]))
-        _report(pipe, data, parts)
-        if generated:
-            train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
-            baselines = order_baselines(pipe, train, test, random_state=args.seed)
-            _report_baselines(baselines, 1 / len(data.target_names))
-        _save(args, pipe, data)
-    return 0
-
-
-def _tune(args: argparse.Namespace) -> int:
-    import mlflow
-    import numpy as np
-    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
-
-    from .tracking import child_run, log_pipeline_params, tracked_run
-
-    with ExitStack() as stack:
-        data, generated = stack.enter_context(_work(args))
-        memory = args.memory or stack.enter_context(tempfile.TemporaryDirectory())
-        stack.enter_context(tracked_run("tune"))
-        pipe = _pipeline(args, generated, memory=memory)
-        parts = _split(args, data)
-        log_pipeline_params(pipe)
-        grid = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
-        rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
-        grouped = data.groups is not None
-        folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
-            args.cv, shuffle=True, random_state=args.seed
-        )
-        search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
-        search.fit(*_rows(data, rows), groups=data.groups[rows] if grouped else None)
-        results = search.cv_results_
-        print(f"\n{'lr_decay':>9} {'hidden_size':>12} {'accuracy':>9}  over {args.cv} folds")
-        for i, params in enumerate(results["params"]):
-            decay, size = params["gru__lr_decay"], params["gru__hidden_size"]
-            mean, std = results["mean_test_score"][i], results["std_test_score"][i]
-            print(f"{decay:>9} {size:>12} {mean:>9.3f} +- {std:.3f}")
-            with child_run(f"lr_decay={decay} hidden_size={size}"):
-                mlflow.log_params(params)
-                mlflow.log_metrics({"cv_accuracy": mean, "cv_accuracy_std": std})
-                scores = [results[f"split{fold}_test_score"][i] for fold in range(args.cv)]
-                for fold, score in enumerate(scores):
-                    mlflow.log_metric("fold_accuracy", score, step=fold)
-        print(f"best: {search.best_params_}, refitted on {len(rows)} videos")
-        mlflow.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
-        mlflow.log_metric("cv_accuracy", search.best_score_)
-        held_out = {name: part for name, part in parts.items() if name == "test"}
-        _report(search.best_estimator_, data, held_out)
-        _save(args, search.best_estimator_, data)
-    return 0
-
-
-def _predict(args: argparse.Namespace) -> int:
-    from .errors import VideoDecodeError
-    from .videos import describe_video
-
-    videos: list[Any] = list(args.videos)
-    if args.data:
-        videos += _load_data(args.data).data
-    if not videos:
-        raise ValueError("no video given; name VIDEO files or a data set with --data.")
-    model = _load_model(args.model)
-    n_failed = 0
-    with ExitStack() as stack:
-        file = sys.stdout
-        if args.output:
-            file = stack.enter_context(open(args.output, "w", encoding="utf-8", newline=""))
-        table = csv.writer(file)
-        table.writerow(["path", "label", *map(str, model.classes_), "error"])
-        for video in videos:
-            try:
-                proba = model.predict_proba([video])[0]
-            except VideoDecodeError as error:
-                n_failed += 1
-                table.writerow(
-                    [describe_video(video), "", *[""] * len(model.classes_), error.reason]
-                )
-                continue
-            label = model.classes_[proba.argmax()]
-            table.writerow([describe_video(video), label, *(f"{p:.6f}" for p in proba), ""])
-            file.flush()
-    if n_failed:
-        print(f"{n_failed} of {len(videos)} videos could not be read.", file=sys.stderr)
-    return 1 if n_failed else 0
-
-
-def _check(args: argparse.Namespace) -> int:
-    from joblib import Parallel, delayed
-    from tqdm import tqdm
-
-    from .videos import describe_video
-
-    data = _load_data(args.data, must_exist=False)
-    outcomes = Parallel(n_jobs=args.n_jobs, return_as="generator")(
-        delayed(_fault)(video) for video in data.data
-    )
-    n_failed = 0
-    for video, fault in zip(
-        data.data, tqdm(outcomes, total=len(data.data), disable=None), strict=True
-    ):
-        if fault:
-            n_failed += 1
-            print(f"{describe_video(video)}: {fault}")
-    print(f"{len(data.data)} videos checked, {n_failed} cannot be read.")
-    return 1 if n_failed else 0
-
-
-def _fault(video: Any) -> str:
-    from .decoding import read_frames
-    from .errors import VideoDecodeError
-
-    try:
-        # One frame from the middle of the stretch, and everything else decoded on the way.
-        read_frames(video, n_frames=1)
-    except VideoDecodeError as error:
-        return error.reason
-    return ""
-
-
-@contextmanager
-def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
-    """Load the data, or generate it; quieten what libraries say about themselves."""
-    from .generated import make_order_videos
-
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    if args.data:
-        data = _load_data(args.data)
-        print(data.DESCR)
-        yield data, False
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        print("No --data: generating clips whose classes differ only in the order of frames.")
-        data = make_order_videos(Path(folder) / "clips", random_state=args.seed)
-        print(data.DESCR)
-        yield data, True
-
-
-def _load_data(path: str, must_exist: bool = True) -> Bunch:
-    from .datasets import load_video_folder, read_manifest
-
-    if os.path.isdir(path):
-        return load_video_folder(path)
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"--data {path}: there is no such folder or manifest.")
-    return read_manifest(path, must_exist=must_exist)
-
-
-def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> Pipeline:
-    from .pipeline import make_video_classifier
-
-    defaults = _GENERATED if generated else _DEFAULTS
-    chosen = {
-        name: default if getattr(args, name) is None else getattr(args, name)
-        for name, default in defaults.items()
-    }
-    return make_video_classifier(
-        memory=memory,
-        random_state=args.seed,
-        device=args.device,
-        n_jobs=args.n_jobs,
-        verbose=1,
-        features__n_frames=chosen["n_frames"],
-        features__frame_size=chosen["frame_size"],
-        features__max_epochs=chosen["backbone_epochs"],
-        features__objective=args.objective,
-        gru__max_epochs=args.epochs,
-        gru__lr=args.lr,
-    )
-
-
-def _split(args: argparse.Namespace, data: Bunch) -> dict[str, Any]:
-    import mlflow
-
-    from .splitting import split_videos
-
-    parts, description = split_videos(data, args.split, random_state=args.seed)
-    sizes = ", ".join(f"{len(rows)} {name}" for name, rows in parts.items())
-    print(f"split: {description}: {sizes}")
-    mlflow.set_tag("split", f"{description}: {sizes}")
-    return parts
-
-
-def _rows(data: Bunch, rows: Any) -> tuple[list[Any], Any]:
-    return [data.data[row] for row in rows], data.target[rows]
-
-
-def _report(pipe: Pipeline, data: Bunch, parts: dict[str, Any]) -> None:
-    """Print and log how the fitted pipeline does on the parts held out."""
-    import mlflow
-
-    from .evaluation import evaluate
-    from .plotting import plot_confusion_matrix, plot_history
-    from .tracking import log_history
-
-    histories = {"ResNet-50": pipe["features"].history_, "GRU": pipe["gru"].history_}
-    log_history("backbone", histories["ResNet-50"])
-    log_history("gru", histories["GRU"])
-    mlflow.log_figure(plot_history(histories), "training.png")
-    for name in ("val", "test"):
-        if name not in parts:
-            continue
-        outcome = evaluate(pipe, *_rows(data, parts[name]))
-        metrics = outcome.metrics
-        mlflow.log_metrics({f"{name}_{key}": value for key, value in metrics.items()})
-        title = f"{name}, {len(parts[name])} videos, accuracy {metrics['accuracy']:.3f}"
-        mlflow.log_figure(plot_confusion_matrix(outcome, title), f"confusion_{name}.png")
-        print(
-            f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
-            f"on {len(parts[name])} videos"
-        )
-
-
-def _report_baselines(baselines: dict[str, float], chance: float) -> None:
-    import mlflow
-
-    mlflow.log_metrics({f"test_accuracy_{name}": value for name, value in baselines.items()})
-    mlflow.log_metric("chance", chance)
-    print("without the order of frames, test accuracy beside chance:")
-    print(f"       a classifier on single frames        {baselines['single_frames']:.3f}")
-    print(f"       the same pipeline, frames shuffled   {baselines['shuffled_frames']:.3f}")
-    print(f"       chance                               {chance:.3f}")
-
-
-def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
-    import mlflow
-
-    from .tracking import log_model
-    from .videos import describe_video
-
-    # A model takes along neither this machine's folders nor its workers.
-    pipe.set_params(features__memory=None, features__n_jobs=None, features__verbose=0)
-    model = log_model(pipe, describe_video(data.data[0]))
-    run = mlflow.active_run()
-    print(f"model: {model}" + (f" in run {run.info.run_id}" if run else ""))
-    if args.output:
-        import joblib
-
-        joblib.dump(pipe, args.output)
-        print(f"saved: {args.output}")
-
-
-def _load_model(address: str) -> Any:
-    if address.startswith(("runs:/", "models:/")):
-        import mlflow.sklearn
-
-        return mlflow.sklearn.load_model(address)
-    if not os.path.isfile(address):
-        raise FileNotFoundError(f"--model {address}: there is no such file.")
-    import joblib
-
-    with warnings.catch_warnings():
-        return joblib.load(address)

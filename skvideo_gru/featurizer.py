@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
@@ -12,27 +11,21 @@ from typing import Any, Self
 
 import joblib
 import numpy as np
-from joblib import Memory, Parallel, delayed
+from joblib import Memory
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_memory
-from tqdm import tqdm
 
 from .backbone import FrameEmbedder, Weights, initial_weights, load_weights, train_backbone
-from .caching import cached_backbone, cached_features, has_features
-from .decoding import RESIZES, check_frame_size, read_frames
+from .caching import CACHE_VERSION, backbone, kept
+from .decoding import RESIZES, check_frame_size
+from .extraction import decode_videos, embed_cached, embed_videos, video_progress
 from .resnet import N_FEATURES
 from .videos import Video, as_video_list, content_digest
 
 __all__ = ["ResNet50FrameFeaturizer"]
-
-# Part of every cache key: raise it when decoding, preprocessing or training change.
-_CACHE_VERSION = 1
-
-# Videos that one task of joblib's takes: enough to be worth sending the weights.
-_CHUNK = 16
 
 
 class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
@@ -271,6 +264,18 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         ]
         return np.asarray(names, dtype=object)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved: the weights, not the network built from them."""
+        state = dict(super().__getstate__())
+        state.pop("_embedder", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make ready to build the network anew."""
+        super().__setstate__(state)
+        if "weights_" in state:
+            self._embedder = FrameEmbedder(self.weights_)
+
     def __sklearn_tags__(self):
         """Tell scikit-learn that rows are videos, not numbers."""
         tags = super().__sklearn_tags__()
@@ -296,12 +301,13 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         else:
             self.weights_ = start if start is not None else self._initial_weights()
         self._weights_digest = joblib.hash(self.weights_)
+        self._embedder = FrameEmbedder(self.weights_)
         return videos, clips
 
     def _initial_weights(self) -> Weights:
         seed = self._seed()
-        key = (_CACHE_VERSION, "initial", seed)
-        return cached_backbone(self._memory(), key, lambda: initial_weights(_definite(seed)))
+        draw = partial(initial_weights, _definite(seed))
+        return kept(self._memory(), backbone)((CACHE_VERSION, "initial", seed), draw)
 
     def _train(
         self, videos: list[Video], y: Any, start: Weights | None
@@ -329,7 +335,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         clips: list[np.ndarray] = []
 
         def train() -> tuple[Weights, list[dict[str, float]]]:
-            clips.extend(self._decode(videos))
+            clips.extend(
+                decode_videos(videos, self._reading(), n_jobs=self.n_jobs, verbose=self.verbose)
+            )
             return train_backbone(
                 clips,
                 encoded,
@@ -345,7 +353,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
             self.weights_, self.history_ = train()
         else:
             key = (
-                _CACHE_VERSION,
+                CACHE_VERSION,
                 seed,
                 joblib.hash(start),
                 recipe,
@@ -353,7 +361,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
                 [content_digest(video) for video in videos],
                 encoded.tolist(),
             )
-            self.weights_, self.history_ = cached_backbone(memory, key, train)
+            self.weights_, self.history_ = kept(memory, backbone)(key, train)
         return clips or None
 
     def _seed(self) -> int | None:
@@ -372,78 +380,30 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
             "resize": self.resize,
         }
 
-    def _progress(self, description: str, total: int) -> tqdm:
-        quiet = None if self.verbose else True  # None: quiet unless on a terminal
-        return tqdm(total=total, desc=description, unit="video", disable=quiet)
-
-    def _decode(self, videos: Sequence[Video]) -> Iterator[np.ndarray]:
-        read = delayed(partial(read_frames, **self._reading()))
-        with self._progress("decoding", len(videos)) as bar:
-            parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
-            for frames in parallel(read(video) for video in videos):
-                bar.update()
-                yield frames
-
     def _features(self, videos: Sequence[Video], clips: Sequence[np.ndarray] | None) -> np.ndarray:
         """Embed videos, taking frames from `clips` where they are decoded already."""
-        sources = clips if clips is not None else videos
+        sources = videos if clips is None else clips
+        embed = partial(
+            embed_videos,
+            embedder=self._embedder,
+            reading=self._reading(),
+            device=self.device,
+            n_jobs=self.n_jobs,
+        )
         memory = self._memory()
-        with self._progress("features", len(videos)) as bar:
-            if memory.location is None:
-                rows = list(self._embed(sources, bar.update))
-            else:
-                rows = self._embed_cached(memory, videos, sources, bar.update)
+        if memory.location is None:
+            results = embed(sources)
+        else:
+            depends_on = (self._reading(), self._weights_digest)
+            results = embed_cached(videos, sources, embed, depends_on, memory)
+        rows = []
+        with video_progress("features", len(videos), self.verbose) as bar:
+            for row in results:
+                rows.append(row)
+                bar.update()
         features = np.stack(rows)
         return features.reshape(len(videos), -1) if self.flatten else features
-
-    def _embed_cached(
-        self,
-        memory: Memory,
-        videos: Sequence[Video],
-        sources: Sequence[Any],
-        done: Callable[[], Any],
-    ) -> list[np.ndarray]:
-        keys = [
-            (_CACHE_VERSION, content_digest(video), self._reading(), self._weights_digest)
-            for video in videos
-        ]
-        # The same content twice is computed once.
-        missing = {key[1]: i for i, key in enumerate(keys) if not has_features(memory, key)}
-        embedded = self._embed([sources[i] for i in missing.values()], lambda: None)
-        for i, row in zip(missing.values(), embedded, strict=True):
-            cached_features(memory, keys[i], partial(np.asarray, row))
-            done()
-        rows = []
-        for i, key in enumerate(keys):
-            alone = partial(self._embed_one, sources[i])
-            rows.append(cached_features(memory, key, alone))
-            if missing.get(key[1]) != i:
-                done()
-        return rows
-
-    def _embed_one(self, source: Any) -> np.ndarray:
-        return next(self._embed([source]))
-
-    def _embed(
-        self, sources: Sequence[Any], done: Callable[[], Any] = lambda: None
-    ) -> Iterator[np.ndarray]:
-        embedder = FrameEmbedder(self.weights_, self.device)
-        chunks = [sources[i : i + _CHUNK] for i in range(0, len(sources), _CHUNK)]
-        parallel = Parallel(n_jobs=self.n_jobs, return_as="generator")
-        task = delayed(_embed_chunk)
-        for rows in parallel(task(embedder, chunk, self._reading()) for chunk in chunks):
-            for row in rows:
-                done()
-                yield row
 
 
 def _definite(seed: int | None) -> int:
     return int(np.random.default_rng().integers(2**31)) if seed is None else seed
-
-
-def _embed_chunk(
-    embedder: FrameEmbedder, chunk: Sequence[Any], reading: dict[str, Any]
-) -> list[np.ndarray]:
-    # One thread decodes the next video while the network computes on this one.
-    with ThreadPoolExecutor(1) as pool:
-        return [embedder(frames) for frames in pool.map(partial(read_frames, **reading), chunk)]

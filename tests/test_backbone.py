@@ -74,7 +74,7 @@ def test_embedding_equals_an_independent_implementation():
     std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     with torch.inference_mode():
         expected = reference_features(state, (x - mean) / std).numpy()
-    features = FrameEmbedder(weights, "cpu")(frames)
+    features = FrameEmbedder(weights)(frames, "cpu")
     assert features.dtype == np.float32
     assert np.linalg.norm(features - expected) / np.linalg.norm(expected) < 1e-5
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from conftest import make_frames
 
-from skvideo_gru import cli
+from skvideo_gru import cli, commands
 from skvideo_gru.generated import write_video
 
 FAST = [
@@ -136,11 +136,9 @@ def test_tune_logs_a_run_for_each_candidate(tracking, clips, capsys):
 
 
 def test_without_data_clips_are_generated(tracking, capsys, monkeypatch):
-    from skvideo_gru import generated
-
-    few = generated.make_order_videos
+    few = commands.make_order_videos
     monkeypatch.setattr(
-        generated, "make_order_videos", lambda path, **kw: few(path, n_per_class=12, **kw)
+        commands, "make_order_videos", lambda path, **kw: few(path, n_per_class=12, **kw)
     )
     assert cli.main(["train", "--epochs", "2"]) == 0
     out = capsys.readouterr().out
@@ -208,7 +206,7 @@ def test_interruption_is_no_traceback(monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_load_data", interrupted)
+    monkeypatch.setattr(commands, "_load_data", interrupted)
     assert cli.main(["check", "clips"]) == 130
     assert capsys.readouterr().err == "skvideo-gru check: interrupted\n"
 

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_resnet import random_state, reference_features
 
-from skvideo_gru import ResNet50FrameFeaturizer, VideoClip, VideoDecodeError, featurizer
+from skvideo_gru import ResNet50FrameFeaturizer, VideoClip, VideoDecodeError, extraction
 from skvideo_gru.decoding import read_frames
 
 UNTRAINED = {"n_frames": 3, "frame_size": 32, "max_epochs": 0, "random_state": 0}
@@ -43,7 +43,7 @@ def decoded(monkeypatch):
             names.append(str(video))
         return read_frames(video, **reading)
 
-    monkeypatch.setattr(featurizer, "read_frames", counting)
+    monkeypatch.setattr(extraction, "read_frames", counting)
     return names
 
 
@@ -202,7 +202,7 @@ def test_a_damaged_entry_is_computed_again(colour_clips, tmp_path, decoded, capl
 
 def test_an_interrupted_transform_goes_on_where_it_was(colour_clips, tmp_path, monkeypatch):
     videos, _ = colour_clips
-    monkeypatch.setattr(featurizer, "_CHUNK", 2)
+    monkeypatch.setattr(extraction, "_CHUNK", 2)
     model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path).fit(videos)
     seen = []
 
@@ -212,12 +212,12 @@ def test_an_interrupted_transform_goes_on_where_it_was(colour_clips, tmp_path, m
             raise KeyboardInterrupt
         return read_frames(video, **reading)
 
-    monkeypatch.setattr(featurizer, "read_frames", interrupting)
+    monkeypatch.setattr(extraction, "read_frames", interrupting)
     with pytest.raises(KeyboardInterrupt):
         model.transform(videos)
     seen.clear()
     monkeypatch.setattr(
-        featurizer, "read_frames", lambda v, **r: seen.append(v) or read_frames(v, **r)
+        extraction, "read_frames", lambda v, **r: seen.append(v) or read_frames(v, **r)
     )
     model.transform(videos)
     assert seen == videos[6:]

@@ -1,0 +1,181 @@
+"""Many videos at once: decoding and embedding, spread by joblib, kept in a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+from joblib import Memory, Parallel, delayed
+from tqdm import tqdm
+
+from .backbone import FrameEmbedder
+from .caching import CACHE_VERSION, features, kept
+from .decoding import read_frames
+from .videos import Video, content_digest
+
+__all__ = ["decode_videos", "embed_cached", "embed_videos", "video_progress"]
+
+# Videos that one task of joblib's takes: enough to be worth sending the weights.
+_CHUNK = 16
+
+
+def video_progress(description: str, total: int, verbose: int) -> tqdm:
+    """Make a progress bar over videos.
+
+    Parameters
+    ----------
+    description : str
+        What is being done.
+    total : int
+        Number of videos.
+    verbose : int
+        With 0 the bar stays hidden, and so it does where there is no terminal.
+
+    Returns
+    -------
+    tqdm
+        The bar.
+    """
+    return tqdm(total=total, desc=description, unit="video", disable=None if verbose else True)
+
+
+def decode_videos(
+    videos: Sequence[Video], reading: Mapping[str, Any], *, n_jobs: int | None, verbose: int
+) -> list[np.ndarray]:
+    """Read the frames of many videos.
+
+    Parameters
+    ----------
+    videos : sequence of videos
+        The videos.
+    reading : mapping of str to object
+        Keyword arguments of `read_frames`.
+    n_jobs : int or None
+        Number of joblib workers.
+    verbose : int
+        With 1 or more, a progress bar.
+
+    Returns
+    -------
+    list of ndarray of shape (T, H, W, 3), uint8
+        Their frames.
+
+    Raises
+    ------
+    VideoDecodeError
+        If a video cannot be read.
+    """
+    clips = []
+    with video_progress("decoding", len(videos), verbose) as bar:
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+        for frames in parallel(delayed(read_frames)(video, **reading) for video in videos):
+            clips.append(frames)
+            bar.update()
+    return clips
+
+
+def embed_videos(
+    videos: Sequence[Video],
+    embedder: FrameEmbedder,
+    reading: Mapping[str, Any],
+    *,
+    device: Any,
+    n_jobs: int | None,
+) -> Iterator[np.ndarray]:
+    """Read and embed many videos, one result at a time.
+
+    Parameters
+    ----------
+    videos : sequence of videos
+        The videos.
+    embedder : FrameEmbedder
+        Turns frames into features.
+    reading : mapping of str to object
+        Keyword arguments of `read_frames`.
+    device : str or torch.device
+        Where the network computes.
+    n_jobs : int or None
+        Number of joblib workers.
+
+    Yields
+    ------
+    ndarray of shape (T, 2048), float32
+        The features of each video, in order.
+
+    Raises
+    ------
+    VideoDecodeError
+        If a video cannot be read.
+    """
+    chunks = [videos[i : i + _CHUNK] for i in range(0, len(videos), _CHUNK)]
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+    task = delayed(_embed_chunk)
+    for rows in parallel(task(chunk, embedder, reading, device) for chunk in chunks):
+        yield from rows
+
+
+def _embed_chunk(
+    chunk: Sequence[Video], embedder: FrameEmbedder, reading: Mapping[str, Any], device: Any
+) -> list[np.ndarray]:
+    # One thread decodes the next video while the network computes on this one.
+    with ThreadPoolExecutor(1) as pool:
+        decoded = pool.map(partial(read_frames, **reading), chunk)
+        return [embedder(frames, device) for frames in decoded]
+
+
+def embed_cached(
+    videos: Sequence[Video],
+    sources: Sequence[Video],
+    embed: Callable[[Sequence[Video]], Iterator[np.ndarray]],
+    depends_on: Any,
+    memory: Memory,
+) -> Iterator[np.ndarray]:
+    """Embed many videos, taking from a cache what is there and keeping what is not.
+
+    Parameters
+    ----------
+    videos : sequence of videos
+        The videos, whose content is the key.
+    sources : sequence of videos
+        What to embed in their place: the same, or their frames.
+    embed : callable
+        Turns sources into features, one at a time.
+    depends_on : object
+        What else the features depend on.
+    memory : joblib.Memory
+        The cache.
+
+    Yields
+    ------
+    ndarray of shape (T, 2048), float32
+        The features of each video, in order.
+
+    Raises
+    ------
+    VideoDecodeError
+        If a video cannot be read.
+    """
+    cache = kept(memory, features)
+    keys = [(CACHE_VERSION, content_digest(video), depends_on) for video in videos]
+    # The same content twice is computed once, where it comes first.
+    first = {digest: i for i, (_, digest, _) in reversed(list(enumerate(keys)))}
+    missing = [i for i in sorted(first.values()) if not cache.check_call_in_cache(keys[i], None)]
+    computed = embed([sources[i] for i in missing])
+    waiting = set(missing)
+    for i, key in enumerate(keys):
+        if i in waiting:
+            row = next(computed)
+            cache(key, partial(np.asarray, row))
+            yield row
+        else:
+            # There already; computed only if it proves to be damaged.
+            yield cache(key, partial(_embed_one, embed, sources[i]))
+
+
+def _embed_one(
+    embed: Callable[[Sequence[Video]], Iterator[np.ndarray]], source: Video
+) -> np.ndarray:
+    return next(embed([source]))
