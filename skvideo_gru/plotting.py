@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
-from sklearn.metrics import ConfusionMatrixDisplay
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
 from .evaluation import Evaluation
 
@@ -41,16 +43,13 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
         im_kw={"vmin": 0, "vmax": 1},
         ax=axes,
     )
-    counts = ConfusionMatrixDisplay.from_predictions(
-        evaluation.target, evaluation.predicted, ax=Figure().subplots(), colorbar=False
-    ).confusion_matrix
-    for (row, column), count in [
-        ((r, c), n) for r, v in enumerate(counts) for c, n in enumerate(v)
-    ]:
+    counts = confusion_matrix(evaluation.target, evaluation.predicted)
+    for (row, column), count in np.ndenumerate(counts):
         # cividis runs from dark blue to yellow.
         colour = "black" if shares.confusion_matrix[row, column] > 0.5 else "white"
         axes.text(column, row, str(count), ha="center", va="center", color=colour)
     axes.set(title=title, xlabel="predicted", ylabel="true")
+    shares.im_.colorbar.set_label("share of the true class")
     return figure
 
 
@@ -78,5 +77,6 @@ def plot_history(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figu
             if key in records[0]:
                 axes.plot(epochs, [record[key] for record in records], marker=".", label=label)
         axes.set(title=name, xlabel="epoch", ylabel="loss")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
     return figure
