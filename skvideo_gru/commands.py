@@ -94,21 +94,8 @@ def tune(args: argparse.Namespace) -> int:
         )
         search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
         search.fit(*_rows(data, rows), groups=data.groups[rows] if grouped else None)
-        results = search.cv_results_
-        print(f"\n{'lr_decay':>9} {'hidden_size':>12} {'accuracy':>9}  over {args.cv} folds")
-        for i, params in enumerate(results["params"]):
-            decay, size = params["gru__lr_decay"], params["gru__hidden_size"]
-            mean, std = results["mean_test_score"][i], results["std_test_score"][i]
-            print(f"{decay:>9} {size:>12} {mean:>9.3f} +- {std:.3f}")
-            with child_run(f"lr_decay={decay} hidden_size={size}"):
-                mlflow.log_params(params)
-                mlflow.log_metrics({"cv_accuracy": mean, "cv_accuracy_std": std})
-                scores = [results[f"split{fold}_test_score"][i] for fold in range(args.cv)]
-                for fold, score in enumerate(scores):
-                    mlflow.log_metric("fold_accuracy", score, step=fold)
+        _report_search(search)
         print(f"best: {search.best_params_}, refitted on {len(rows)} videos")
-        mlflow.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
-        mlflow.log_metric("cv_accuracy", search.best_score_)
         held_out = {name: part for name, part in parts.items() if name == "test"}
         _report(search.best_estimator_, data, held_out)
         _save(args, search.best_estimator_, data)
@@ -198,6 +185,9 @@ def _fault(video: Any) -> str:
 @contextmanager
 def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
     """Load the data, or generate it; quieten what libraries say about themselves."""
+    folder = os.path.dirname(args.output) or "."
+    if not os.path.isdir(folder):  # said now, not after the training
+        raise FileNotFoundError(f"--output {args.output}: there is no folder {folder}.")
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     if args.data:
@@ -273,6 +263,23 @@ def _report(pipe: Pipeline, data: Bunch, parts: dict[str, Any]) -> None:
         )
 
 
+def _report_search(search: GridSearchCV) -> None:
+    """Print every candidate and log each as a run of its own."""
+    results = search.cv_results_
+    print(f"\n{'lr_decay':>9} {'hidden_size':>12} {'accuracy':>9}  over {search.n_splits_} folds")
+    for i, params in enumerate(results["params"]):
+        decay, size = params["gru__lr_decay"], params["gru__hidden_size"]
+        mean, std = results["mean_test_score"][i], results["std_test_score"][i]
+        print(f"{decay:>9} {size:>12} {mean:>9.3f} +- {std:.3f}")
+        with child_run(f"lr_decay={decay} hidden_size={size}"):
+            mlflow.log_params(params)
+            mlflow.log_metrics({"cv_accuracy": mean, "cv_accuracy_std": std})
+            for fold in range(search.n_splits_):
+                mlflow.log_metric("fold_accuracy", results[f"split{fold}_test_score"][i], fold)
+    mlflow.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
+    mlflow.log_metric("cv_accuracy", search.best_score_)
+
+
 def _report_baselines(baselines: dict[str, float], chance: float) -> None:
     mlflow.log_metrics({f"test_accuracy_{name}": value for name, value in baselines.items()})
     mlflow.log_metric("chance", chance)
@@ -289,7 +296,9 @@ def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
     run = mlflow.active_run()
     print(f"model: {model}" + (f" in run {run.info.run_id}" if run else ""))
     if args.output:
-        joblib.dump(pipe, args.output)
+        # Written aside and moved when whole.
+        joblib.dump(pipe, f"{args.output}.part")
+        os.replace(f"{args.output}.part", args.output)
         print(f"saved: {args.output}")
 
 

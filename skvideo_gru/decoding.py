@@ -25,6 +25,9 @@ __all__ = ["RESIZES", "count_frames", "read_frames"]
 #: The ways `read_frames` can bring a frame to its size.
 RESIZES = ("stretch",)
 
+# A header that promises more frames than this (11 hours at 25 a second) is not believed.
+_MOST_PROMISED = 1_000_000
+
 # A path is a local file and nothing else, whatever the file's contents point to.
 _OPEN_OPTIONS = {"protocol_whitelist": "file"}
 
@@ -173,7 +176,7 @@ def _decode(
     for _ in range(3):
         with _open_video(video) as (container, stream):
             rate = float(stream.average_rate or stream.guessed_rate or 25)
-            if wanted is None and not stream.frames:
+            if wanted is None and not 0 < stream.frames <= _MOST_PROMISED:
                 # No count in the header: count packets, which is cheap, and open again.
                 n_packets = sum(1 for packet in container.demux(stream) if packet.size)
                 wanted = select(np.arange(n_packets) / rate)

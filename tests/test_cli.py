@@ -170,6 +170,7 @@ def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_cl
     ("arguments", "message"),
     [
         (["train", "--data", "nowhere"], "train: error: --data nowhere: there is no such folder"),
+        (["train", "--output", "no/m.joblib"], "--output no/m.joblib: there is no folder no"),
         (["check", "nowhere"], "there is no such folder or manifest"),
         (["predict", "--model", "none.joblib", "a.mp4"], "--model none.joblib: there is no such"),
         (["predict", "--model", "none.joblib"], "no video given"),
