@@ -12,7 +12,7 @@ from . import __version__
 __all__ = ["DEFAULTS", "GENERATED", "main"]
 
 #: What "auto" stands for, with the user's videos.
-DEFAULTS = {"frame_size": 64, "n_frames": 20, "backbone_epochs": 20}
+DEFAULTS = {"frame_size": 64, "n_frames": 20, "backbone_epochs": 15}
 #: And with generated clips, whose single frames have nothing to teach the backbone.
 GENERATED = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
 

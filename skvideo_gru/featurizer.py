@@ -48,7 +48,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
     objective : {"frame", "clip"}, default="frame"
         What the backbone learns from: single frames, or whole clips through a
         temporary GRU, for classes that no single frame shows.
-    max_epochs : int, default=20
+    max_epochs : int, default=15
         Epochs of the backbone's training. With 0 it keeps its initial weights.
     lr : float, default=1e-3
         Highest learning rate of the one-cycle schedule.
@@ -137,7 +137,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         frame_size=None,
         resize="stretch",
         objective="frame",
-        max_epochs=20,
+        max_epochs=15,
         lr=1e-3,
         weight_decay=0.05,
         label_smoothing=0.1,
