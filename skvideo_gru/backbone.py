@@ -79,8 +79,9 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
             f"{error}"
         ) from error
     try:
-        network = ResNet50()
-        network.load_state_dict(entries, strict=True)
+        with torch.device("meta"):
+            network = ResNet50()
+        network.load_state_dict(entries, strict=True, assign=True)
     except RuntimeError as error:
         raise ValueError(
             f"weights={name!r} does not fit a ResNet-50 in torchvision's layout: "
@@ -94,8 +95,11 @@ def _to_numpy(state: dict[str, torch.Tensor]) -> Weights:
 
 
 def _network(weights: Weights) -> ResNet50:
-    network = ResNet50()
-    network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+    # On no device, so that no initial weights are drawn for nothing.
+    with torch.device("meta"):
+        network = ResNet50()
+    state = {name: torch.tensor(array) for name, array in weights.items()}
+    network.load_state_dict(state, assign=True)
     return network
 
 

@@ -15,6 +15,9 @@ T = TypeVar("T")
 CACHE_VERSION = 1
 
 
+# joblib empties a function's folder when its text changes: leave the next two as they are.
+
+
 def features(key: Any, compute: Callable[[], T]) -> T:
     """Compute the features of a video; names their folder in the cache.
 

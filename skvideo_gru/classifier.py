@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from numbers import Integral, Real
 from typing import Any, Self
@@ -277,7 +278,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
             batch_size=self.batch_size,
             iterator_train__shuffle=True,
             train_split=validation,
-            callbacks=callbacks + list(self.callbacks or []),
+            callbacks=callbacks + copy.deepcopy(list(self.callbacks or [])),
             classes=np.arange(len(self.classes_)),
             device=resolve_device(self.device),
             verbose=0,

@@ -24,7 +24,7 @@ from sklearn.utils import Bunch
 from tqdm import tqdm
 
 from .cli import DEFAULTS, GENERATED
-from .datasets import load_video_folder, read_manifest
+from .datasets import VIDEO_SUFFIXES, load_video_folder, read_manifest
 from .decoding import read_frames
 from .errors import VideoDecodeError
 from .evaluation import evaluate, order_baselines
@@ -117,7 +117,7 @@ def predict(args: argparse.Namespace) -> int:
     """
     videos: list[Any] = list(args.videos)
     if args.data:
-        videos += _load_data(args.data).data
+        videos += _videos_in(args.data)
     if not videos:
         raise ValueError("no video given; name VIDEO files or a data set with --data.")
     model = _load_model(args.model)
@@ -188,6 +188,8 @@ def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
     folder = os.path.dirname(args.output) or "."
     if not os.path.isdir(folder):  # said now, not after the training
         raise FileNotFoundError(f"--output {args.output}: there is no folder {folder}.")
+    if os.path.isdir(args.output):
+        raise IsADirectoryError(f"--output {args.output}: it is a folder; name a file in it.")
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     if args.data:
@@ -292,19 +294,32 @@ def _report_baselines(baselines: dict[str, float], chance: float) -> None:
 def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
     # A model takes along neither this machine's folders nor its workers.
     pipe.set_params(features__memory=None, features__n_jobs=None, features__verbose=0)
-    model = log_model(pipe, describe_video(data.data[0]))
-    run = mlflow.active_run()
-    print(f"model: {model}" + (f" in run {run.info.run_id}" if run else ""))
     if args.output:
         # Written aside and moved when whole.
         joblib.dump(pipe, f"{args.output}.part")
         os.replace(f"{args.output}.part", args.output)
         print(f"saved: {args.output}")
+    model = log_model(pipe, describe_video(data.data[0]))
+    print(f"model: {model}")
 
 
 def _load_model(address: str) -> Any:
-    if address.startswith(("runs:/", "models:/")):
-        return mlflow.sklearn.load_model(address)
-    if not os.path.isfile(address):
+    in_mlflow = address.startswith(("runs:/", "models:/"))
+    if not in_mlflow and not os.path.isfile(address):
         raise FileNotFoundError(f"--model {address}: there is no such file.")
-    return joblib.load(address)
+    try:
+        model = mlflow.sklearn.load_model(address) if in_mlflow else joblib.load(address)
+    except Exception as error:  # unpickling another kind of file can raise anything
+        raise ValueError(
+            f"--model {address}: no model could be loaded from it: {error}"
+        ) from error
+    if not hasattr(model, "predict_proba"):
+        raise ValueError(f"--model {address}: it holds a {type(model).__name__}, no classifier.")
+    return model
+
+
+def _videos_in(path: str) -> list[Any]:
+    """Videos to predict: of a manifest, or all that lie anywhere in a folder."""
+    if not os.path.isdir(path):
+        return list(_load_data(path, must_exist=False).data)
+    return [str(f) for f in sorted(Path(path).rglob("*")) if f.suffix.lower() in VIDEO_SUFFIXES]

@@ -20,7 +20,7 @@ from .errors import VideoDecodeError
 from .sampling import select_frames
 from .videos import Video, VideoClip, describe_video
 
-__all__ = ["RESIZES", "count_frames", "read_frames"]
+__all__ = ["RESIZES", "check_frame_size", "read_frames"]
 
 #: The ways `read_frames` can bring a frame to its size.
 RESIZES = ("stretch",)
@@ -103,33 +103,6 @@ def read_frames(
         stretch = "" if window == (None, None) else f" between {window[0]} s and {window[1]} s"
         raise VideoDecodeError(describe_video(video), f"it holds no video frame{stretch}")
     return frames
-
-
-def count_frames(video: Video) -> int:
-    """Count a video's frames by decoding all of them.
-
-    Parameters
-    ----------
-    video : str, os.PathLike, VideoClip, bytes, binary file object or ndarray
-        What to read; of a clip, its whole video is decoded.
-
-    Returns
-    -------
-    int
-        Number of frames, at least 1.
-
-    Raises
-    ------
-    VideoDecodeError
-        If the video cannot be read to its end or holds no frame.
-    """
-    if isinstance(video, np.ndarray):
-        return len(_checked_array(video))
-    with _open_video(video) as (container, stream):
-        n_frames = sum(1 for _ in container.decode(stream))
-    if not n_frames:
-        raise VideoDecodeError(describe_video(video), "it holds no video frame")
-    return n_frames
 
 
 def check_frame_size(frame_size: Any) -> tuple[int, int] | None:
@@ -267,7 +240,9 @@ def _open_video(video: Video) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video at its best stream; whatever FFmpeg says becomes a VideoDecodeError."""
     name = describe_video(video)
     try:
-        with av.open(_source(video), options=_OPEN_OPTIONS) as container:
+        with av.open(
+            _source(video), options=_OPEN_OPTIONS, metadata_errors="replace"
+        ) as container:
             stream = container.streams.best("video")
             if not isinstance(stream, VideoStream):
                 raise VideoDecodeError(name, "it holds no video stream")

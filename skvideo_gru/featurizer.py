@@ -23,6 +23,7 @@ from .caching import CACHE_VERSION, backbone, kept
 from .decoding import RESIZES, check_frame_size
 from .extraction import decode_videos, embed_cached, embed_videos, video_progress
 from .resnet import N_FEATURES
+from .runtime import resolve_device
 from .videos import Video, as_video_list, content_digest
 
 __all__ = ["ResNet50FrameFeaturizer"]
@@ -240,7 +241,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         VideoDecodeError
             If a video cannot be read.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "weights_")
         return self._features(as_video_list(X), None)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -256,7 +257,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         ndarray of str
             ``frame0_resnet50_0``, ``frame0_resnet50_1``, ...
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "weights_")
         names = [
             f"frame{frame}_resnet50_{feature}"
             for frame in range(self.n_frames)
@@ -289,6 +290,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any, y: Any = None) -> tuple[list[Video], Sequence[np.ndarray] | None]:
         """Fit, and return the videos with their frames where they were decoded."""
+        # A fit that fails leaves no half of an earlier one behind.
+        for name in ("weights_", "frame_size_", "history_", "classes_"):
+            if hasattr(self, name):
+                delattr(self, name)
         videos = as_video_list(X)
         default_size = 64 if self.weights is None else 224
         size = self.frame_size if self.frame_size is not None else default_size
@@ -315,6 +320,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         check_consistent_length(videos, y)
         y = column_or_1d(y)
         check_classification_targets(y)
+        resolve_device(self.device)  # a wrong one shows before everything is decoded
         self.classes_, encoded = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(

@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
 from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -115,8 +116,13 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         n, n_frames, width = sequences.shape
         # A transformer may not accept an empty array: send it one row of zeros instead.
         frames = sequences[real] if real.any() else np.zeros((1, width), sequences.dtype)
-        transformed = np.asarray(self.transformer_.transform(frames))
-        out = np.full((n, n_frames, transformed.shape[1]), np.nan, transformed.dtype)
+        transformed = self.transformer_.transform(frames)
+        if issparse(transformed):
+            transformed = transformed.toarray()
+        transformed = np.asarray(transformed)
+        # Padding is NaN, which neither ints nor bools can be.
+        dtype = np.result_type(transformed.dtype, np.float32)
+        out = np.full((n, n_frames, transformed.shape[1]), np.nan, dtype)
         if real.any():
             out[real] = transformed
         return out if is_three_d(X) else out.reshape(n, -1)

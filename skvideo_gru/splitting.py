@@ -96,10 +96,12 @@ def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
         folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         candidates = list(folds.split(rows, data.target[rows], data.groups[rows]))
         target = data.target[rows]
-        # Of the folds, the one with the most classes and then nearest the share wanted.
+        # Of the folds, the one that leaves most classes to learn from, then holds out
+        # most, then is nearest to the share wanted.
         rest, held_out = min(
             candidates,
             key=lambda fold: (
+                -len(set(target[fold[0]])),
                 -len(set(target[fold[1]])),
                 abs(len(fold[1]) - _HELD_OUT * len(data.target)),
             ),

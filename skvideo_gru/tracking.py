@@ -37,10 +37,18 @@ def tracked_run(name: str) -> Iterator[mlflow.ActiveRun]:
         The run.
     """
     in_project = "MLFLOW_RUN_ID" in os.environ
-    if not in_project and not {"MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"} & set(os.environ):
-        mlflow.set_experiment(_EXPERIMENT)
-    with mlflow.start_run(run_name=None if in_project else name) as run:
+    chosen = {"MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"} & set(os.environ)
+    with mlflow.start_run(
+        run_name=None if in_project else name,
+        experiment_id=None if in_project or chosen else _own_experiment(),
+    ) as run:
         yield run
+
+
+def _own_experiment() -> str:
+    client = mlflow.MlflowClient()
+    found = client.get_experiment_by_name(_EXPERIMENT)
+    return found.experiment_id if found else client.create_experiment(_EXPERIMENT)
 
 
 def child_run(name: str) -> mlflow.ActiveRun:

@@ -168,8 +168,11 @@ def _videos_of_frame(X: Any) -> list[Video]:
         return paths
 
     def seconds(name: str) -> list[float | None]:
-        values = X[name].tolist() if name in columns else [None] * len(paths)
-        return [None if value is None or value != value else float(value) for value in values]
+        if name not in columns:
+            return [None] * len(paths)
+        missing = X[name].isna().tolist()
+        values = X[name].tolist()
+        return [None if gap else float(v) for v, gap in zip(values, missing, strict=True)]
 
     return [VideoClip(*row) for row in zip(paths, seconds("start"), seconds("end"), strict=True)]
 
@@ -211,6 +214,7 @@ def content_digest(video: Video) -> str:
         digest = hashlib.sha256(np.ascontiguousarray(video).data)
         digest.update(f"{video.shape} {video.dtype}".encode())
     else:
+        video.seek(0)  # decoding begins there too
         digest = hashlib.file_digest(video, "sha256")  # type: ignore[arg-type]
         video.seek(0)
     digest.update(repr(window).encode())

@@ -174,6 +174,9 @@ def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_cl
         (["check", "nowhere"], "there is no such folder or manifest"),
         (["predict", "--model", "none.joblib", "a.mp4"], "--model none.joblib: there is no such"),
         (["predict", "--model", "none.joblib"], "no video given"),
+        (["predict", "--model", __file__, "a.mp4"], "no model could be loaded from it"),
+        (["predict", "--model", "runs:/none/model", "a.mp4"], "runs:/none/model: no model"),
+        (["train", "--output", "/"], "--output /: it is a folder"),
     ],
 )
 def test_errors_are_one_readable_line(tracking, arguments, message, capsys):

@@ -77,7 +77,9 @@ def test_the_size_is_64_and_224_with_weights(tmp_path):
 def test_features_do_not_depend_on_company(colour_clips):
     videos, _ = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
+    before = torch.get_rng_state()
     together = model.transform(videos)
+    assert torch.equal(torch.get_rng_state(), before)
     alone = np.concatenate([model.transform([video]) for video in videos])
     assert largest_error(alone, together) < 1e-5
     assert largest_error(model.transform(videos[::-1])[::-1], together) < 1e-5
@@ -253,8 +255,11 @@ def test_a_broken_video_is_named(colour_clips, broken_clip, tmp_path):
             model.transform([videos[0], broken_clip])
         with pytest.raises(VideoDecodeError, match="missing.mp4"):
             model.transform(["missing.mp4"])
+    refitted = ResNet50FrameFeaturizer(**TRAINED)
     with pytest.raises(VideoDecodeError, match="broken.mp4"):
-        ResNet50FrameFeaturizer(**TRAINED).fit([*videos, broken_clip], [*y, "dark"])
+        refitted.fit([*videos, broken_clip], [*y, "dark"])
+    with pytest.raises(NotFittedError):
+        refitted.transform(videos)
     with pytest.raises(VideoDecodeError, match="broken.mp4"):
         model.set_params(n_jobs=2, memory=None).transform([videos[0], broken_clip] * 10)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import Binarizer, MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skvideo_gru import FrameWise
@@ -31,6 +31,14 @@ def test_equals_the_transformer_on_the_real_frames(sequences, transformer):
     assert np.isnan(out[~real]).all()
     assert out.dtype == expected.dtype == np.float32
     assert not hasattr(transformer, "n_features_in_")
+
+
+@pytest.mark.parametrize("transformer", [OneHotEncoder(), Binarizer()])
+def test_sparse_and_whole_numbers_keep_padding(transformer):
+    X = np.array([[1, 2, 2], [2, 1, np.nan]])
+    out = FrameWise(transformer, frame_dim=1).fit_transform(X)
+    assert np.isnan(out.reshape(2, 3, -1)[1, 2]).all()
+    assert np.isfinite(out.reshape(2, 3, -1)[0]).all()
 
 
 def test_rows_and_sequences_give_the_same(sequences):

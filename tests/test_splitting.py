@@ -42,6 +42,14 @@ def test_grouped_split_keeps_every_group_on_one_side(n_groups):
     assert description.startswith("grouped")
 
 
+def test_grouped_split_leaves_every_class_to_learn_from():
+    groups = np.repeat(np.arange(10), 20).astype(str)
+    data = data_set(groups=groups)
+    data.target = np.where(groups == "9", "rare", np.tile(["a", "b"], 100))
+    parts, _ = split_videos(data)
+    assert set(data.target[parts["train"]]) == {"a", "b", "rare"}
+
+
 def test_the_manifests_split_comes_first():
     split = np.array(["train"] * 150 + ["validation"] * 30 + ["test"] * 20)
     groups = np.arange(200).astype(str)

@@ -31,6 +31,12 @@ def test_a_data_frame_may_give_stretches():
     assert as_video_list(table) == [VideoClip("a.mp4", 1.5), VideoClip("b.mp4", None, 2.0)]
 
 
+def test_a_data_frame_may_hold_pandas_own_missing_values():
+    table = pd.DataFrame({"path": ["a.mp4", "b.mp4"]})
+    table["start"] = pd.array([1.5, None], dtype="Float64")
+    assert as_video_list(table) == [VideoClip("a.mp4", 1.5), VideoClip("b.mp4")]
+
+
 def test_videos_of_all_kinds_pass():
     array = np.zeros((2, 8, 8, 3), np.uint8)
     videos = [Path("a.mp4"), VideoClip("a.mp4"), b"bytes", io.BytesIO(), array]
@@ -85,7 +91,6 @@ def test_the_digest_follows_content_and_not_names(clip, tmp_path):
     digest = content_digest(clip)
     with copy.open("rb") as file:
         file.read(10)
-        file.seek(0)
         same = [content_digest(v) for v in (copy, str(copy), clip.read_bytes(), file)]
     assert set(same) == {digest}
     copy.write_bytes(clip.read_bytes() + b"x")
