@@ -40,7 +40,8 @@ def main(folder: str | None = None) -> None:
         joblib.dump(search.best_estimator_, work / "model.joblib")
         model = joblib.load(work / "model.joblib")
         for video, proba in zip(test[:3], model.predict_proba(test[:3]), strict=True):
-            print(Path(video).name, dict(zip(model.classes_, proba.round(3), strict=True)))
+            shares = zip(model.classes_, proba, strict=True)
+            print(Path(video).name, *(f"{label}: {share:.3f}" for label, share in shares))
 
 
 if __name__ == "__main__":
