@@ -98,11 +98,7 @@ def order_baselines(
     """
     rng = check_random_state(random_state)
     features = model.named_steps["features"]
-    reading = {
-        "n_frames": features.n_frames,
-        "frame_size": features.frame_size_,
-        "resize": features.resize,
-    }
+    reading = features._reading()
 
     def shuffled(videos: Sequence[Video]) -> list[np.ndarray]:
         return [rng.permutation(read_frames(video, **reading)) for video in videos]
