@@ -1,35 +1,35 @@
-"""From a video to its frames: decoding with PyAV, upright, RGB, at the size asked for."""
+"""From a video to its frames: decoding with PyAV, as little of the file as will do."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from io import BytesIO
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import ArrayLike
 
 from .errors import VideoDecodeError
+from .geometry import RESIZES, FrameConverter, check_frame_size
+from .opening import open_video
+from .packets import PacketIndex, scan_packets
 from .sampling import select_frames
 from .videos import Video, VideoClip, describe_video
+from .webp import is_webp, webp_frames
 
-__all__ = ["RESIZES", "check_frame_size", "read_frames"]
+__all__ = ["read_frames"]
 
-#: The ways `read_frames` can bring a frame to its size.
-RESIZES = ("stretch",)
+# Below this size a second thread costs more than it brings.
+_PIXELS_FOR_THREADS = 1280 * 720
 
-# A header that promises more frames than this (11 hours at 25 a second) is not believed.
-_MOST_PROMISED = 1_000_000
+# Moments of frames that come as an array, without any.
+_ARRAY_RATE = 25
 
-# A path is a local file and nothing else, whatever the file's contents point to.
-_OPEN_OPTIONS = {"protocol_whitelist": "file"}
+Select = Callable[[ArrayLike], np.ndarray]
 
 
 def read_frames(
@@ -37,31 +37,51 @@ def read_frames(
     *,
     sampling: str = "uniform",
     n_frames: int = 20,
+    fps: float = 2.0,
+    stride: int = 1,
+    seed: int = 0,
     frame_size: int | tuple[int, int] | None = None,
     resize: str = "stretch",
+    allow_partial: bool = False,
 ) -> np.ndarray:
     """Read chosen frames of a video.
 
     Frames come in the order in which the decoder yields them, upright (the
     file's display matrix is applied) and in RGB. Where a file holds several
-    video streams, the best one counts, as FFmpeg judges it.
+    video streams, the best one counts, as FFmpeg judges it. Only what the
+    wanted frames need is decoded; they are those that decoding everything in
+    order gives, to the bit.
 
     Parameters
     ----------
     video : str, os.PathLike, VideoClip, bytes, binary file object or ndarray
-        What to read. An uint8 array (T, H, W, 3) counts as decoded already and
-        is sampled and resized only.
-    sampling : {"uniform", "all"}, default="uniform"
-        Which frames: the centres of `n_frames` equal segments, or every frame.
+        What to read. An uint8 array (T, H, W, 3) counts as decoded already, at
+        25 frames a second, and is sampled and resized only.
+    sampling : {"uniform", "fps", "dense", "random", "all"}, default="uniform"
+        Which frames: the centres of `n_frames` equal segments, `fps` frames of
+        every second, every `stride`-th frame around the middle, one at random
+        from each of `n_frames` equal segments, or every frame. See
+        `skvideo_gru.sampling`, where each has a worked example.
     n_frames : int, default=20
-        Number of frames for ``sampling="uniform"``; a shorter clip repeats
-        frames in order.
+        Number of frames. With ``"uniform"`` and ``"random"`` a shorter clip
+        repeats frames in order; with ``"fps"`` and ``"dense"`` it yields fewer.
+    fps : float, default=2.0
+        Frames of each second, for ``sampling="fps"``.
+    stride : int, default=1
+        Distance from one frame to the next, for ``sampling="dense"``.
+    seed : int, default=0
+        Seed of ``sampling="random"``.
     frame_size : int or (int, int), optional
         Height and width of the frames, in pixels; one number means a square.
         None keeps the video's own size.
-    resize : {"stretch"}, default="stretch"
-        How a frame is brought to `frame_size`: ``"stretch"`` scales height and
-        width independently.
+    resize : {"stretch", "crop", "pad"}, default="stretch"
+        How a frame is brought to `frame_size`, always antialiased: ``"stretch"``
+        scales height and width independently; ``"crop"`` keeps the picture's
+        proportions, those of non-square pixels included, and cuts off what
+        stands over; ``"pad"`` keeps them and adds black bars.
+    allow_partial : bool, default=False
+        Whether a video that breaks on the way counts as the frames before the
+        break, instead of being an error.
 
     Returns
     -------
@@ -71,8 +91,9 @@ def read_frames(
     Raises
     ------
     VideoDecodeError
-        If the video cannot be read to its end, or holds no frame in the
-        stretch asked for.
+        If the video cannot be read, or holds no frame in the stretch asked for.
+        A break that no wanted frame depends on goes unnoticed; ``skvideo-gru
+        check`` decodes everything.
     ValueError
         If a parameter has no valid value.
 
@@ -87,91 +108,175 @@ def read_frames(
     size = check_frame_size(frame_size)
     if resize not in RESIZES:
         raise ValueError(f"resize={resize!r} is unknown; choose one of {list(RESIZES)}.")
-    window = (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
+    start, end = (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
 
     def select(times: ArrayLike) -> np.ndarray:
         return select_frames(
-            times, sampling=sampling, n_frames=n_frames, start=window[0], end=window[1]
+            times,
+            sampling=sampling,
+            n_frames=n_frames,
+            fps=fps,
+            stride=stride,
+            seed=seed,
+            start=start,
+            end=end,
         )
 
     select([0.0])  # A wrong parameter shows before any file is touched.
     if isinstance(video, np.ndarray):
-        frames = _sample_array(video, select, size)
+        frames = _sample_array(video, select, FrameConverter(size, resize))
     else:
-        frames = _decode(video, select, size, window[1])
-    if not len(frames):
-        stretch = "" if window == (None, None) else f" between {window[0]} s and {window[1]} s"
-        raise VideoDecodeError(describe_video(video), f"it holds no video frame{stretch}")
-    return frames
+        frames = _decode(video, select, size, resize, end, allow_partial)
+    name = describe_video(video)
+    if not frames:
+        stretch = "" if start is end is None else f" between {start} s and {end} s"
+        raise VideoDecodeError(name, f"it holds no video frame{stretch}")
+    if len({frame.shape for frame in frames}) > 1:
+        raise VideoDecodeError(name, "its frames change size on the way; give a frame_size")
+    return np.stack(frames)
 
 
-def check_frame_size(frame_size: Any) -> tuple[int, int] | None:
-    """Bring `frame_size` to the form (height, width).
-
-    Parameters
-    ----------
-    frame_size : int, (int, int) or None
-        As `read_frames` takes it.
-
-    Returns
-    -------
-    (int, int) or None
-        Height and width in pixels, None for the video's own.
-
-    Raises
-    ------
-    ValueError
-        If it is none of these or not positive.
-    """
-    if frame_size is None:
-        return None
-    size = (frame_size, frame_size) if np.ndim(frame_size) == 0 else tuple(frame_size)
-    if len(size) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in size):
-        raise ValueError(
-            f"frame_size={frame_size!r} must be a positive int or a pair (height, width)."
+def _sample_array(video: np.ndarray, select: Select, convert: FrameConverter) -> list[np.ndarray]:
+    if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8:
+        raise VideoDecodeError(
+            describe_video(video),
+            f"a decoded video must be uint8 of shape (T, H, W, 3), this is {video.dtype}",
         )
-    return int(size[0]), int(size[1])
+    chosen = video[select(np.arange(len(video)) / _ARRAY_RATE)]
+    if convert.size in (None, chosen.shape[1:3]):
+        return list(chosen)
+    frames = map(np.ascontiguousarray, chosen)
+    return [convert(VideoFrame.from_ndarray(frame, "rgb24")) for frame in frames]
 
 
 def _decode(
     video: Video,
-    select: Callable[[ArrayLike], np.ndarray],
+    select: Select,
     size: tuple[int, int] | None,
+    resize: str,
     end: float | None,
-) -> np.ndarray:
-    """Decode what `select` picks from the frames' times.
-
-    The times are not known before the whole file is decoded and headers lie
-    about them, so: choose by the header's promise, decode, compare with what
-    came, and only if the choice would have been another one, decode again.
-    """
-    wanted: np.ndarray | None = None
+    allow_partial: bool,
+) -> list[np.ndarray]:
+    """Decode what the wanted frames need if that is safe, else everything in order."""
+    wanted = np.empty(0, np.int64)
+    try:
+        with open_video(video) as (container, stream):
+            index = scan_packets(container, stream, end)
+            wanted = select(index.times)
+            if index.trusted and not allow_partial:
+                pts = np.sort(index.pts)[wanted].tolist()
+                _choose_threads(stream, index.sliced)
+                convert = FrameConverter(size, resize, _pixel_aspect(stream))
+                kept = _decode_pts(container, stream, index, pts, convert)
+                if kept is not None:
+                    return [kept[stamp] for stamp in pts]
+    except VideoDecodeError:
+        pass  # Decoding in order shows whether the video really breaks, and where.
     for _ in range(3):
-        with _open_video(video) as (container, stream):
-            rate = float(stream.average_rate or stream.guessed_rate or 25)
-            if wanted is None and not 0 < stream.frames <= _MOST_PROMISED:
-                # No count in the header: count packets, which is cheap, and open again.
-                n_packets = sum(1 for packet in container.demux(stream) if packet.size)
-                wanted = select(np.arange(n_packets) / rate)
-                continue
-            if wanted is None:
-                wanted = select(np.arange(stream.frames) / rate)
-            frames, times = _decode_indices(container.decode(stream), wanted, size, end, rate)
+        with _open_frames(video, allow_partial) as (frames, pixel_aspect, rate):
+            convert = FrameConverter(size, resize, pixel_aspect)
+            in_order, times = _decode_indices(frames, wanted, convert, end, rate)
+        # Times are not known before all is decoded, and packets lie about them.
         chosen = select(times)
         if np.array_equal(chosen, wanted):
-            return _stack(frames, describe_video(video))
+            return [in_order[index] for index in wanted.tolist()]
         wanted = chosen
     raise VideoDecodeError(describe_video(video), "decoding it twice gave different frames")
 
 
+@contextmanager
+def _open_frames(
+    video: Video, allow_partial: bool
+) -> Iterator[tuple[Iterator[VideoFrame], float, float]]:
+    """Open a video to all its frames, with the shape of its pixels and its rate."""
+    if is_webp(video):
+        yield webp_frames(video), 1.0, 25.0
+        return
+    with open_video(video) as (container, stream):
+        # On one thread it breaks at the same place every time.
+        _choose_threads(stream, sliced=False, single=allow_partial)
+        rate = float(stream.average_rate or stream.guessed_rate or 25)
+        yield _frames(container, stream, allow_partial), _pixel_aspect(stream), rate
+
+
+def _choose_threads(stream: VideoStream, sliced: bool, single: bool = False) -> None:
+    # Slices of a frame go to threads at no cost. Whole frames cost a start, which
+    # small ones do not bring back.
+    context = stream.codec_context
+    threads = sliced or context.width * context.height >= _PIXELS_FOR_THREADS
+    context.thread_type = "SLICE" if sliced else "FRAME"
+    context.thread_count = 0 if threads and not single else 1
+
+
+def _pixel_aspect(stream: VideoStream) -> float:
+    return float(stream.sample_aspect_ratio or 1)
+
+
+def _decode_pts(
+    container: InputContainer,
+    stream: VideoStream,
+    index: PacketIndex,
+    wanted: list[int],
+    convert: FrameConverter,
+) -> dict[int, np.ndarray] | None:
+    """Decode the frames with these timestamps; None if anything is not as expected."""
+    context = stream.codec_context
+    needed, kept = set(wanted), {}
+    packets: Iterator[Packet[VideoStream]] = iter(())
+    at, shown = -1, None  # the packet to come, the frame seen last
+    for target in sorted(needed):
+        start = index.start_before(target)
+        if target not in kept and (at < 0 or start > at):
+            # A later beginning lies before the frame: leap to it.
+            container.seek(int(index.pts[start]), stream=stream)
+            at, packets, shown = start, container.demux(stream), None
+        while target not in kept:
+            packet = next(packets, None)
+            if packet is None:
+                return None
+            if packet.size:
+                if at == len(index.pts) or packet.pts != index.pts[at]:
+                    return None
+                at += 1
+            # Frames that no other depends on are not decoded unless they are wanted.
+            context.skip_frame = "DEFAULT" if packet.pts in needed else "NONREF"
+            for frame in packet.decode():
+                if _surprises(frame, shown):
+                    return None
+                shown = frame.pts
+                if shown in needed:
+                    kept[shown] = convert(frame)
+            if shown is not None and shown > target and target not in kept:
+                return None
+    return kept
+
+
+def _surprises(frame: VideoFrame, shown: int | None) -> bool:
+    # Of interlaced video a packet may hold one field only.
+    late = frame.pts is None or (shown is not None and frame.pts <= shown)
+    return late or frame.interlaced_frame or frame.is_corrupt
+
+
+def _frames(
+    container: InputContainer, stream: VideoStream, allow_partial: bool
+) -> Iterator[VideoFrame]:
+    try:
+        yield from container.decode(stream)
+    except av.error.FFmpegError:
+        if not allow_partial:
+            raise
+        with suppress(av.error.FFmpegError):
+            yield from stream.codec_context.decode(None)  # what it had not shown yet
+
+
 def _decode_indices(
-    decoded: Iterator[VideoFrame],
+    decoded: Iterable[VideoFrame],
     wanted: np.ndarray,
-    size: tuple[int, int] | None,
+    convert: FrameConverter,
     end: float | None,
     rate: float,
-) -> tuple[list[np.ndarray], list[float]]:
-    """Keep the frames at `wanted` (never decreasing) and note the times of all."""
+) -> tuple[dict[int, np.ndarray], list[float]]:
+    """Keep the frames at `wanted` and note the times of all."""
     kept: dict[int, np.ndarray] = {}
     times: list[float] = []
     indices = set(wanted.tolist())
@@ -181,86 +286,7 @@ def _decode_indices(
         origin = time if origin is None else origin
         times.append(time - origin)
         if index in indices:
-            kept[index] = _to_array(frame, size)
+            kept[index] = convert(frame)
         if end is not None and times[-1] >= end:
             break
-    # With a wrong promise some indices do not exist; the caller sees that by the times.
-    return [kept[index] for index in wanted.tolist() if index in kept], times
-
-
-def _stack(frames: list[np.ndarray], name: str) -> np.ndarray:
-    if len({frame.shape for frame in frames}) > 1:
-        raise VideoDecodeError(name, "its frames change size on the way; give a frame_size")
-    return np.stack(frames) if frames else np.empty((0, 0, 0, 3), np.uint8)
-
-
-def _to_array(frame: VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
-    """Convert one frame to upright RGB, scaled before it is turned."""
-    turns = round(frame.rotation / 90) % 4
-    if size is None:
-        pixels = frame.to_ndarray(format="rgb24")
-    else:
-        height, width = size if turns % 2 == 0 else size[::-1]
-        pixels = _scale(frame, height, width)
-    return np.rot90(pixels, turns)
-
-
-def _scale(frame: VideoFrame, height: int, width: int) -> np.ndarray:
-    # Averaging over areas keeps a reduced picture free of aliasing.
-    shrinks = height * width <= frame.height * frame.width
-    method = Interpolation.AREA if shrinks else Interpolation.BILINEAR
-    return frame.to_ndarray(format="rgb24", height=height, width=width, interpolation=method)
-
-
-def _checked_array(video: np.ndarray) -> np.ndarray:
-    if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8:
-        raise VideoDecodeError(
-            describe_video(video),
-            f"a decoded video must be uint8 of shape (T, H, W, 3), this is {video.dtype}",
-        )
-    return video
-
-
-def _sample_array(
-    video: np.ndarray,
-    select: Callable[[ArrayLike], np.ndarray],
-    size: tuple[int, int] | None,
-) -> np.ndarray:
-    frames = _checked_array(video)
-    frames = frames[select(np.arange(len(frames), dtype=float))] if len(frames) else frames
-    if size is None or frames.shape[1:3] == size:
-        return frames
-    return np.stack(
-        [_scale(VideoFrame.from_ndarray(np.ascontiguousarray(f), "rgb24"), *size) for f in frames]
-    )
-
-
-@contextmanager
-def _open_video(video: Video) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video at its best stream; whatever FFmpeg says becomes a VideoDecodeError."""
-    name = describe_video(video)
-    try:
-        with av.open(
-            _source(video), options=_OPEN_OPTIONS, metadata_errors="replace"
-        ) as container:
-            stream = container.streams.best("video")
-            if not isinstance(stream, VideoStream):
-                raise VideoDecodeError(name, "it holds no video stream")
-            stream.thread_type = "AUTO"
-            yield container, stream
-    except av.error.FFmpegError as error:
-        raise VideoDecodeError(name, error.strerror or str(error)) from error
-    except OSError as error:
-        raise VideoDecodeError(name, error.strerror or str(error)) from error
-
-
-def _source(video: Video) -> Any:
-    if isinstance(video, VideoClip):
-        video = video.path
-    if isinstance(video, bytes | bytearray):
-        return BytesIO(video)
-    if isinstance(video, str | os.PathLike):
-        # With the prefix, FFmpeg takes no name for an address or an option.
-        return "file:" + os.fspath(video)
-    video.seek(0)  # type: ignore[union-attr]
-    return video
+    return kept, times

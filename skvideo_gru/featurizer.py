@@ -20,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .backbone import FrameEmbedder, Weights, initial_weights, load_weights, train_backbone
 from .caching import CACHE_VERSION, backbone, kept
-from .decoding import RESIZES, check_frame_size
 from .extraction import decode_videos, embed_cached, embed_videos, video_progress
+from .geometry import RESIZES, check_frame_size
 from .resnet import N_FEATURES
 from .runtime import resolve_device
 from .videos import Video, as_video_list, content_digest

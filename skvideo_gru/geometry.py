@@ -1,0 +1,129 @@
+"""From a decoded frame to an upright RGB picture of the size asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+
+__all__ = ["RESIZES", "FrameConverter", "check_frame_size"]
+
+#: The ways a frame can be brought to its size.
+RESIZES = ("stretch", "crop", "pad")
+
+
+def check_frame_size(frame_size: Any) -> tuple[int, int] | None:
+    """Bring `frame_size` to the form (height, width).
+
+    Parameters
+    ----------
+    frame_size : int, (int, int) or None
+        As `read_frames` takes it.
+
+    Returns
+    -------
+    (int, int) or None
+        Height and width in pixels, None for the video's own.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these or not positive.
+    """
+    if frame_size is None:
+        return None
+    size = (frame_size, frame_size) if np.ndim(frame_size) == 0 else tuple(frame_size)
+    if len(size) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in size):
+        raise ValueError(
+            f"frame_size={frame_size!r} must be a positive int or a pair (height, width)."
+        )
+    return int(size[0]), int(size[1])
+
+
+class FrameConverter:
+    """Turn decoded frames into upright RGB arrays, one after the other.
+
+    It keeps FFmpeg's scaler, which is costly to set up, from frame to frame.
+
+    Parameters
+    ----------
+    size : (int, int), optional
+        Height and width of the pictures. None keeps the frames' own.
+    resize : {"stretch", "crop", "pad"}, default="stretch"
+        How frames come to `size`, see `read_frames`.
+    pixel_aspect : float, default=1.0
+        Width of a pixel over its height, as the frames are stored.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int] | None = None,
+        resize: str = "stretch",
+        pixel_aspect: float = 1.0,
+    ) -> None:
+        self.size, self.resize, self.pixel_aspect = size, resize, pixel_aspect
+        self._scaler = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """Convert one frame.
+
+        Parameters
+        ----------
+        frame : av.VideoFrame
+            A decoded frame.
+
+        Returns
+        -------
+        ndarray of shape (H, W, 3), uint8
+            The picture, upright and in RGB.
+        """
+        transposed, flip_rows, flip_columns = _orientation(frame)
+        if self.size is None:
+            pixels = self._scaler.reformat(frame, format="rgb24").to_ndarray()
+        else:
+            # Scaled before it is turned: fewer pixels to turn.
+            height, width = self.size[::-1] if transposed else self.size
+            pixels = self._to_size(frame, height, width)
+        if transposed:
+            pixels = pixels.transpose(1, 0, 2)
+        return pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+
+    def _to_size(self, frame: VideoFrame, height: int, width: int) -> np.ndarray:
+        if self.resize == "stretch":
+            return self._scale(frame, height, width)
+        across, down = width / (frame.width * self.pixel_aspect), height / frame.height
+        factor = max(across, down) if self.resize == "crop" else min(across, down)
+        inner_height = round(frame.height * factor)
+        inner_width = round(frame.width * self.pixel_aspect * factor)
+        if self.resize == "crop":
+            pixels = self._scale(frame, max(inner_height, height), max(inner_width, width))
+            top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+            return pixels[top : top + height, left : left + width]
+        inner_height, inner_width = np.clip((inner_height, inner_width), 1, (height, width))
+        top, left = (height - inner_height) // 2, (width - inner_width) // 2
+        pixels = np.zeros((height, width, 3), np.uint8)
+        pixels[top : top + inner_height, left : left + inner_width] = self._scale(
+            frame, int(inner_height), int(inner_width)
+        )
+        return pixels
+
+    def _scale(self, frame: VideoFrame, height: int, width: int) -> np.ndarray:
+        # AREA averages what a smaller picture merges, so that nothing aliases, and
+        # interpolates where the picture grows.
+        return self._scaler.reformat(
+            frame, width, height, "rgb24", interpolation=Interpolation.AREA
+        ).to_ndarray()
+
+
+def _orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
+    """Read a display matrix as: swap the axes, then flip rows, then flip columns."""
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False, False, False
+    # Nine 32-bit numbers, row by row: x' = a x + c y, y' = b x + d y.
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(np.int64)
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return False, bool(d < 0), bool(a < 0)
+    return True, bool(b < 0), bool(c < 0)

@@ -1,0 +1,71 @@
+"""Animated WebP, which FFmpeg does not decode: read by Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+from av.video.frame import VideoFrame
+from PIL import Image, ImageSequence, UnidentifiedImageError
+
+from . import opening
+from .errors import VideoDecodeError
+from .videos import Video, describe_video
+
+__all__ = ["is_webp", "webp_frames"]
+
+
+def is_webp(video: Video) -> bool:
+    """Tell whether a video is a WebP file.
+
+    Parameters
+    ----------
+    video : str, os.PathLike, VideoClip, bytes or binary file object
+        The video.
+
+    Returns
+    -------
+    bool
+        Whether it begins like one.
+
+    Raises
+    ------
+    VideoDecodeError
+        If it cannot be read.
+    """
+    with opening.open_file(video) as file:
+        head = file.read(12)
+    return head[:4] == b"RIFF" and head[8:] == b"WEBP"
+
+
+def webp_frames(video: Video) -> Iterator[VideoFrame]:
+    """Decode a WebP file.
+
+    Parameters
+    ----------
+    video : str, os.PathLike, VideoClip, bytes or binary file object
+        The video.
+
+    Yields
+    ------
+    av.VideoFrame
+        Its pictures in RGB, transparency left away, with their times.
+
+    Raises
+    ------
+    VideoDecodeError
+        If it cannot be read or is too large.
+    """
+    name = describe_video(video)
+    milliseconds = 0
+    try:
+        with opening.open_file(video) as file, Image.open(file, formats=["WEBP"]) as image:
+            opening.check_pixels(*image.size, name)
+            for picture in ImageSequence.Iterator(image):
+                frame = VideoFrame.from_ndarray(np.array(picture.convert("RGB")), format="rgb24")
+                frame.pts, frame.time_base = milliseconds, Fraction(1, 1000)
+                yield frame
+                milliseconds += int(picture.info.get("duration", 0))
+    except (UnidentifiedImageError, Image.DecompressionBombError, EOFError, OSError) as error:
+        raise VideoDecodeError(name, f"as WebP: {error}") from error
