@@ -157,9 +157,10 @@ class _ClipObjective(nn.Module):
         self.backbone = _start(weights)
         self.head = GRUNetwork(N_FEATURES, n_classes)
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        features = self.backbone(_augment(frames)).unflatten(0, frames.shape[:2])
-        lengths = torch.full((len(frames),), frames.shape[1])
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        real = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
+        features = frames.new_zeros((*real.shape, N_FEATURES), dtype=torch.float32)
+        features[real] = self.backbone(_augment(frames)[real.flatten()])
         return self.head(features, lengths)
 
 
@@ -186,16 +187,20 @@ class _RandomFrames(Dataset):
 
 
 class _WholeClips(Dataset):
-    """Every clip with all of its frames."""
+    """Every clip with all of its frames, and black ones up to the longest clip's length."""
 
     def __init__(self, clips: Sequence[np.ndarray], y: np.ndarray) -> None:
         self.clips, self.y = clips, y
+        self.longest = max(map(len, clips))
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
-        return self.clips[index], self.y[index]
+    def __getitem__(self, index: int) -> tuple[dict[str, Any], int]:
+        clip = self.clips[index]
+        frames = np.zeros((self.longest, *clip.shape[1:]), np.uint8)
+        frames[: len(clip)] = clip
+        return {"frames": frames, "lengths": len(clip)}, self.y[index]
 
 
 def train_backbone(
@@ -223,7 +228,7 @@ def train_backbone(
     Parameters
     ----------
     clips : sequence of ndarray of shape (T, H, W, 3), uint8
-        The training clips' frames, the same T for all of them.
+        The training clips' frames, at least one each.
     y : ndarray of shape (n_clips,), int64
         Classes 0, 1, ..., each at least once.
     weights : dict of str to ndarray, optional
@@ -272,7 +277,7 @@ def train_backbone(
         )
     else:
         data, module = _WholeClips(clips, y), _ClipObjective
-        per_step = max(2, batch_size // len(clips[0]))
+        per_step = max(2, batch_size // max(map(len, clips)))
     n_examples = len(data)
     # A last batch of one frame would leave BatchNorm nothing to normalise over.
     drop_last = n_examples > per_step

@@ -12,7 +12,7 @@ __all__ = ["CACHE_VERSION", "backbone", "features", "kept"]
 T = TypeVar("T")
 
 #: Part of every key: raise it when decoding, preprocessing or training change.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 # joblib empties a function's folder when its text changes: leave the next two as they are.

@@ -95,9 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--output", default="", help="CSV file to write (standard output)")
     predict.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
 
-    check = commands.add_parser("check", help="report every video that cannot be read")
+    check = commands.add_parser("check", help="report every video that cannot be read to its end")
     check.add_argument("data", help="folder with a folder for each class, or CSV manifest")
-    check.add_argument("--n-jobs", type=_auto(int), default="auto", help="workers (one)")
+    check.add_argument("--n-jobs", type=_auto(int), default="auto", help="threads (one a core)")
+    check.add_argument("--json", action="store_true", help="print all that is known as JSON")
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import logging
 import os
 import sys
@@ -17,17 +18,16 @@ import joblib
 import mlflow
 import mlflow.sklearn
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
-from tqdm import tqdm
 
+from .checking import check_videos
 from .cli import DEFAULTS, GENERATED
 from .datasets import VIDEO_SUFFIXES, load_video_folder, read_manifest
-from .decoding import read_frames
 from .errors import VideoDecodeError
 from .evaluation import evaluate, order_baselines
+from .extraction import video_progress
 from .generated import make_order_videos
 from .pipeline import make_video_classifier
 from .plotting import plot_confusion_matrix, plot_history
@@ -146,7 +146,7 @@ def predict(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
-    """Print every video of a data set that cannot be read.
+    """Decode a data set from end to end and print every video that breaks.
 
     Parameters
     ----------
@@ -159,27 +159,22 @@ def check(args: argparse.Namespace) -> int:
         Exit status.
     """
     data = _load_data(args.data, must_exist=False)
-    outcomes = Parallel(n_jobs=args.n_jobs, return_as="generator")(
-        delayed(_fault)(video) for video in data.data
-    )
-    n_failed = 0
-    for video, fault in zip(
-        data.data, tqdm(outcomes, total=len(data.data), disable=None), strict=True
-    ):
-        if fault:
-            n_failed += 1
-            print(f"{describe_video(video)}: {fault}")
-    print(f"{len(data.data)} videos checked, {n_failed} cannot be read.")
-    return 1 if n_failed else 0
-
-
-def _fault(video: Any) -> str:
-    try:
-        # One frame from the middle of the stretch, and everything else decoded on the way.
-        read_frames(video, n_frames=1)
-    except VideoDecodeError as error:
-        return error.reason
-    return ""
+    reports = []
+    with video_progress("checking", len(data.data), verbose=1) as bar:
+        for report in check_videos(data.data, -1 if args.n_jobs is None else args.n_jobs):
+            reports.append(report)
+            bar.update()
+    failed = [report for report in reports if report["reason"]]
+    if args.json:
+        print(json.dumps(reports, indent=1))
+        return 1 if failed else 0
+    if failed:
+        width = max(len("video"), *(len(report["path"]) for report in failed))
+        print(f"{'video':{width}}  reason")
+        for report in failed:
+            print(f"{report['path']:{width}}  {report['reason']}")
+    print(f"{len(reports)} videos checked, {len(failed)} cannot be read.")
+    return 1 if failed else 0
 
 
 @contextmanager

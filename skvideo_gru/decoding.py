@@ -21,7 +21,7 @@ from .sampling import select_frames
 from .videos import Video, VideoClip, describe_video
 from .webp import is_webp, webp_frames
 
-__all__ = ["read_frames"]
+__all__ = ["open_frames", "read_frames"]
 
 # Below this size a second thread costs more than it brings.
 _PIXELS_FOR_THREADS = 1280 * 720
@@ -173,7 +173,7 @@ def _decode(
     except VideoDecodeError:
         pass  # Decoding in order shows whether the video really breaks, and where.
     for _ in range(3):
-        with _open_frames(video, allow_partial) as (frames, pixel_aspect, rate):
+        with open_frames(video, allow_partial) as (frames, pixel_aspect, rate):
             convert = FrameConverter(size, resize, pixel_aspect)
             in_order, times = _decode_indices(frames, wanted, convert, end, rate)
         # Times are not known before all is decoded, and packets lie about them.
@@ -185,7 +185,7 @@ def _decode(
 
 
 @contextmanager
-def _open_frames(
+def open_frames(
     video: Video, allow_partial: bool
 ) -> Iterator[tuple[Iterator[VideoFrame], float, float]]:
     """Open a video to all its frames, with the shape of its pixels and its rate."""

@@ -14,9 +14,16 @@ from tqdm import tqdm
 from .backbone import FrameEmbedder
 from .caching import CACHE_VERSION, features, kept
 from .decoding import read_frames
+from .errors import VideoDecodeError
 from .videos import Video, content_digest
 
-__all__ = ["decode_videos", "embed_cached", "embed_videos", "video_progress"]
+__all__ = [
+    "decode_videos",
+    "digest_or_error",
+    "embed_cached",
+    "embed_videos",
+    "video_progress",
+]
 
 # Videos that one task of joblib's takes: enough to be worth sending the weights.
 _CHUNK = 16
@@ -44,7 +51,7 @@ def video_progress(description: str, total: int, verbose: int) -> tqdm:
 
 def decode_videos(
     videos: Sequence[Video], reading: Mapping[str, Any], *, n_jobs: int | None, verbose: int
-) -> list[np.ndarray]:
+) -> list[np.ndarray | VideoDecodeError]:
     """Read the frames of many videos.
 
     Parameters
@@ -60,41 +67,45 @@ def decode_videos(
 
     Returns
     -------
-    list of ndarray of shape (T, H, W, 3), uint8
-        Their frames.
-
-    Raises
-    ------
-    VideoDecodeError
-        If a video cannot be read.
+    list of ndarray of shape (T, H, W, 3), uint8, or VideoDecodeError
+        The frames of each video, or why it cannot be read.
     """
     clips = []
     with video_progress("decoding", len(videos), verbose) as bar:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-        for frames in parallel(delayed(read_frames)(video, **reading) for video in videos):
+        for frames in parallel(delayed(_read)(video, reading) for video in videos):
             clips.append(frames)
             bar.update()
     return clips
 
 
+def _read(video: Any, reading: Mapping[str, Any] | None) -> Any:
+    if reading is None:
+        return video
+    try:
+        return read_frames(video, **reading)
+    except VideoDecodeError as error:
+        return error
+
+
 def embed_videos(
-    videos: Sequence[Video],
+    videos: Sequence[Any],
     embedder: FrameEmbedder,
-    reading: Mapping[str, Any],
+    reading: Mapping[str, Any] | None,
     *,
     device: Any,
     n_jobs: int | None,
-) -> Iterator[np.ndarray]:
+) -> Iterator[np.ndarray | VideoDecodeError]:
     """Read and embed many videos, one result at a time.
 
     Parameters
     ----------
     videos : sequence of videos
-        The videos.
+        The videos, or what `decode_videos` has made of them.
     embedder : FrameEmbedder
         Turns frames into features.
-    reading : mapping of str to object
-        Keyword arguments of `read_frames`.
+    reading : mapping of str to object or None
+        Keyword arguments of `read_frames`; None if they are read already.
     device : str or torch.device
         Where the network computes.
     n_jobs : int or None
@@ -102,13 +113,8 @@ def embed_videos(
 
     Yields
     ------
-    ndarray of shape (T, 2048), float32
-        The features of each video, in order.
-
-    Raises
-    ------
-    VideoDecodeError
-        If a video cannot be read.
+    ndarray of shape (T, 2048), float32, or VideoDecodeError
+        The features of each video in order, or why it cannot be read.
     """
     chunks = [videos[i : i + _CHUNK] for i in range(0, len(videos), _CHUNK)]
     parallel = Parallel(n_jobs=n_jobs, return_as="generator")
@@ -118,21 +124,46 @@ def embed_videos(
 
 
 def _embed_chunk(
-    chunk: Sequence[Video], embedder: FrameEmbedder, reading: Mapping[str, Any], device: Any
-) -> list[np.ndarray]:
+    chunk: Sequence[Any],
+    embedder: FrameEmbedder,
+    reading: Mapping[str, Any] | None,
+    device: Any,
+) -> list[np.ndarray | VideoDecodeError]:
     # One thread decodes the next video while the network computes on this one.
     with ThreadPoolExecutor(1) as pool:
-        decoded = pool.map(partial(read_frames, **reading), chunk)
-        return [embedder(frames, device) for frames in decoded]
+        decoded = pool.map(partial(_read, reading=reading), chunk)
+        return [
+            frames if isinstance(frames, VideoDecodeError) else embedder(frames, device)
+            for frames in decoded
+        ]
+
+
+def digest_or_error(video: Video) -> str | VideoDecodeError:
+    """Digest a video's content.
+
+    Parameters
+    ----------
+    video : Video
+        The video.
+
+    Returns
+    -------
+    str or VideoDecodeError
+        Its `content_digest`, or why it cannot be read.
+    """
+    try:
+        return content_digest(video)
+    except VideoDecodeError as error:
+        return error
 
 
 def embed_cached(
     videos: Sequence[Video],
-    sources: Sequence[Video],
-    embed: Callable[[Sequence[Video]], Iterator[np.ndarray]],
+    sources: Sequence[Any],
+    embed: Callable[[Sequence[Any]], Iterator[np.ndarray | VideoDecodeError]],
     depends_on: Any,
     memory: Memory,
-) -> Iterator[np.ndarray]:
+) -> Iterator[np.ndarray | VideoDecodeError]:
     """Embed many videos, taking from a cache what is there and keeping what is not.
 
     Parameters
@@ -150,32 +181,40 @@ def embed_cached(
 
     Yields
     ------
-    ndarray of shape (T, 2048), float32
-        The features of each video, in order.
-
-    Raises
-    ------
-    VideoDecodeError
-        If a video cannot be read.
+    ndarray of shape (T, 2048), float32, or VideoDecodeError
+        The features of each video in order, or why it cannot be read; that is
+        not kept.
     """
     cache = kept(memory, features)
-    keys = [(CACHE_VERSION, content_digest(video), depends_on) for video in videos]
+    digests = [digest_or_error(video) for video in videos]
+    keys = [(CACHE_VERSION, digest, depends_on) for digest in digests]
     # The same content twice is computed once, where it comes first.
-    first = {digest: i for i, (_, digest, _) in reversed(list(enumerate(keys)))}
+    first = {digest: i for i, digest in reversed(list(enumerate(digests))) if type(digest) is str}
     missing = [i for i in sorted(first.values()) if not cache.check_call_in_cache(keys[i], None)]
     computed = embed([sources[i] for i in missing])
     waiting = set(missing)
-    for i, key in enumerate(keys):
-        if i in waiting:
+    unreadable: dict[Any, VideoDecodeError] = {}
+    for i, (digest, key) in enumerate(zip(digests, keys, strict=True)):
+        if isinstance(digest, VideoDecodeError):
+            yield digest
+        elif i in waiting:
             row = next(computed)
-            cache(key, partial(np.asarray, row))
+            if isinstance(row, VideoDecodeError):
+                unreadable[digest] = row
+            else:
+                cache(key, partial(np.asarray, row))
             yield row
+        elif digest in unreadable:
+            yield unreadable[digest]
         else:
             # There already; computed only if it proves to be damaged.
             yield cache(key, partial(_embed_one, embed, sources[i]))
 
 
 def _embed_one(
-    embed: Callable[[Sequence[Video]], Iterator[np.ndarray]], source: Video
+    embed: Callable[[Sequence[Any]], Iterator[np.ndarray | VideoDecodeError]], source: Any
 ) -> np.ndarray:
-    return next(embed([source]))
+    row = next(embed([source]))
+    if isinstance(row, VideoDecodeError):
+        raise row
+    return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -20,11 +21,19 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .backbone import FrameEmbedder, Weights, initial_weights, load_weights, train_backbone
 from .caching import CACHE_VERSION, backbone, kept
-from .extraction import decode_videos, embed_cached, embed_videos, video_progress
+from .errors import VideoDecodeError
+from .extraction import (
+    decode_videos,
+    digest_or_error,
+    embed_cached,
+    embed_videos,
+    video_progress,
+)
 from .geometry import RESIZES, check_frame_size
 from .resnet import N_FEATURES
 from .runtime import resolve_device
-from .videos import Video, as_video_list, content_digest
+from .sampling import SAMPLINGS
+from .videos import Video, as_video_list
 
 __all__ = ["ResNet50FrameFeaturizer"]
 
@@ -40,12 +49,28 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     n_frames : int, default=20
-        Frames taken of each video, spread evenly over it.
+        Frames taken of each video.
+    sampling : {"uniform", "fps", "dense", "random"}, default="uniform"
+        Which ones: the centres of equal segments, `fps` of every second, every
+        `stride`-th around the middle, or one at random from each segment (the
+        same ones every time, by `random_state`); see `read_frames`. With
+        ``"fps"`` and ``"dense"`` `n_frames` is the largest number, and the rows
+        of shorter videos end in NaN.
+    fps : float, default=2.0
+        Frames of each second, for ``sampling="fps"``.
+    stride : int, default=1
+        Distance from one frame to the next, for ``sampling="dense"``.
     frame_size : int or (int, int), optional
         Height and width in pixels that frames are brought to. None means 64, or
         224 where `weights` are given.
-    resize : {"stretch"}, default="stretch"
+    resize : {"stretch", "crop", "pad"}, default="stretch"
         How frames are brought to `frame_size`, see `read_frames`.
+    on_error : {"raise", "nan"}, default="raise"
+        What to do about a video that cannot be read: raise the error, or go on
+        without it: it is not trained on, its row is NaN, and one warning tells
+        how many there were.
+    allow_partial : bool, default=False
+        Whether a video that breaks on the way counts as its frames before that.
     objective : {"frame", "clip"}, default="frame"
         What the backbone learns from: single frames, or whole clips through a
         temporary GRU, for classes that no single frame shows.
@@ -91,6 +116,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         Numbers of every epoch of the backbone's training.
     classes_ : ndarray of shape (n_classes,)
         Labels that the backbone was trained on; only if it was.
+    failed_ : list of (str, str)
+        Path and reason of each video that the latest `fit` or `transform` could
+        not read, with ``on_error="nan"``.
 
     See Also
     --------
@@ -114,8 +142,13 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict[str, list[Any]] = {
         "n_frames": [Interval(Integral, 1, None, closed="left")],
+        "sampling": [StrOptions(set(SAMPLINGS) - {"all"})],
+        "fps": [Interval(Real, 0, None, closed="neither")],
+        "stride": [Interval(Integral, 1, None, closed="left")],
         "frame_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "resize": [StrOptions(set(RESIZES))],
+        "on_error": [StrOptions({"raise", "nan"})],
+        "allow_partial": ["boolean"],
         "objective": [StrOptions({"frame", "clip"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -135,8 +168,13 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         self,
         n_frames=20,
         *,
+        sampling="uniform",
+        fps=2.0,
+        stride=1,
         frame_size=None,
         resize="stretch",
+        on_error="raise",
+        allow_partial=False,
         objective="frame",
         max_epochs=15,
         lr=1e-3,
@@ -153,8 +191,13 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         verbose=0,
     ):
         self.n_frames = n_frames
+        self.sampling = sampling
+        self.fps = fps
+        self.stride = stride
         self.frame_size = frame_size
         self.resize = resize
+        self.on_error = on_error
+        self.allow_partial = allow_partial
         self.objective = objective
         self.max_epochs = max_epochs
         self.lr = lr
@@ -193,6 +236,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
             If a parameter, `X` or `y` is not valid.
         """
         self._fit(X, y)
+        self._warn_of_failed(len(X))
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
@@ -233,8 +277,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_videos, n_frames * 2048), float32
-            A row for each video, frame after frame; with ``flatten=False`` of
-            shape (n_videos, n_frames, 2048).
+            A row for each video, frame after frame, NaN where there is none; with
+            ``flatten=False`` of shape (n_videos, n_frames, 2048).
 
         Raises
         ------
@@ -291,7 +335,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
     def _fit(self, X: Any, y: Any = None) -> tuple[list[Video], Sequence[np.ndarray] | None]:
         """Fit, and return the videos with their frames where they were decoded."""
         # A fit that fails leaves no half of an earlier one behind.
-        for name in ("weights_", "frame_size_", "history_", "classes_"):
+        for name in ("weights_", "frame_size_", "history_", "classes_", "failed_"):
             if hasattr(self, name):
                 delattr(self, name)
         videos = as_video_list(X)
@@ -299,34 +343,31 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         size = self.frame_size if self.frame_size is not None else default_size
         self.frame_size_ = check_frame_size(size)
         self.history_: list[dict[str, float]] = []
+        self.failed_: list[tuple[str, str]] = []
+        seed = self._seed()
+        self._sampling_seed = seed or 0
         start = None if self.weights is None else load_weights(self.weights)
         clips = None
         if y is not None and self.max_epochs > 0:
-            clips = self._train(videos, y, start)
+            clips = self._train(videos, y, start, seed)
         else:
-            self.weights_ = start if start is not None else self._initial_weights()
+            self.weights_ = start if start is not None else self._initial_weights(seed)
         self._weights_digest = joblib.hash(self.weights_)
         self._embedder = FrameEmbedder(self.weights_)
         return videos, clips
 
-    def _initial_weights(self) -> Weights:
-        seed = self._seed()
+    def _initial_weights(self, seed: int | None) -> Weights:
         draw = partial(initial_weights, _definite(seed))
         return kept(self._memory(), backbone)((CACHE_VERSION, "initial", seed), draw)
 
     def _train(
-        self, videos: list[Video], y: Any, start: Weights | None
-    ) -> Sequence[np.ndarray] | None:
+        self, videos: list[Video], y: Any, start: Weights | None, seed: int | None
+    ) -> Sequence[Any] | None:
         check_consistent_length(videos, y)
         y = column_or_1d(y)
         check_classification_targets(y)
         resolve_device(self.device)  # a wrong one shows before everything is decoded
-        self.classes_, encoded = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                "Training the backbone needs at least 2 classes, got 1 class: "
-                f"{self.classes_.tolist()}. Give more, or max_epochs=0 to leave it untrained."
-            )
+        encoded = self._encode(y)
         names = [
             "objective",
             "max_epochs",
@@ -337,16 +378,22 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
             "batch_size",
         ]
         recipe = {name: getattr(self, name) for name in names}
-        seed = self._seed()
-        clips: list[np.ndarray] = []
+        clips: list[Any] = []
 
         def train() -> tuple[Weights, list[dict[str, float]]]:
             clips.extend(
                 decode_videos(videos, self._reading(), n_jobs=self.n_jobs, verbose=self.verbose)
             )
+            for frames in clips:
+                if isinstance(frames, VideoDecodeError):
+                    self._fail(frames)
+            good = [row for row, frames in enumerate(clips) if isinstance(frames, np.ndarray)]
+            if not good:
+                path, reason = self.failed_[0]
+                raise VideoDecodeError(path, f"{reason}; none of {len(videos)} videos can be read")
             return train_backbone(
-                clips,
-                encoded,
+                [clips[row] for row in good],
+                self._encode(y[good]),
                 weights=start,
                 seed=_definite(seed),
                 device=self.device,
@@ -364,11 +411,33 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
                 joblib.hash(start),
                 recipe,
                 self._reading(),
-                [content_digest(video) for video in videos],
+                [str(digest_or_error(video)) for video in videos],
                 encoded.tolist(),
             )
             self.weights_, self.history_ = kept(memory, backbone)(key, train)
         return clips or None
+
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        self.classes_, encoded = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                "Training the backbone needs at least 2 classes, got 1 class: "
+                f"{self.classes_.tolist()}. Give more, or max_epochs=0 to leave it untrained."
+            )
+        return encoded
+
+    def _fail(self, error: VideoDecodeError) -> None:
+        if self.on_error == "raise":
+            raise error
+        self.failed_.append((error.path, error.reason))
+
+    def _warn_of_failed(self, n_videos: int) -> None:
+        if self.failed_:
+            warnings.warn(
+                f"{len(self.failed_)} of {n_videos} videos cannot be read and count as missing; "
+                "failed_ holds their paths and the reasons.",
+                stacklevel=3,
+            )
 
     def _seed(self) -> int | None:
         if self.random_state is None:
@@ -380,34 +449,43 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         return check_memory(os.fspath(memory) if isinstance(memory, PathLike) else memory)
 
     def _reading(self) -> dict[str, Any]:
-        return {
-            "n_frames": self.n_frames,
-            "frame_size": self.frame_size_,
-            "resize": self.resize,
+        """Collect what `read_frames` needs, and nothing that makes no difference."""
+        names = {"fps": ["fps"], "dense": ["stride"]}.get(self.sampling, [])
+        reading = {
+            name: getattr(self, name) for name in ("sampling", "n_frames", "resize", *names)
         }
+        if self.sampling == "random":
+            reading["seed"] = self._sampling_seed
+        if self.allow_partial:
+            reading["allow_partial"] = True
+        return reading | {"frame_size": self.frame_size_}
 
-    def _features(self, videos: Sequence[Video], clips: Sequence[np.ndarray] | None) -> np.ndarray:
+    def _features(self, videos: Sequence[Video], clips: Sequence[Any] | None) -> np.ndarray:
         """Embed videos, taking frames from `clips` where they are decoded already."""
         sources = videos if clips is None else clips
         embed = partial(
             embed_videos,
             embedder=self._embedder,
-            reading=self._reading(),
+            reading=self._reading() if clips is None else None,
             device=self.device,
             n_jobs=self.n_jobs,
         )
         memory = self._memory()
         if memory.location is None:
-            results = embed(sources)
+            outcomes = embed(sources)
         else:
             depends_on = (self._reading(), self._weights_digest)
-            results = embed_cached(videos, sources, embed, depends_on, memory)
-        rows = []
+            outcomes = embed_cached(videos, sources, embed, depends_on, memory)
+        self.failed_ = []
+        features = np.full((len(videos), self.n_frames, N_FEATURES), np.nan, np.float32)
         with video_progress("features", len(videos), self.verbose) as bar:
-            for row in results:
-                rows.append(row)
+            for row, outcome in enumerate(outcomes):
+                if isinstance(outcome, VideoDecodeError):
+                    self._fail(outcome)
+                else:
+                    features[row, : len(outcome)] = outcome
                 bar.update()
-        features = np.stack(rows)
+        self._warn_of_failed(len(videos))
         return features.reshape(len(videos), -1) if self.flatten else features
 
 

@@ -1,5 +1,6 @@
 """Clips and labels that the tests share; every clip is made on the spot."""
 
+import av
 import numpy as np
 import pytest
 
@@ -11,6 +12,16 @@ def make_frames(n_frames, height=48, width=64, seed=0):
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (n_frames, height // 16, width // 16, 3), dtype=np.uint8)
     return coarse.repeat(16, axis=1).repeat(16, axis=2)
+
+
+def break_video(path, first):
+    """Overwrite the packets of a file from one on."""
+    with av.open(str(path)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    content = bytearray(path.read_bytes())
+    for position, size in packets[first:]:
+        content[position : position + size] = bytes([255]) * size
+    path.write_bytes(content)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import subprocess
 import sys
 
@@ -160,10 +161,17 @@ def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_cl
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
     write_video(tmp_path / "clip.mp4", make_frames(5))
     assert cli.main(["check", str(tmp_path / "manifest.csv")]) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"{tmp_path}/broken.mp4: ")
-    assert lines[1] == f"{tmp_path}/missing.mp4: No such file or directory"
-    assert lines[2] == "3 videos checked, 2 cannot be read."
+    heading, broken, missing, summary = capsys.readouterr().out.splitlines()
+    column = heading.index("reason")
+    assert broken[:column].strip() == f"{tmp_path}/broken.mp4"
+    assert missing[:column].strip() == f"{tmp_path}/missing.mp4"
+    assert missing[column:] == "No such file or directory"
+    assert summary == "3 videos checked, 2 cannot be read."
+    assert cli.main(["check", str(tmp_path / "manifest.csv"), "--json"]) == 1
+    reports = json.loads(capsys.readouterr().out)
+    assert [report["n_frames"] for report in reports] == [5, 0, 0]
+    assert reports[0]["reason"] is None
+    assert reports[2]["reason"] == "No such file or directory"
 
 
 @pytest.mark.parametrize(

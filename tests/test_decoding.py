@@ -2,12 +2,15 @@ import csv
 import io
 import os
 import pickle
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from conftest import make_frames
+from conftest import break_video, make_frames
+from fuzzing import run
+from PIL import Image
 
 from skvideo_gru import VideoClip, VideoDecodeError, read_frames
 from skvideo_gru.generated import write_video
@@ -123,24 +126,151 @@ def test_a_wrong_frame_count_in_the_header_does_not_matter(tmp_path):
     )
 
 
-def test_rotated_video_comes_upright(tmp_path):
-    frames = make_frames(3)
-    path = tmp_path / "a.mov"
-    write_video(path, frames, codec="libx264", options={"qp": "0"}, pix_fmt="yuv444p")
-    flat = read_frames(path, sampling="all")
-    content = path.read_bytes()
-    # The track header's display matrix: identity becomes a quarter turn.
-    one, zero = (1 << 16).to_bytes(4, "big"), bytes(4)
-    minus = ((1 << 32) - (1 << 16)).to_bytes(4, "big")
-    identity = one + zero * 3 + one + zero
-    track = content.index(b"tkhd")
-    place = content.index(identity, track)
-    clockwise = zero + one + zero + minus + zero + zero
-    turned = content[:place] + clockwise + content[place + len(identity) :]
+def encoded_packets(path, frames, codec="libx264", **options):
+    """Write a clip of ten frames a second and return a stream like its own and its packets."""
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    write_video(path, frames, rate=10, codec=codec, pix_fmt=pix_fmt, options=options)
+    container = av.open(str(path))
+    return container.streams.video[0], [p for p in container.demux(video=0) if p.size]
+
+
+TIMES = {
+    "repeated": [0, 1, 1, 1, 2, 3, 3, 4, 5, 5, 5, 6],
+    "backwards": [0, 1, 2, 3, 9, 4, 5, 6, 3, 7, 8, 9],
+    "shuffled": [5, 0, 7, 2, 9, 4, 11, 6, 1, 8, 3, 10],
+    "late": [100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111],
+    "gaps": [0, 50, 51, 52, 200, 201, 202, 203, 204, 500, 501, 502],
+}
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mjpeg"])
+@pytest.mark.parametrize("times", TIMES)
+def test_decode_order_is_the_order_whatever_the_timestamps(tmp_path, times, codec):
+    options = {} if codec == "mjpeg" else {"bf": "0", "g": "4"}
+    template, packets = encoded_packets(tmp_path / "a.mp4", make_frames(12), codec, **options)
+    reference = decode_in_order(tmp_path / "a.mp4")
+    with av.open(str(tmp_path / "b.mkv"), "w") as container:
+        stream = container.add_stream_from_template(template)
+        for number, (packet, pts) in enumerate(zip(packets, TIMES[times], strict=True)):
+            packet.stream = stream
+            packet.pts, packet.dts, packet.time_base = pts, number - 20, Fraction(1, 10)
+            container.mux(packet)
+    with av.open(str(tmp_path / "b.mkv")) as container:
+        written = [packet.pts for packet in container.demux(video=0) if packet.size]
+    # The container shifts all times alike to make them positive.
+    assert np.ptp(np.subtract(written, np.multiply(TIMES[times], 100))) <= 1
+    np.testing.assert_array_equal(read_frames(tmp_path / "b.mkv", sampling="all"), reference)
+    for n_frames in (1, 3, 5, 20):
+        np.testing.assert_array_equal(
+            read_frames(tmp_path / "b.mkv", n_frames=n_frames),
+            [reference[i] for i in uniform_indices(12, n_frames)],
+        )
+
+
+def test_a_stream_without_timestamps(tmp_path):
+    # Bare H.264 has none at all.
+    write_video(tmp_path / "a.h264", make_frames(25), options={"g": "10", "bf": "2"})
+    reference = decode_in_order(tmp_path / "a.h264")
     np.testing.assert_array_equal(
-        read_frames(turned, sampling="all"), np.rot90(flat, -1, axes=(1, 2))
+        read_frames(tmp_path / "a.h264", n_frames=6),
+        [reference[i] for i in uniform_indices(25, 6)],
     )
-    assert read_frames(turned, frame_size=(40, 20)).shape[1:] == (40, 20, 3)
+
+
+def test_frames_before_an_edit_lists_beginning_are_not_shown(tmp_path):
+    frames = make_frames(30)
+    with av.open(
+        str(tmp_path / "a.mp4"), "w", container_options={"avoid_negative_ts": "disabled"}
+    ) as container:
+        stream = container.add_stream("libx264", rate=10, options={"g": "10", "bf": "0"})
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number - 12, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    reference = decode_in_order(tmp_path / "a.mp4")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].frames == 30 > len(reference)
+    np.testing.assert_array_equal(
+        read_frames(tmp_path / "a.mp4", n_frames=4),
+        [reference[i] for i in uniform_indices(len(reference), 4)],
+    )
+
+
+@pytest.mark.parametrize("container", ["mkv", "mp4", "avi"])
+def test_interlaced_video_comes_as_frames(tmp_path, container):
+    path = tmp_path / f"a.{container}"
+    options = {"x264-params": "tff=1", "bf": "0", "g": "8"}
+    write_video(path, make_frames(24, 64, 64), options=options)
+    reference = decode_in_order(path)
+    with av.open(str(path)) as video:
+        assert next(video.decode(video=0)).interlaced_frame
+    np.testing.assert_array_equal(
+        read_frames(path, n_frames=5), [reference[i] for i in uniform_indices(24, 5)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "colour_range"),
+    [
+        ("libx264", "yuvj420p", av.video.reformatter.ColorRange.JPEG),
+        ("libx264", "yuv420p", av.video.reformatter.ColorRange.MPEG),
+        ("libx264", "yuv422p10le", av.video.reformatter.ColorRange.MPEG),
+        ("libx265", "yuv420p12le", av.video.reformatter.ColorRange.MPEG),
+    ],
+)
+def test_ranges_and_depths_give_the_colours_that_were_meant(
+    tmp_path, codec, pix_fmt, colour_range
+):
+    frames = np.stack([np.full((48, 64, 3), grey, np.uint8) for grey in (0, 16, 128, 235, 255)])
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, pix_fmt
+        stream.codec_context.color_range = colour_range
+        quality = {"x265-params": "log-level=none:qp=0"} if codec == "libx265" else {"qp": "0"}
+        stream.options = quality
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = frame.reformat(format=pix_fmt, dst_color_range=colour_range)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    shown = read_frames(tmp_path / "a.mkv", sampling="all")
+    assert np.abs(shown.astype(int) - frames).max() <= 2
+
+
+def test_animated_webp(tmp_path):
+    frames = make_frames(7)
+    pictures = [Image.fromarray(pixels) for pixels in frames]
+    durations = [100, 100, 400, 100, 100, 100, 100]
+    pictures[0].save(
+        tmp_path / "a.webp",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=durations,
+        lossless=True,
+    )
+    path = tmp_path / "a.webp"
+    np.testing.assert_array_equal(read_frames(path, sampling="all"), frames)
+    np.testing.assert_array_equal(read_frames(path.read_bytes(), n_frames=2), frames[[1, 5]])
+    # The third frame is on show from 0.2 to 0.6 s.
+    np.testing.assert_array_equal(
+        read_frames(path, sampling="fps", fps=5), frames[[0, 2, 2, 3, 5]]
+    )
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(VideoDecodeError, match="a.webp"):
+        read_frames(path)
+
+
+def test_a_video_of_one_frame(tmp_path):
+    write_video(tmp_path / "a.mp4", make_frames(1))
+    (only,) = decode_in_order(tmp_path / "a.mp4")
+    for sampling in ("uniform", "random"):
+        frames = read_frames(tmp_path / "a.mp4", sampling=sampling, n_frames=3)
+        np.testing.assert_array_equal(frames, [only] * 3)
+    for sampling in ("fps", "dense", "all"):
+        frames = read_frames(tmp_path / "a.mp4", sampling=sampling, n_frames=3)
+        np.testing.assert_array_equal(frames, [only])
 
 
 def test_scaling_averages_over_areas(tmp_path):
@@ -198,16 +328,73 @@ def test_a_window_past_the_end_is_an_error(clip):
         read_frames(VideoClip(clip, start=7.0))
 
 
-def test_a_clip_that_breaks_half_way_is_an_error(tmp_path):
+@pytest.fixture(params=["index first", "index last"])
+def half_broken(request, tmp_path):
+    """A clip of 30 frames whose second half is lost, and the number of frames before."""
     path = tmp_path / "a.mp4"
-    write_video(path, make_frames(30), options={"g": "5", "bf": "0"})
-    with av.open(str(path)) as container:
-        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
-    content = bytearray(path.read_bytes())
-    for position, size in packets[14:]:
-        content[position : position + size] = bytes([255]) * size
+    options = {"g": "5", "bf": "0"}
+    if request.param == "index first":
+        with av.open(str(path), "w", container_options={"movflags": "faststart"}) as container:
+            stream = container.add_stream("libx264", rate=25, options=options)
+            stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+            for pixels in make_frames(30):
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    else:
+        write_video(path, make_frames(30), options=options)
+    whole = decode_in_order(path)
+    if request.param == "index first":
+        with av.open(str(path)) as container:
+            places = [p.pos for p in container.demux(video=0) if p.size]
+        path.write_bytes(path.read_bytes()[: places[14] + 5])
+    else:
+        break_video(path, 14)
+    return path, whole[:14]
+
+
+def test_a_clip_that_breaks_half_way_is_an_error(half_broken):
+    path, _ = half_broken
+    for sampling in ("uniform", "all", "fps"):
+        with pytest.raises(VideoDecodeError):
+            read_frames(path, sampling=sampling, fps=25, n_frames=30)
+
+
+def test_the_good_beginning_of_a_clip_can_be_had(half_broken):
+    path, good = half_broken
+    np.testing.assert_array_equal(read_frames(path, sampling="all", allow_partial=True), good)
+    np.testing.assert_array_equal(
+        read_frames(path, n_frames=3, allow_partial=True),
+        [good[i] for i in uniform_indices(len(good), 3)],
+    )
+
+
+def test_nothing_good_is_an_error_even_so(clip, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video\n" * 99)
     with pytest.raises(VideoDecodeError):
-        read_frames(bytes(content), sampling="all")
+        read_frames(tmp_path / "text.mp4", allow_partial=True)
+
+
+def test_reading_leaves_no_memory_behind(clip):
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    for _ in range(50):
+        read_frames(clip, n_frames=4, frame_size=32)
+    before = resident()
+    for _ in range(200):
+        read_frames(clip, n_frames=4, frame_size=32)
+        with pytest.raises(VideoDecodeError):
+            read_frames(b"no video" * 20)
+    assert resident() - before < 10
+
+
+def test_damaged_videos_give_frames_or_an_error():
+    wrong, n_read, growth = run(200, seed=0)
+    assert wrong == []
+    assert 20 < n_read < 180  # the damage is neither harmless nor total
+    assert growth < 100
 
 
 def test_wrong_arrays_are_errors():
@@ -226,6 +413,8 @@ def test_wrong_arrays_are_errors():
         ({"resize": "squash"}, "resize='squash'"),
         ({"n_frames": 0}, "n_frames=0"),
         ({"sampling": "evenly"}, "sampling='evenly'"),
+        ({"sampling": "fps", "fps": 0}, "fps=0"),
+        ({"sampling": "dense", "stride": 0}, "stride=0"),
     ],
 )
 def test_wrong_parameters_are_named(clip, parameters, message):

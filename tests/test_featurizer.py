@@ -1,18 +1,27 @@
 from pathlib import Path
 
+import av
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import break_video, make_frames
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_resnet import random_state, reference_features
 
-from skvideo_gru import ResNet50FrameFeaturizer, VideoClip, VideoDecodeError, extraction
+from skvideo_gru import (
+    ResNet50FrameFeaturizer,
+    VideoClip,
+    VideoDecodeError,
+    extraction,
+    make_video_classifier,
+)
 from skvideo_gru.decoding import read_frames
+from skvideo_gru.generated import write_video
 
 UNTRAINED = {"n_frames": 3, "frame_size": 32, "max_epochs": 0, "random_state": 0}
 TRAINED = {**UNTRAINED, "max_epochs": 1, "batch_size": 8}
@@ -279,6 +288,108 @@ def test_wrong_parameters_are_named(colour_clips, parameters, message):
     videos, y = colour_clips
     with pytest.raises(ValueError, match=message):
         ResNet50FrameFeaturizer(**{**UNTRAINED, **parameters}).fit(videos, y)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_unreadable_videos_can_become_nan(colour_clips, broken_clip, tmp_path, memory):
+    videos, y = list(colour_clips[0][:4]), colour_clips[1][:4]
+    good = ResNet50FrameFeaturizer(**TRAINED).fit(videos, y)
+    expected = good.transform(videos)
+    missing = str(tmp_path / "missing.mp4")
+    mixed = [str(broken_clip), *videos, missing, missing]
+    labels = [*"b", *y, *"ab"]
+    model = ResNet50FrameFeaturizer(
+        **TRAINED, on_error="nan", memory=tmp_path / "cache" if memory else None
+    )
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="3 of 7 videos cannot be read") as caught:
+            rows = model.fit_transform(mixed, labels)
+        assert len([w for w in caught if "cannot be read" in str(w.message)]) == 1
+        assert rows.shape == (7, 3 * 2048)
+        assert np.isnan(rows[[0, 5, 6]]).all()
+        # They were not trained on either.
+        assert largest_error(rows[1:5], expected) < 1e-4
+        assert [path for path, _ in model.failed_] == [str(broken_clip), missing, missing]
+        assert model.failed_[1][1] == "No such file or directory"
+        with pytest.warns(UserWarning, match="3 of 7"):
+            np.testing.assert_array_equal(np.isnan(model.transform(mixed)), np.isnan(rows))
+    assert not np.isnan(model.transform(videos)).any()
+    assert model.failed_ == []
+    # A video that is repaired is found.
+    Path(missing).write_bytes(Path(videos[0]).read_bytes())
+    assert not np.isnan(model.transform([missing])).any()
+
+
+def test_nothing_readable_is_an_error_even_so(broken_clip, tmp_path):
+    model = ResNet50FrameFeaturizer(**TRAINED, on_error="nan")
+    with pytest.raises(VideoDecodeError, match="none of 2 videos can be read"):
+        model.fit([str(broken_clip), str(tmp_path / "missing.mp4")], ["a", "b"])
+
+
+def test_a_pipeline_goes_on_without_unreadable_videos(colour_clips, broken_clip):
+    videos, y = [*colour_clips[0], str(broken_clip)], [*colour_clips[1], "dark"]
+    pipe = make_video_classifier(
+        random_state=0,
+        gru__max_epochs=2,
+        **{f"features__{name}": value for name, value in UNTRAINED.items()},
+        features__on_error="nan",
+    )
+    with pytest.warns(UserWarning, match="1 of 13"):
+        proba = pipe.fit(videos, y).predict_proba(videos)
+    np.testing.assert_allclose(proba[-1], pipe["gru"].class_prior_, rtol=1e-6)
+
+
+def test_shorter_videos_end_in_nan(tmp_path):
+    for n_frames in (5, 30):
+        write_video(tmp_path / f"{n_frames}.mp4", make_frames(n_frames, 32, 32), rate=10)
+    videos = [tmp_path / "5.mp4", tmp_path / "30.mp4"]
+    for sampling, counts in {
+        "uniform": (8, 8),
+        "random": (8, 8),
+        "fps": (2, 8),
+        "dense": (2, 8),
+    }.items():
+        model = ResNet50FrameFeaturizer(
+            8, sampling=sampling, fps=4, stride=3, frame_size=32, flatten=False, random_state=0
+        )
+        sequences = model.fit(videos).transform(videos)
+        real = ~np.isnan(sequences).all(axis=2)
+        assert real.sum(axis=1).tolist() == list(counts)
+        for row, count, video in zip(sequences, counts, videos, strict=True):
+            seed = model._reading().get("seed", 0)
+            options = {"sampling": sampling, "fps": 4, "stride": 3, "seed": seed}
+            frames = read_frames(video, n_frames=8, frame_size=32, **options)
+            alone = model._embedder(frames)
+            assert largest_error(row[:count], alone) < 1e-5
+            assert np.isnan(row[count:]).all()
+
+
+@pytest.mark.parametrize("objective", ["frame", "clip"])
+def test_the_backbone_learns_from_videos_of_any_length(tmp_path, objective):
+    for number in range(4):
+        frames = make_frames(4 + 3 * number, 32, 32, seed=number)
+        write_video(tmp_path / f"{number}.mp4", frames)
+    videos = [tmp_path / f"{number}.mp4" for number in range(4)]
+    model = ResNet50FrameFeaturizer(
+        **{**TRAINED, "n_frames": 9}, sampling="dense", objective=objective
+    )
+    rows = model.fit_transform(videos, list("abab"))
+    np.testing.assert_array_equal(np.isnan(rows), np.isnan(model.transform(videos)))
+    assert largest_error(np.nan_to_num(rows), np.nan_to_num(model.transform(videos))) < 1e-5
+    assert all(np.isfinite(record["train_loss"]) for record in model.history_)
+
+
+def test_a_partial_video_can_count(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, make_frames(20, 32, 32), options={"g": "5", "bf": "0"})
+    break_video(path, 10)
+    with pytest.raises(VideoDecodeError):
+        ResNet50FrameFeaturizer(**UNTRAINED).fit_transform([path])
+    model = ResNet50FrameFeaturizer(**UNTRAINED, allow_partial=True)
+    rows = model.fit_transform([path]).reshape(3, -1)
+    frames = read_frames(path, sampling="all", frame_size=32, allow_partial=True)
+    assert len(frames) == 10
+    assert largest_error(rows, model._embedder(frames[[1, 5, 8]])) < 1e-5
 
 
 def test_wrong_data_is_named(colour_clips):

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from skvideo_gru.sampling import frames_in_window, select_frames, uniform_indices
+from skvideo_gru.sampling import (
+    dense_indices,
+    fps_indices,
+    frames_in_window,
+    random_indices,
+    select_frames,
+    uniform_indices,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +40,61 @@ def test_uniform_indices_are_the_centres_of_equal_segments():
 
 
 @pytest.mark.parametrize(
+    ("n_available", "n_frames", "stride", "expected"),
+    [
+        (10, 1, 1, [4]),
+        (10, 4, 1, [3, 4, 5, 6]),
+        (10, 3, 2, [2, 4, 6]),
+        (11, 3, 2, [3, 5, 7]),
+        (10, 10, 1, list(range(10))),
+        (10, 20, 1, list(range(10))),
+        (5, 8, 2, [0, 2, 4]),
+        (6, 8, 2, [0, 2, 4]),
+        (5, 3, 9, [2]),
+        (1, 3, 1, [0]),
+    ],
+)
+def test_dense_indices(n_available, n_frames, stride, expected):
+    assert dense_indices(n_available, n_frames, stride).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("times", "fps", "n_frames", "expected"),
+    [
+        (np.arange(250) / 25, 1, 20, list(range(0, 250, 25))),
+        (np.arange(250) / 25, 2, 5, [0, 12, 25, 37, 50]),
+        (np.arange(251) / 25, 1, 20, list(range(0, 251, 25))),
+        (np.arange(4) / 2, 4, 20, [0, 0, 1, 1, 2, 2, 3]),
+        ([7.0], 30, 20, [0]),
+        ([0.0, 0.1, 5.0, 5.1], 1, 20, [0, 1, 1, 1, 1, 2]),
+        ([2.0, 2.5, 3.0], 2, 20, [0, 1, 2]),
+        # 0.1 + 0.2 is a little more than 0.3.
+        ([0.0, 0.1, 0.2, 0.1 + 0.2], 10, 20, [0, 1, 2, 3]),
+        # What goes back in time does not take the picture back.
+        ([0.0, 1.0, 0.5, 2.0], 1, 20, [0, 2, 3]),
+    ],
+)
+def test_fps_indices(times, fps, n_frames, expected):
+    assert fps_indices(times, fps, n_frames).tolist() == expected
+
+
+def test_random_indices_take_one_of_each_segment():
+    for n_available, n_frames in [(100, 4), (101, 7), (5, 5), (3, 8), (1, 2), (1000, 20)]:
+        drawn = np.array([random_indices(n_available, n_frames, seed) for seed in range(200)])
+        edges = np.arange(n_frames + 1) * n_available / n_frames
+        assert (drawn >= np.floor(edges[:-1])).all()
+        assert (drawn <= np.ceil(edges[1:]) - 1).all()
+        assert (np.diff(drawn, axis=1) >= 0).all()
+        if n_available > 10 * n_frames:
+            # Every place of a segment has its turn.
+            centres = (edges[:-1] + edges[1:] - 1) / 2
+            width = n_available / n_frames
+            assert np.abs(drawn.mean(axis=0) - centres).max() < width / 8
+            assert drawn.std(axis=0).min() > width / 5
+    assert random_indices(50, 5, 3).tolist() == random_indices(50, 5, 3).tolist()
+
+
+@pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
         (None, None, (0, 6)),
@@ -61,11 +123,23 @@ def test_select_frames_within_a_window():
     assert select_frames(times, n_frames=2, start=2.0, end=6.0).tolist() == [30, 50]
     assert select_frames(times, sampling="all", start=9.75).tolist() == [98, 99]
     assert select_frames(times, n_frames=5, start=20.0).tolist() == []
+    window = {"start": 2.0, "end": 6.0}
+    assert select_frames(times, sampling="fps", fps=1, **window).tolist() == [20, 30, 40, 50]
+    dense = select_frames(times, sampling="dense", n_frames=3, stride=5, **window)
+    assert dense.tolist() == [34, 39, 44]
+    random = select_frames(times, sampling="random", n_frames=4, seed=1, **window)
+    assert random.tolist() == (20 + random_indices(40, 4, 1)).tolist()
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"sampling": "evenly"}, "sampling='evenly'"), ({"n_frames": 0}, "n_frames=0")],
+    [
+        ({"sampling": "evenly"}, "sampling='evenly'"),
+        ({"n_frames": 0}, "n_frames=0"),
+        ({"stride": 0}, "stride=0"),
+        ({"fps": -1.0}, "fps=-1.0"),
+        ({"fps": float("nan")}, "fps=nan"),
+    ],
 )
 def test_select_frames_names_the_wrong_parameter(parameters, message):
     with pytest.raises(ValueError, match=message):
