@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import av
 import joblib
 import numpy as np
 import pandas as pd
@@ -292,7 +291,7 @@ def test_wrong_parameters_are_named(colour_clips, parameters, message):
 
 @pytest.mark.parametrize("memory", [False, True])
 def test_unreadable_videos_can_become_nan(colour_clips, broken_clip, tmp_path, memory):
-    videos, y = list(colour_clips[0][:4]), colour_clips[1][:4]
+    videos, y = list(colour_clips[0][:2]), colour_clips[1][:2]
     good = ResNet50FrameFeaturizer(**TRAINED).fit(videos, y)
     expected = good.transform(videos)
     missing = str(tmp_path / "missing.mp4")
@@ -301,17 +300,17 @@ def test_unreadable_videos_can_become_nan(colour_clips, broken_clip, tmp_path, m
     model = ResNet50FrameFeaturizer(
         **TRAINED, on_error="nan", memory=tmp_path / "cache" if memory else None
     )
-    for _ in range(2):
-        with pytest.warns(UserWarning, match="3 of 7 videos cannot be read") as caught:
+    for _ in range(1 + memory):
+        with pytest.warns(UserWarning, match="3 of 5 videos cannot be read") as caught:
             rows = model.fit_transform(mixed, labels)
         assert len([w for w in caught if "cannot be read" in str(w.message)]) == 1
-        assert rows.shape == (7, 3 * 2048)
-        assert np.isnan(rows[[0, 5, 6]]).all()
+        assert rows.shape == (5, 3 * 2048)
+        assert np.isnan(rows[[0, 3, 4]]).all()
         # They were not trained on either.
-        assert largest_error(rows[1:5], expected) < 1e-4
+        assert largest_error(rows[1:3], expected) < 1e-4
         assert [path for path, _ in model.failed_] == [str(broken_clip), missing, missing]
         assert model.failed_[1][1] == "No such file or directory"
-        with pytest.warns(UserWarning, match="3 of 7"):
+        with pytest.warns(UserWarning, match="3 of 5"):
             np.testing.assert_array_equal(np.isnan(model.transform(mixed)), np.isnan(rows))
     assert not np.isnan(model.transform(videos)).any()
     assert model.failed_ == []
