@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import dropwhile
 
 import av
 import numpy as np
@@ -225,11 +228,13 @@ def _decode_pts(
     packets: Iterator[Packet[VideoStream]] = iter(())
     at, shown = -1, None  # the packet to come, the frame seen last
     for target in sorted(needed):
-        start = index.start_before(target)
+        start, seek = index.start_before(target)
         if target not in kept and (at < 0 or start > at):
             # A later beginning lies before the frame: leap to it.
-            container.seek(int(index.pts[start]), stream=stream)
-            at, packets, shown = start, container.demux(stream), None
+            container.seek(seek, stream=stream)
+            before_start = partial(_has_other_pts, index.pts[start])
+            packets = dropwhile(before_start, container.demux(stream))
+            at, shown = start, None
         while target not in kept:
             packet = next(packets, None)
             if packet is None:
@@ -249,6 +254,10 @@ def _decode_pts(
             if shown is not None and shown > target and target not in kept:
                 return None
     return kept
+
+
+def _has_other_pts(pts: int, packet: Packet[VideoStream]) -> bool:
+    return packet.pts != pts
 
 
 def _surprises(frame: VideoFrame, shown: int | None) -> bool:
@@ -275,10 +284,10 @@ def _decode_indices(
     convert: FrameConverter,
     end: float | None,
     rate: float,
-) -> tuple[dict[int, np.ndarray], list[float]]:
+) -> tuple[dict[int, np.ndarray], array[float]]:
     """Keep the frames at `wanted` and note the times of all."""
     kept: dict[int, np.ndarray] = {}
-    times: list[float] = []
+    times = array("d")
     indices = set(wanted.tolist())
     origin: float | None = None
     for index, frame in enumerate(decoded):

@@ -47,6 +47,8 @@ class PacketIndex:
         Timestamps in the stream's time base, in the order of the packets.
     starts : list of int
         Packets from which decoding can begin.
+    seeks : list of int
+        Timestamps to seek to so as to come to these packets, or before them.
     trusted : bool
         Whether packets and frames certainly belong together one by one, so that
         frames can be found by their timestamps. Otherwise `times` is a guess.
@@ -57,10 +59,11 @@ class PacketIndex:
     times: np.ndarray
     pts: np.ndarray
     starts: list[int]
+    seeks: list[int]
     trusted: bool
     sliced: bool
 
-    def start_before(self, pts: int) -> int:
+    def start_before(self, pts: int) -> tuple[int, int]:
         """Find the last packet from which decoding can begin to reach a frame.
 
         Parameters
@@ -70,10 +73,13 @@ class PacketIndex:
 
         Returns
         -------
-        int
+        start : int
             Number of the packet.
+        seek : int
+            Timestamp to seek to.
         """
-        return self.starts[bisect_right(self.starts, pts, key=self.pts.__getitem__) - 1]
+        place = bisect_right(self.starts, pts, key=self.pts.__getitem__) - 1
+        return self.starts[place], self.seeks[place]
 
 
 def scan_packets(
@@ -107,6 +113,7 @@ def scan_packets(
     time_base = float(stream.time_base or 0)
     pts = array("q")
     starts: list[int] = []
+    seeks: list[int] = []
     n_packets = n_with_sets = 0
     # AVI counts packets: where frames are reordered its times are not theirs.
     reliable = name == "mjpeg" or container.format.name != "avi"
@@ -130,6 +137,8 @@ def scan_packets(
             sliced |= n_packets == 1 and len(slices) > 1
         if begins:
             starts.append(len(pts))
+            # Some containers seek by the time of decoding, which is never later.
+            seeks.append(packet.pts if packet.dts is None else min(packet.pts, packet.dts))
         elif has_sets:
             # Whoever jumps over this packet decodes with other parameters.
             trusted = False
@@ -143,9 +152,9 @@ def scan_packets(
     trusted = trusted and n_with_sets in (0, len(starts)) and _in_order(stamps, starts)
     if trusted:
         ordered = np.sort(stamps)
-        return PacketIndex((ordered - ordered[0]) * time_base, stamps, starts, True, sliced)
+        return PacketIndex((ordered - ordered[0]) * time_base, stamps, starts, seeks, True, sliced)
     rate = float(stream.average_rate or stream.guessed_rate or 25)
-    return PacketIndex(np.arange(n_packets) / rate, stamps, [], False, sliced)
+    return PacketIndex(np.arange(n_packets) / rate, stamps, [], [], False, sliced)
 
 
 def _in_order(pts: np.ndarray, starts: list[int]) -> bool:

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from skvideo_gru import VideoClip, decoding, read_frames
+from skvideo_gru import VideoClip, VideoDecodeError, decoding, read_frames
 from skvideo_gru.sampling import select_frames
 
 CODECS = [
@@ -103,10 +103,17 @@ def test_shortcuts_equal_full_decoding(tmp_path, seed):
         }
         start, end = sorted(rng.random(2) * (times[-1] + 0.04)) if rng.random() < 0.5 else (0, 99)
         expected = reference[select_frames(times, **policy, start=start, end=end)]
-        if len(expected):
-            video = VideoClip(path, start, end) if (start, end) != (0, 99) else path
+        video = VideoClip(path, start, end) if (start, end) != (0, 99) else path
+        try:
             frames = read_frames(video, **policy)
-            assert np.array_equal(frames, expected), (made, policy, start, end)
+        except VideoDecodeError:
+            frames = []
+        assert np.array_equal(frames, expected) or len(frames) == len(expected) == 0, (
+            made,
+            policy,
+            start,
+            end,
+        )
 
 
 def test_few_frames_of_a_long_clip_cost_little(tmp_path, monkeypatch):
