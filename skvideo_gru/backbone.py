@@ -118,12 +118,12 @@ def _augment(frames: torch.Tensor) -> torch.Tensor:
     """Shift and re-light clips at random, all frames of a clip alike.
 
     Takes uint8 (n, T, H, W, 3) and returns normalised float (n * T, 3, H, W).
-    Shifts go up to a tenth of the frame; beyond it its edge repeats.
+    Shifts go up to 1/32 of the frame; beyond it its edge repeats.
     """
     n, n_frames, height, width, _ = frames.shape
 
     def shifted(length: int) -> torch.Tensor:
-        reach = length // 10
+        reach = length // 32
         shift = torch.randint(-reach, reach + 1, (n, 1))
         return (torch.arange(length) + shift).clamp(0, length - 1).to(frames.device)
 
@@ -300,6 +300,7 @@ def train_backbone(
             criterion__label_smoothing=label_smoothing,
             optimizer=torch.optim.AdamW,
             optimizer__weight_decay=weight_decay,
+            optimizer__fused=True,
             lr=lr,
             max_epochs=max_epochs,
             batch_size=per_step,
