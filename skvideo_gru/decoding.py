@@ -191,7 +191,29 @@ def _decode(
 def open_frames(
     video: Video, allow_partial: bool
 ) -> Iterator[tuple[Iterator[VideoFrame], float, float]]:
-    """Open a video to all its frames, with the shape of its pixels and its rate."""
+    """Open a video to all its frames.
+
+    Parameters
+    ----------
+    video : str, os.PathLike, VideoClip, bytes or binary file object
+        The video.
+    allow_partial : bool
+        Whether frames just end where the video breaks.
+
+    Yields
+    ------
+    frames : iterator of av.VideoFrame
+        The frames in order.
+    pixel_aspect : float
+        Width of a pixel over its height.
+    rate : float
+        Frames a second, for those without a time.
+
+    Raises
+    ------
+    VideoDecodeError
+        If the video cannot be read.
+    """
     if is_webp(video):
         yield webp_frames(video), 1.0, 25.0
         return

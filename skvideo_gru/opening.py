@@ -59,21 +59,25 @@ def open_video(video: Video) -> Iterator[tuple[InputContainer, VideoStream]]:
         If the video cannot be opened or read.
     """
     name = describe_video(video)
-    options = {"format_whitelist": ",".join(_FORMATS.split()), "protocol_whitelist": "file"}
     with open_file(video) as file:
         # With the prefix, FFmpeg takes no name for an address or an option.
-        isfile = isinstance(video, str | os.PathLike | VideoClip)
-        source = f"file:{name}" if isfile else file
+        is_path = isinstance(video, str | os.PathLike | VideoClip)
         try:
-            # Titles in old files are in any encoding: they are not what is asked for.
-            with av.open(source, "r", options=options, metadata_errors="replace") as container:
+            with _open_container(f"file:{name}" if is_path else file, name) as container:
                 stream = _best_stream(container, name)
                 yield container, stream
-        except av.error.ArgumentError as error:
-            reason = "its format is no video that is read here (playlists are not)"
-            raise VideoDecodeError(name, reason) from error
         except av.error.FFmpegError as error:
             raise VideoDecodeError(name, error.strerror or str(error)) from error
+
+
+def _open_container(source: str | BinaryIO, name: str) -> InputContainer:
+    options = {"format_whitelist": ",".join(_FORMATS.split()), "protocol_whitelist": "file"}
+    try:
+        # Titles in old files are in any encoding: they are not what is asked for.
+        return av.open(source, "r", options=options, metadata_errors="replace")
+    except av.error.ArgumentError as error:
+        reason = "its format is no video that is read here (playlists are not)"
+        raise VideoDecodeError(name, reason) from error
 
 
 @contextmanager

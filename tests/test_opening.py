@@ -68,7 +68,7 @@ def test_playlists_are_refused(kind, tmp_path, secret, listener, monkeypatch):
             (tmp_path / name).write_bytes(content)
             with pytest.raises(VideoDecodeError) as caught:
                 read_frames(tmp_path / name)
-            assert caught.value.reason
+            assert caught.value.path == str(tmp_path / name)
         with pytest.raises(VideoDecodeError):
             read_frames(content)
     assert calls == []
