@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from numbers import Integral, Real
 from typing import Any, Self
@@ -21,14 +22,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 from skorch import NeuralNetClassifier
-from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.callbacks import EarlyStopping, GradientNormClipping
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from torch import nn
-from torch.optim.lr_scheduler import ExponentialLR
 
-from .gru import GRUNetwork
+from .gru import POOLINGS, GRUNetwork
 from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
+from .schedules import OPTIMIZERS, SCHEDULES, learning_rate_schedule
 from .sequences import sequence_lengths, validate_sequences
 
 __all__ = ["GRUClassifier"]
@@ -38,24 +39,45 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
     """Classify sequences of feature vectors with a GRU [1]_.
 
     The GRU runs over a video's frames; its state after the last one goes
-    through fully connected layers. Training minimises cross-entropy with
-    Adam [2]_ at a learning rate that decays gradually, by skorch.
+    through fully connected layers. Training minimises cross-entropy, by default
+    with Adam [2]_ at a learning rate that decays gradually, by skorch.
 
     Parameters
     ----------
     hidden_size : int, default=64
-        Units of each GRU layer.
+        Units of each GRU layer, in each direction.
     num_layers : int, default=1
         GRU layers on top of each other.
+    bidirectional : bool, default=False
+        Whether a second GRU runs from the end of a sequence to its beginning.
     dropout : float, default=0.0
         Share of units dropped in training, between GRU layers and before each
         fully connected layer.
+    pooling : {"last", "mean", "max", "attention"}, default="last"
+        What goes on to the fully connected layers: the state after the last
+        frame, the outputs' mean or maximum over the frames, or a mean whose
+        weights are learned.
     fc_sizes : tuple of int, default=()
         Units of fully connected layers between the GRU and the last layer.
+    optimizer : {"adam", "adamw", "nadam", "radam", "rmsprop", "sgd"}, default="adam"
+        Torch's optimizer of that name, with torch's own settings but for the
+        learning rate and the weight decay.
     lr : float, default=1e-3
-        Adam's learning rate in the first epoch.
+        Learning rate in the first epoch; the highest one for ``"one_cycle"``.
+    lr_schedule : {"exponential", "step", "cosine", "plateau", "one_cycle"} or None, \
+            default="exponential"
+        How the learning rate goes on: shrinking after every epoch, every five
+        epochs, to zero along a cosine, when the loss no longer falls, up and
+        down again, or not at all; see `learning_rate_schedule`.
     lr_decay : float, default=0.97
-        Factor by which the learning rate shrinks after every epoch; 1 keeps it.
+        Factor by which ``"exponential"`` and ``"step"`` shrink the learning rate
+        for every epoch, and ``"plateau"`` each time; 1 keeps it.
+    weight_decay : float, default=0.0
+        Weight decay.
+    label_smoothing : float, default=0.0
+        Share of each training target that is spread over all classes.
+    max_grad_norm : float, optional
+        Gradients with a larger norm are scaled down to it.
     max_epochs : int, default=20
         Passes over the training sequences.
     batch_size : int, default=16
@@ -137,10 +159,17 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
     _parameter_constraints: dict[str, list[Any]] = {
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "num_layers": [Interval(Integral, 1, None, closed="left")],
+        "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "pooling": [StrOptions(set(POOLINGS))],
         "fc_sizes": [tuple, list],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
         "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions(set(SCHEDULES)), None],
         "lr_decay": [Interval(Real, 0, 1, closed="right")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -158,10 +187,17 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         hidden_size=64,
         *,
         num_layers=1,
+        bidirectional=False,
         dropout=0.0,
+        pooling="last",
         fc_sizes=(),
+        optimizer="adam",
         lr=1e-3,
+        lr_schedule="exponential",
         lr_decay=0.97,
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        max_grad_norm=None,
         max_epochs=20,
         batch_size=16,
         early_stopping=False,
@@ -176,10 +212,17 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
     ):
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.bidirectional = bidirectional
         self.dropout = dropout
+        self.pooling = pooling
         self.fc_sizes = fc_sizes
+        self.optimizer = optimizer
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.lr_decay = lr_decay
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.max_grad_norm = max_grad_norm
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.early_stopping = early_stopping
@@ -247,9 +290,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
     def _train(
         self, sequences: np.ndarray, lengths: np.ndarray, y: np.ndarray, seed: int
     ) -> NeuralNetClassifier:
-        callbacks: list[Any] = [
-            ("lr_decay", LRScheduler(policy=ExponentialLR, gamma=self.lr_decay))
-        ]
+        callbacks: list[Any] = []
         validation = None
         train = np.arange(len(y))
         if self.early_stopping:
@@ -257,6 +298,17 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
             validation = predefined_split(Dataset(*_batch(sequences, lengths, y, held_out)))
             stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True)
             callbacks.append(("early_stopping", stop))
+        callbacks += learning_rate_schedule(
+            self.lr_schedule,
+            decay=self.lr_decay,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            n_batches=math.ceil(len(train) / self.batch_size),
+            monitor="valid_loss" if self.early_stopping else "train_loss",
+        )
+        if self.max_grad_norm is not None:
+            clipping = GradientNormClipping(gradient_clip_value=self.max_grad_norm)
+            callbacks.append(("max_grad_norm", clipping))
         if self.verbose:
             callbacks.append(("progress", EpochProgress("GRU")))
         weights = compute_class_weight(
@@ -268,11 +320,15 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
             module__n_classes=len(self.classes_),
             module__hidden_size=self.hidden_size,
             module__num_layers=self.num_layers,
+            module__bidirectional=self.bidirectional,
             module__dropout=self.dropout,
+            module__pooling=self.pooling,
             module__fc_sizes=tuple(self.fc_sizes),
             criterion=nn.CrossEntropyLoss,
             criterion__weight=torch.tensor(weights, dtype=torch.float32),
-            optimizer=torch.optim.Adam,
+            criterion__label_smoothing=self.label_smoothing,
+            optimizer=OPTIMIZERS[self.optimizer],
+            optimizer__weight_decay=self.weight_decay,
             lr=self.lr,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
@@ -345,6 +401,42 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
             with seeded(0):
                 proba[rows] = self.net_.predict_proba(_inputs(sequences, lengths, rows))
         return proba
+
+    def predict_proba_frames(self, X: Any) -> np.ndarray:
+        """Compute the probability of every class after every frame.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, T * frame_dim) or (n, T, d)
+            Sequences, padded with frames of NaN at their ends.
+
+        Returns
+        -------
+        ndarray of shape (n, T, n_classes), float32
+            What `predict_proba` gives for the sequence up to each frame; NaN
+            where there is none.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` does not fit.
+        """
+        check_is_fitted(self)
+        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=False)
+        lengths = sequence_lengths(sequences)
+        shape = (*sequences.shape[:2], len(self.classes_))
+        running = np.full(shape, np.nan, dtype=np.float32)
+        for frame in range(int(lengths.max(initial=0))):
+            rows = np.flatnonzero(lengths > frame)
+            heads = {
+                "sequences": sequences[rows, : frame + 1],
+                "lengths": np.full(len(rows), frame + 1),
+            }
+            with seeded(0):
+                running[rows, frame] = self.net_.predict_proba(heads)
+        return running
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most probable class.

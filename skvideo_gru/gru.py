@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-__all__ = ["GRUNetwork"]
+__all__ = ["POOLINGS", "GRUNetwork"]
+
+#: The ways a sequence of outputs becomes one vector.
+POOLINGS = ("last", "mean", "max", "attention")
 
 
 class GRUNetwork(nn.Module):
-    """Classify sequences by the GRU's [1]_ state after their last frame.
+    """Classify sequences by what a GRU [1]_ makes of their frames.
 
     Parameters
     ----------
@@ -21,12 +24,18 @@ class GRUNetwork(nn.Module):
     n_classes : int
         Number of logits.
     hidden_size : int, default=64
-        Units of each GRU layer.
+        Units of each GRU layer, in each direction.
     num_layers : int, default=1
         GRU layers on top of each other.
+    bidirectional : bool, default=False
+        Whether a second GRU runs from the end to the beginning.
     dropout : float, default=0.0
         Share of units dropped in training, between GRU layers and before each
         fully connected layer.
+    pooling : {"last", "mean", "max", "attention"}, default="last"
+        What goes on of the outputs: the state after the last frame (of the
+        backward GRU, after the first), their mean or maximum over the frames, or
+        a mean whose weights are learned from the outputs.
     fc_sizes : sequence of int, default=()
         Units of the fully connected layers, with ReLU, between the GRU and the
         last layer, which puts out the logits.
@@ -45,19 +54,25 @@ class GRUNetwork(nn.Module):
         n_classes: int,
         hidden_size: int = 64,
         num_layers: int = 1,
+        bidirectional: bool = False,
         dropout: float = 0.0,
+        pooling: str = "last",
         fc_sizes: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        self.pooling = pooling
         self.gru = nn.GRU(
             input_size,
             hidden_size,
             num_layers,
             batch_first=True,
             dropout=dropout if num_layers > 1 else 0.0,
+            bidirectional=bidirectional,
         )
+        size = hidden_size * (2 if bidirectional else 1)
+        if pooling == "attention":
+            self.attention = nn.Linear(size, 1)
         layers: list[nn.Module] = []
-        size = hidden_size
         for n_units in fc_sizes:
             layers += [nn.Dropout(dropout), nn.Linear(size, n_units), nn.ReLU()]
             size = n_units
@@ -80,10 +95,26 @@ class GRUNetwork(nn.Module):
         """
         longest = int(lengths.max())
         if bool((lengths == longest).all()):
-            _, state = self.gru(sequences[:, :longest])
+            outputs, state = self.gru(sequences[:, :longest])
         else:
             packed = pack_padded_sequence(
                 sequences, lengths.cpu(), batch_first=True, enforce_sorted=False
             )
-            _, state = self.gru(packed)
-        return self.fc(state[-1])
+            packed_outputs, state = self.gru(packed)
+            outputs, _ = pad_packed_sequence(packed_outputs, batch_first=True)
+        return self.fc(self._pool(outputs, state, lengths.to(outputs.device)))
+
+    def _pool(
+        self, outputs: torch.Tensor, state: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        if self.pooling == "last":
+            return (
+                torch.cat([state[-2], state[-1]], dim=1) if self.gru.bidirectional else state[-1]
+            )
+        real = torch.arange(outputs.shape[1], device=lengths.device) < lengths[:, None]
+        if self.pooling == "mean":
+            return outputs.where(real[..., None], 0).sum(dim=1) / lengths[:, None]
+        if self.pooling == "max":
+            return outputs.where(real[..., None], -torch.inf).amax(dim=1)
+        scores = self.attention(outputs).squeeze(2).where(real, -torch.inf)
+        return (scores.softmax(dim=1)[..., None] * outputs).sum(dim=1)

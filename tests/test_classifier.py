@@ -160,6 +160,43 @@ def test_fit_depends_on_the_seed_alone_and_leaves_the_generators():
     assert not np.array_equal(first, other.predict_proba(X))
 
 
+@pytest.mark.parametrize("options", [{}, {"pooling": "mean"}, {"bidirectional": True}])
+def test_running_probabilities_are_those_of_the_frames_so_far(options):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 5, 3)).astype(np.float32)
+    X[3, 2:] = X[4] = np.nan
+    clf = GRUClassifier(max_epochs=3, frame_dim=3, random_state=0, **options)
+    with pytest.warns(UserWarning, match="1 of 20 rows"):
+        clf.fit(X, np.arange(20) % 3)
+    running = clf.predict_proba_frames(X.reshape(20, -1))
+    assert running.shape == (20, 5, 3)
+    real = ~np.isnan(X).all(axis=2)
+    np.testing.assert_array_equal(np.isnan(running).any(axis=2), ~real)
+    for frame in range(5):
+        rows = np.flatnonzero(real[:, frame])
+        expected = clf.predict_proba(X[rows, : frame + 1])
+        np.testing.assert_allclose(running[rows, frame], expected, atol=1e-6)
+    # The last one is the prediction.
+    last = real.sum(axis=1) - 1
+    rows = np.flatnonzero(last >= 0)
+    np.testing.assert_allclose(running[rows, last[rows]], clf.predict_proba(X[rows]), atol=1e-6)
+
+
+def test_label_smoothing_is_torchs():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(16, 4, 3)).astype(np.float32), np.arange(16) % 2
+    losses = {}
+    for smoothing in (0.0, 0.3):
+        clf = GRUClassifier(
+            label_smoothing=smoothing, max_epochs=1, lr=1e-9, frame_dim=3, random_state=0
+        ).fit(X, y)
+        losses[smoothing] = clf.history_[0]["train_loss"]
+    logits = torch.log(torch.tensor(clf.predict_proba(X)))
+    for smoothing, loss in losses.items():
+        criterion = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)
+        assert loss == pytest.approx(criterion(logits, torch.tensor(y)).item(), rel=1e-4)
+
+
 def test_early_stopping_returns_to_the_best_epoch():
     X, y = order_data(60)
     y[::3] = 1 - y[::3]  # noise, so that it overfits

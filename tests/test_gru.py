@@ -1,34 +1,54 @@
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from skvideo_gru.gru import GRUNetwork
+from skvideo_gru.gru import POOLINGS, GRUNetwork
 
 
-def by_the_equations(network, sequence):
-    """Logits of one sequence, from the GRU's equations (cuDNN's variant)."""
-    weights = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
-    inputs = sequence.double().numpy()
+def run_by_the_equations(weights, inputs, suffix):
+    """Outputs of one layer in one direction, from the GRU's equations (cuDNN's variant)."""
+    w_i, w_h, b_i, b_h = (
+        weights[f"gru.{name}_{suffix}"]
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    size = w_h.shape[1]
 
     def sigmoid(x):
         return 1 / (1 + np.exp(-x))
 
+    state, outputs = np.zeros(size), []
+    for x in inputs:
+        i, h = w_i @ x + b_i, w_h @ state + b_h
+        reset = sigmoid(i[:size] + h[:size])
+        update = sigmoid(i[size : 2 * size] + h[size : 2 * size])
+        new = np.tanh(i[2 * size :] + reset * h[2 * size :])
+        state = (1 - update) * new + update * state
+        outputs.append(state)
+    return np.stack(outputs)
+
+
+def by_the_equations(network, sequence):
+    """Logits of one sequence."""
+    weights = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
+    outputs = sequence.double().numpy()
     for layer in range(network.gru.num_layers):
-        w_i, w_h, b_i, b_h = (
-            weights[f"gru.{name}_l{layer}"]
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        size = w_h.shape[1]
-        state, outputs = np.zeros(size), []
-        for x in inputs:
-            i, h = w_i @ x + b_i, w_h @ state + b_h
-            reset = sigmoid(i[:size] + h[:size])
-            update = sigmoid(i[size : 2 * size] + h[size : 2 * size])
-            new = np.tanh(i[2 * size :] + reset * h[2 * size :])
-            state = (1 - update) * new + update * state
-            outputs.append(state)
-        inputs = np.stack(outputs)
-    out = inputs[-1]
+        inputs = outputs
+        outputs = last = run_by_the_equations(weights, inputs, f"l{layer}")
+        if network.gru.bidirectional:
+            backward = run_by_the_equations(weights, inputs[::-1], f"l{layer}_reverse")
+            outputs = np.concatenate([outputs, backward[::-1]], axis=1)
+            last = np.concatenate([last, backward], axis=1)
+    if network.pooling == "last":
+        out = last[-1]
+    elif network.pooling == "mean":
+        out = outputs.mean(axis=0)
+    elif network.pooling == "max":
+        out = outputs.max(axis=0)
+    else:
+        scores = outputs @ weights["attention.weight"][0] + weights["attention.bias"]
+        shares = np.exp(scores) / np.exp(scores).sum()
+        out = shares @ outputs
     linears = [name for name in weights if name.startswith("fc") and name.endswith("weight")]
     for position, name in enumerate(linears):
         out = weights[name] @ out + weights[name.replace("weight", "bias")]
@@ -37,9 +57,12 @@ def by_the_equations(network, sequence):
     return out
 
 
-def test_logits_follow_the_equations():
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_logits_follow_the_equations(pooling, bidirectional):
     torch.manual_seed(0)
-    network = GRUNetwork(5, 3, hidden_size=4, num_layers=2, fc_sizes=(7, 6)).eval()
+    options = {"pooling": pooling, "bidirectional": bidirectional}
+    network = GRUNetwork(5, 3, hidden_size=4, num_layers=2, fc_sizes=(7, 6), **options).eval()
     sequences = torch.randn(3, 6, 5)
     lengths = torch.tensor([6, 1, 4])
     logits = network(sequences, lengths).detach().numpy()
@@ -59,9 +82,11 @@ def test_equals_plain_torch():
     torch.testing.assert_close(network(x, torch.full((8,), 6)), expected)
 
 
-def test_padding_changes_nothing_whatever_is_in_it():
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_padding_changes_nothing_whatever_is_in_it(pooling, bidirectional):
     torch.manual_seed(0)
-    network = GRUNetwork(5, 3).eval()
+    network = GRUNetwork(5, 3, pooling=pooling, bidirectional=bidirectional).eval()
     x = torch.randn(4, 6, 5)
     lengths = torch.tensor([2, 6, 3, 1])
     alone = torch.cat([network(x[i : i + 1, :n], n[None]) for i, n in enumerate(lengths)])
