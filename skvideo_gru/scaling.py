@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, _fit_context, clone
-from sklearn.utils import check_consistent_length, get_tags
+from sklearn.base import (
+    BaseEstimator,
+    MetaEstimatorMixin,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .sequences import is_three_d, real_frames, validate_sequences
+from .sequences import fold_rows, is_three_d, real_frames, validate_sequences
 
 __all__ = ["FrameWise"]
+
+
+def _inner_has(name: str) -> Callable[[Any], bool]:
+    def check(self: Any) -> bool:
+        getattr(getattr(self, "transformer_", self.transformer), name)
+        return True
+
+    return check
 
 
 class FrameWise(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
@@ -85,11 +102,39 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         sequences, real = self._sequences(X, reset=True)
         if not real.any():
             raise ValueError("X holds no real frame: all rows are NaN.")
-        targets = None
-        if y is not None:
-            check_consistent_length(sequences, y)
-            targets = np.repeat(np.asarray(y), real.sum(axis=1), axis=0)
+        targets = _targets_of_frames(sequences, real, y)
         self.transformer_ = clone(self.transformer).fit(sequences[real], targets)
+        return self
+
+    @available_if(_inner_has("partial_fit"))
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Go on fitting the transformer, if it can, on further real frames.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, T * frame_dim) or (n, T, frame_dim)
+            Sequences; those of 2-D calls all have one width.
+        y : array-like of shape (n,), optional
+            Targets; every frame gets its video's.
+
+        Returns
+        -------
+        FrameWise
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            As `fit` does.
+        """
+        first = not hasattr(self, "transformer_")
+        sequences, real = self._sequences(X, reset=first)
+        if not real.any():
+            raise ValueError("X holds no real frame: all rows are NaN.")
+        transformer = clone(self.transformer) if first else self.transformer_
+        targets = _targets_of_frames(sequences, real, y)
+        self.transformer_ = transformer.partial_fit(sequences[real], targets)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -113,19 +158,61 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         sequences, real = self._sequences(X, reset=False)
-        n, n_frames, width = sequences.shape
-        # A transformer may not accept an empty array: send it one row of zeros instead.
-        frames = sequences[real] if real.any() else np.zeros((1, width), sequences.dtype)
-        transformed = self.transformer_.transform(frames)
-        if issparse(transformed):
-            transformed = transformed.toarray()
-        transformed = np.asarray(transformed)
-        # Padding is NaN, which neither ints nor bools can be.
-        dtype = np.result_type(transformed.dtype, np.float32)
-        out = np.full((n, n_frames, transformed.shape[1]), np.nan, dtype)
-        if real.any():
-            out[real] = transformed
-        return out if is_three_d(X) else out.reshape(n, -1)
+        out = _apply(self.transformer_.transform, sequences, real)
+        return out if is_three_d(X) else out.reshape(len(out), -1)
+
+    @available_if(_inner_has("inverse_transform"))
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Bring every real frame back, if the transformer can.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, T * d) or (n, T, d)
+            Transformed sequences.
+
+        Returns
+        -------
+        ndarray of shape (n, T * frame_dim) or (n, T, frame_dim)
+            In the form of `X`, with NaN where there was padding.
+
+        Raises
+        ------
+        ValueError
+            If `X` does not fit or holds NaN before a sequence's end.
+        """
+        check_is_fitted(self)
+        X = check_array(
+            X, dtype=[np.float32, np.float64], ensure_all_finite="allow-nan", allow_nd=True
+        )
+        width = self.transformer_.transform(np.zeros((1, self.frame_dim_), X.dtype)).shape[1]
+        sequences = fold_rows(X, width)
+        out = _apply(self.transformer_.inverse_transform, sequences, real_frames(sequences))
+        return out if X.ndim == 3 else out.reshape(len(out), -1)
+
+    @available_if(_inner_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the columns of the rows that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            Names of the columns of `X`; None takes those seen in `fit`.
+
+        Returns
+        -------
+        ndarray of str
+            The columns' own names where the transformer keeps its features, else
+            ``frame0_`` and the transformer's names, ``frame1_`` and so on.
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        if isinstance(self.transformer_, OneToOneFeatureMixin):
+            return names
+        inner = self.transformer_.get_feature_names_out()
+        n_frames = self.n_features_in_ // self.frame_dim_
+        return np.asarray(
+            [f"frame{frame}_{name}" for frame in range(n_frames) for name in inner], dtype=object
+        )
 
     def _sequences(self, X: Any, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         dtypes = [np.float32, np.float64]
@@ -139,3 +226,27 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         tags.target_tags.required = get_tags(self.transformer).target_tags.required
         tags.transformer_tags = get_tags(self.transformer).transformer_tags
         return tags
+
+
+def _targets_of_frames(sequences: np.ndarray, real: np.ndarray, y: Any) -> np.ndarray | None:
+    if y is None:
+        return None
+    check_consistent_length(sequences, y)
+    return np.repeat(np.asarray(y), real.sum(axis=1), axis=0)
+
+
+def _apply(
+    change: Callable[[np.ndarray], Any], sequences: np.ndarray, real: np.ndarray
+) -> np.ndarray:
+    """Change the real frames and put them back among the padding."""
+    n, n_frames, width = sequences.shape
+    # A transformer may not accept an empty array: send it one row of zeros instead.
+    frames = sequences[real] if real.any() else np.zeros((1, width), sequences.dtype)
+    changed = change(frames)
+    changed = np.asarray(changed.toarray() if issparse(changed) else changed)
+    # Padding is NaN, which neither ints nor bools can be.
+    dtype = np.result_type(changed.dtype, np.float32)
+    out = np.full((n, n_frames, changed.shape[1]), np.nan, dtype)
+    if real.any():
+        out[real] = changed
+    return out

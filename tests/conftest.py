@@ -1,5 +1,12 @@
 """Clips and labels that the tests share; every clip is made on the spot."""
 
+import os
+
+# Several tests run at once: one thread each, or they get in each other's way. Said
+# before torch is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 import av
 import numpy as np
 import pytest

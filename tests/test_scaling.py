@@ -1,14 +1,29 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import Binarizer, MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.feature_selection import SelectKBest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    Binarizer,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    StandardScaler,
+)
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skvideo_gru import FrameWise
 
 
-@parametrize_with_checks([FrameWise(MinMaxScaler(), frame_dim=1)])
+@parametrize_with_checks(
+    [
+        FrameWise(MinMaxScaler(), frame_dim=1),
+        FrameWise(StandardScaler(), frame_dim=1),
+        FrameWise(make_pipeline(MinMaxScaler(), PCA(1)), frame_dim=1),
+    ]
+)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -73,6 +88,59 @@ def test_a_supervised_transformer_gets_the_videos_targets(sequences):
 
     fitted = FrameWise(Recorder(), frame_dim=3).fit(sequences, list("abcde"))
     assert "".join(fitted.transformer_.y_) == "aaaabbcccceeee"
+
+
+@pytest.mark.parametrize("scaler", [MinMaxScaler(), StandardScaler()])
+def test_fitting_in_parts_equals_fitting_at_once(sequences, scaler):
+    parts = FrameWise(scaler, frame_dim=3)
+    for part in (sequences[:2], sequences[2:]):
+        parts.partial_fit(part)
+    whole = FrameWise(scaler, frame_dim=3).fit(sequences)
+    np.testing.assert_allclose(parts.transform(sequences), whole.transform(sequences), rtol=1e-5)
+    with pytest.raises(ValueError, match="no real frame"):
+        parts.partial_fit(sequences[3:4])
+
+
+@pytest.mark.parametrize("transformer", [MinMaxScaler(), PCA(2), PCA(3)])
+def test_inverse_transform_brings_frames_back(sequences, transformer):
+    real = ~np.isnan(sequences).all(axis=2)
+    fitted = FrameWise(transformer, frame_dim=3).fit(sequences)
+    transformed = fitted.transform(sequences)
+    expected = fitted.transformer_.inverse_transform(transformed[real])
+    back = fitted.inverse_transform(transformed)
+    np.testing.assert_allclose(back[real], expected, rtol=1e-6)
+    assert np.isnan(back[~real]).all()
+    rows = fitted.inverse_transform(transformed.reshape(5, -1))
+    np.testing.assert_array_equal(rows, back.reshape(5, 12))
+
+
+def test_what_the_inner_one_lacks_is_not_there():
+    assert not hasattr(FrameWise(PCA(2)), "partial_fit")
+    assert not hasattr(FrameWise(OneHotEncoder()), "partial_fit")
+    assert hasattr(FrameWise(MinMaxScaler()), "partial_fit")
+    assert not hasattr(FrameWise(Normalizer()), "inverse_transform")
+
+
+def test_feature_names(sequences):
+    frame = pd.DataFrame(sequences.reshape(5, 12), columns=[f"c{i}" for i in range(12)])
+    scaler = FrameWise(MinMaxScaler(), frame_dim=3).set_output(transform="pandas")
+    assert scaler.fit_transform(frame).columns.tolist() == frame.columns.tolist()
+    assert scaler.fit(sequences.reshape(5, 12)).get_feature_names_out().tolist() == [
+        f"x{i}" for i in range(12)
+    ]
+    pca = FrameWise(PCA(2), frame_dim=3).fit(sequences)
+    expected = [f"frame{t}_pca{i}" for t in range(4) for i in range(2)]
+    assert pca.get_feature_names_out().tolist() == expected
+
+
+def test_supervised_selection_of_features():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 10)
+    X = rng.normal(size=(20, 4, 6))
+    X[:, :, 2] += 3 * y[:, None]
+    X[0, 2:] = np.nan
+    selected = FrameWise(SelectKBest(k=1), frame_dim=6).fit_transform(X, y)
+    np.testing.assert_array_equal(selected, X[:, :, 2:3])
 
 
 def test_parameters_reach_the_inner_transformer():
