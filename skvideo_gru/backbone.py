@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,7 +20,14 @@ from .gru import GRUNetwork
 from .resnet import N_FEATURES, ResNet50, fold_batch_norm
 from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
 
-__all__ = ["FrameEmbedder", "Weights", "initial_weights", "load_weights", "train_backbone"]
+__all__ = [
+    "FrameEmbedder",
+    "Weights",
+    "initial_weights",
+    "load_weights",
+    "save_weights",
+    "train_backbone",
+]
 
 #: A backbone's state dict as numpy arrays, so that it knows no device.
 Weights = dict[str, np.ndarray]
@@ -52,8 +61,9 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     Parameters
     ----------
     path : str or os.PathLike
-        A file that ``torch.save`` wrote. It is read with ``weights_only=True``,
-        so that no code in it is run. Entries ``fc.*`` are ignored.
+        A file that ``torch.save`` wrote, or a ``.safetensors`` file, for which
+        the package safetensors is needed. Neither can run code: the first is
+        read with ``weights_only=True``. Entries ``fc.*`` are ignored.
 
     Returns
     -------
@@ -66,17 +76,25 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         If the file is no state dict or does not fit.
     FileNotFoundError
         If there is no such file.
+    ImportError
+        If safetensors is needed and not installed.
     """
     name = os.fspath(path)
+    if not os.path.exists(name):
+        raise FileNotFoundError(f"weights={name!r}: there is no such file.")
+    reader = "torch.load(weights_only=True)"
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        if name.endswith(".safetensors"):
+            reader = "safetensors"
+            state = _safetensors(name).load_file(name)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
         entries = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"weights={name!r}: there is no such file.") from error
-    except Exception as error:  # torch names no error of its own for a file it cannot read
+    except ImportError:
+        raise
+    except Exception as error:  # neither names errors of its own for a file it cannot read
         raise ValueError(
-            f"weights={name!r} is no state dict that torch.load(weights_only=True) can read: "
-            f"{error}"
+            f"weights={name!r} is no state dict that {reader} can read: {error}"
         ) from error
     try:
         with torch.device("meta"):
@@ -88,6 +106,43 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
             f"{' '.join(str(error).split())}"
         ) from error
     return _to_numpy(network.state_dict())
+
+
+def save_weights(weights: Weights, path: str | os.PathLike[str]) -> None:
+    """Save a state dict so that `load_weights` and torchvision can load it.
+
+    Parameters
+    ----------
+    weights : dict of str to ndarray
+        The state dict.
+    path : str or os.PathLike
+        File to write: with the ending ``.safetensors`` in that format, for which
+        the package safetensors is needed, else as ``torch.save`` does. What was
+        there is replaced at once, when all is written.
+
+    Raises
+    ------
+    ImportError
+        If safetensors is needed and not installed.
+    OSError
+        If the file cannot be written.
+    """
+    name = os.fspath(path)
+    state = {key: torch.tensor(array) for key, array in weights.items()}
+    save = _safetensors(name).save_file if name.endswith(".safetensors") else torch.save
+    folder = os.path.dirname(os.path.abspath(name))
+    with tempfile.TemporaryDirectory(prefix=".weights-", dir=folder) as unfinished:
+        save(state, os.path.join(unfinished, "weights"))
+        os.replace(os.path.join(unfinished, "weights"), name)
+
+
+def _safetensors(name: str) -> Any:
+    try:
+        return importlib.import_module("safetensors.torch")
+    except ImportError as error:
+        raise ImportError(
+            f"{name!r} needs the package safetensors: pip install 'skvideo-gru[safetensors]'."
+        ) from error
 
 
 def _to_numpy(state: dict[str, torch.Tensor]) -> Weights:

@@ -19,7 +19,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_memory
 
-from .backbone import FrameEmbedder, Weights, initial_weights, load_weights, train_backbone
+from .backbone import (
+    FrameEmbedder,
+    Weights,
+    initial_weights,
+    load_weights,
+    save_weights,
+    train_backbone,
+)
 from .caching import CACHE_VERSION, backbone, kept
 from .errors import VideoDecodeError
 from .extraction import (
@@ -88,7 +95,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         Frames in a training step.
     weights : str or os.PathLike, optional
         File of a state dict in torchvision's layout to start from, instead of
-        a random initialisation. With ``max_epochs=0`` it is used as it is.
+        a random initialisation: ``.safetensors``, or what ``torch.save`` wrote.
+        With ``max_epochs=0`` it is used as it is.
     flatten : bool, default=True
         Whether `transform` returns rows, as scikit-learn's scalers want them,
         or a 3-D array.
@@ -287,6 +295,27 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "weights_")
         return self._features(as_video_list(X), None)
+
+    def save_weights(self, path: str | PathLike[str]) -> None:
+        """Save the backbone's weights in torchvision's layout, without ``fc.*``.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            File to write, ``.safetensors`` or else in torch's own format. `weights`
+            takes it back.
+
+        Raises
+        ------
+        NotFittedError
+            If there are none yet.
+        ImportError
+            If the package safetensors is needed and not installed.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self, "weights_")
+        save_weights(self.weights_, path)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the columns of the rows that `transform` returns.

@@ -82,6 +82,17 @@ def test_the_size_is_64_and_224_with_weights(tmp_path):
     assert model.frame_size_ == (224, 224)
 
 
+def test_saved_weights_give_the_same_features(colour_clips, tmp_path):
+    videos, y = colour_clips[0][:4], colour_clips[1][:4]
+    model = ResNet50FrameFeaturizer(**TRAINED)
+    with pytest.raises(NotFittedError):
+        model.save_weights(tmp_path / "w.safetensors")
+    expected = model.fit_transform(videos, y)
+    model.save_weights(tmp_path / "w.safetensors")
+    again = ResNet50FrameFeaturizer(**UNTRAINED, weights=tmp_path / "w.safetensors")
+    np.testing.assert_allclose(again.fit(videos).transform(videos), expected, rtol=1e-5)
+
+
 def test_features_do_not_depend_on_company(colour_clips):
     videos, _ = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
