@@ -65,6 +65,7 @@ class FrameConverter:
     ) -> None:
         self.size, self.resize, self.pixel_aspect = size, resize, pixel_aspect
         self._scaler = VideoReformatter()
+        self._orientation: tuple[bool, bool, bool] | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
         """Convert one frame.
@@ -79,7 +80,11 @@ class FrameConverter:
         ndarray of shape (H, W, 3), uint8
             The picture, upright and in RGB.
         """
-        transposed, flip_rows, flip_columns = _orientation(frame)
+        if self._orientation is None:
+            # Looked at in a copy of few bytes: PyAV's side data keep their frame, and
+            # the frame keeps them, until Python's garbage collector comes by.
+            self._orientation = _orientation(frame.reformat(16, 16, "gray"))
+        transposed, flip_rows, flip_columns = self._orientation
         if self.size is None:
             pixels = self._scaler.reformat(frame, format="rgb24").to_ndarray()
         else:
