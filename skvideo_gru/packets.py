@@ -129,8 +129,9 @@ def scan_packets(
             trusted = False
             continue
         begins, has_sets = bool(packet.is_keyframe), False
-        if units is not None:
-            kinds = _unit_kinds(packet, length_size, name == "hevc")
+        # Most packets begin with a slice and hold nothing else that matters.
+        if units is not None and (begins or not _begins_with_slice(packet, length_size, name)):
+            kinds = _unit_kinds(packet, length_size, name)
             slices = [kind for kind in kinds if kind in units.slices]
             begins &= bool(slices) and slices[0] in units.beginnings
             has_sets = not units.parameter_sets.isdisjoint(kinds)
@@ -173,7 +174,18 @@ def _length_size(codec: str, extradata: bytes | None) -> int:
     return (extradata[place] & 3) + 1
 
 
-def _unit_kinds(packet: Packet, length_size: int, hevc: bool) -> list[int]:
+def _begins_with_slice(packet: Packet, length_size: int, codec: str) -> bool:
+    if not length_size or packet.size <= length_size:
+        return False
+    header = memoryview(packet)[length_size]
+    return _kind(header, codec) in _UNITS[codec].slices
+
+
+def _kind(header: int, codec: str) -> int:
+    return (header >> 1) & 63 if codec == "hevc" else header & 31
+
+
+def _unit_kinds(packet: Packet, length_size: int, codec: str) -> list[int]:
     """List the types of the units in a packet."""
     data = bytes(packet)
     headers = []
@@ -184,4 +196,4 @@ def _unit_kinds(packet: Packet, length_size: int, hevc: bool) -> list[int]:
             place += length_size + int.from_bytes(data[place : place + length_size], "big")
     else:
         headers = [code[-1] for code in re.findall(rb"\x00\x00\x01.", data, re.DOTALL)]
-    return [(header >> 1) & 63 if hevc else header & 31 for header in headers]
+    return [_kind(header, codec) for header in headers]
