@@ -391,15 +391,11 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If `X` does not fit.
         """
-        check_is_fitted(self)
-        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=False)
-        lengths = sequence_lengths(sequences)
+        sequences, lengths = self._sequences(X)
         proba = np.tile(self.class_prior_.astype(np.float32), (len(lengths), 1))
         rows = np.flatnonzero(lengths)
         if len(rows):
-            # Even a loader that does not shuffle draws from torch's generator.
-            with seeded(0):
-                proba[rows] = self.net_.predict_proba(_inputs(sequences, lengths, rows))
+            proba[rows] = self._net_proba(_inputs(sequences, lengths, rows))
         return proba
 
     def predict_proba_frames(self, X: Any) -> np.ndarray:
@@ -423,9 +419,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If `X` does not fit.
         """
-        check_is_fitted(self)
-        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=False)
-        lengths = sequence_lengths(sequences)
+        sequences, lengths = self._sequences(X)
         shape = (*sequences.shape[:2], len(self.classes_))
         running = np.full(shape, np.nan, dtype=np.float32)
         for frame in range(int(lengths.max(initial=0))):
@@ -434,9 +428,18 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
                 "sequences": sequences[rows, : frame + 1],
                 "lengths": np.full(len(rows), frame + 1),
             }
-            with seeded(0):
-                running[rows, frame] = self.net_.predict_proba(heads)
+            running[rows, frame] = self._net_proba(heads)
         return running
+
+    def _sequences(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        check_is_fitted(self)
+        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=False)
+        return sequences, sequence_lengths(sequences)
+
+    def _net_proba(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        # Even a loader that does not shuffle draws from torch's generator.
+        with seeded(0):
+            return self.net_.predict_proba(inputs)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most probable class.

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from .errors import VideoDecodeError
 from .geometry import RESIZES, FrameConverter, check_frame_size
 from .opening import open_video
-from .packets import PacketIndex, scan_packets
+from .packets import PacketIndex, frame_rate, scan_packets
 from .sampling import select_frames
 from .videos import Video, VideoClip, describe_video
 from .webp import is_webp, webp_frames
@@ -173,6 +173,15 @@ def _decode(
                 kept = _decode_pts(container, stream, index, pts, convert)
                 if kept is not None:
                     return [kept[stamp] for stamp in pts]
+            elif container.format.name == "avi" and end is None and not allow_partial:
+                # Going back is quicker than opening anew; the count shows whether it worked.
+                container.seek(0)
+                _choose_threads(stream, sliced=False)
+                convert = FrameConverter(size, resize, _pixel_aspect(stream))
+                frames, rate = container.decode(stream), frame_rate(stream)
+                in_order, times = _decode_indices(frames, wanted, convert, end, rate)
+                if len(times) == len(index.times) and np.array_equal(select(times), wanted):
+                    return [in_order[number] for number in wanted.tolist()]
     except VideoDecodeError:
         pass  # Decoding in order shows whether the video really breaks, and where.
     for _ in range(3):
@@ -220,8 +229,8 @@ def open_frames(
     with open_video(video) as (container, stream):
         # On one thread it breaks at the same place every time.
         _choose_threads(stream, sliced=False, single=allow_partial)
-        rate = float(stream.average_rate or stream.guessed_rate or 25)
-        yield _frames(container, stream, allow_partial), _pixel_aspect(stream), rate
+        frames = _frames(container, stream, allow_partial)
+        yield frames, _pixel_aspect(stream), frame_rate(stream)
 
 
 def _choose_threads(stream: VideoStream, sliced: bool, single: bool = False) -> None:

@@ -361,7 +361,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def _fit(self, X: Any, y: Any = None) -> tuple[list[Video], Sequence[np.ndarray] | None]:
+    def _fit(self, X: Any, y: Any = None) -> tuple[list[Video], Sequence[Any] | None]:
         """Fit, and return the videos with their frames where they were decoded."""
         # A fit that fails leaves no half of an earlier one behind.
         for name in ("weights_", "frame_size_", "history_", "classes_", "failed_"):

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-__all__ = ["PacketIndex", "scan_packets"]
+__all__ = ["PacketIndex", "frame_rate", "scan_packets"]
 
 # Codecs whose packets stand for one frame each, and whose decoders begin anew at
 # a keyframe as if nothing had been before it.
@@ -80,6 +80,22 @@ class PacketIndex:
         """
         place = bisect_right(self.starts, pts, key=self.pts.__getitem__) - 1
         return self.starts[place], self.seeks[place]
+
+
+def frame_rate(stream: VideoStream) -> float:
+    """Return a stream's rate, for frames that have no time of their own.
+
+    Parameters
+    ----------
+    stream : av.video.stream.VideoStream
+        The stream.
+
+    Returns
+    -------
+    float
+        Frames a second, 25 where the file does not say.
+    """
+    return float(stream.average_rate or stream.guessed_rate or 25)
 
 
 def scan_packets(
@@ -154,8 +170,8 @@ def scan_packets(
     if trusted:
         ordered = np.sort(stamps)
         return PacketIndex((ordered - ordered[0]) * time_base, stamps, starts, seeks, True, sliced)
-    rate = float(stream.average_rate or stream.guessed_rate or 25)
-    return PacketIndex(np.arange(n_packets) / rate, stamps, [], [], False, sliced)
+    times = np.arange(n_packets) / frame_rate(stream)
+    return PacketIndex(times, stamps, [], [], False, sliced)
 
 
 def _in_order(pts: np.ndarray, starts: list[int]) -> bool:

@@ -62,7 +62,7 @@ def learning_rate_schedule(
     """
     if name is None or (name == "plateau" and decay == 1):
         return []
-    every_epoch: dict[str, tuple[Any, dict[str, Any]]] = {
+    policies: dict[str, tuple[Any, dict[str, Any]]] = {
         "exponential": (lr_scheduler.ExponentialLR, {"gamma": decay}),
         "step": (lr_scheduler.StepLR, {"step_size": _STEP, "gamma": decay**_STEP}),
         "cosine": (lr_scheduler.CosineAnnealingLR, {"T_max": max_epochs}),
@@ -70,10 +70,10 @@ def learning_rate_schedule(
             lr_scheduler.ReduceLROnPlateau,
             {"factor": decay, "patience": _PATIENCE, "monitor": monitor},
         ),
+        "one_cycle": (
+            lr_scheduler.OneCycleLR,
+            {"max_lr": lr, "total_steps": max_epochs * n_batches, "step_every": "batch"},
+        ),
     }
-    if name == "one_cycle":
-        policy, options = lr_scheduler.OneCycleLR, {"max_lr": lr, "step_every": "batch"}
-        options["total_steps"] = max_epochs * n_batches
-    else:
-        policy, options = every_epoch[name]
+    policy, options = policies[name]
     return [("lr_schedule", LRScheduler(policy=policy, **options))]
