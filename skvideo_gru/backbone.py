@@ -1,11 +1,8 @@
-"""The backbone's life: its first weights, its training on frames or clips, its use."""
+"""The backbone's training, on single frames or whole clips."""
 
 from __future__ import annotations
 
-import importlib
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,159 +14,14 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 
 from .gru import GRUNetwork
-from .resnet import N_FEATURES, ResNet50, fold_batch_norm
+from .resnet import IMAGENET, N_FEATURES, Normalisation, ResNet50, normalise
 from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
+from .weights import Weights, build_network, to_numpy
 
-__all__ = [
-    "FrameEmbedder",
-    "Weights",
-    "initial_weights",
-    "load_weights",
-    "save_weights",
-    "train_backbone",
-]
-
-#: A backbone's state dict as numpy arrays, so that it knows no device.
-Weights = dict[str, np.ndarray]
-
-# ImageNet's mean and standard deviation of red, green and blue, for values in
-# [0, 1]: what torchvision's weights expect, and as good as any from scratch.
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
+__all__ = ["train_backbone"]
 
 
-def initial_weights(seed: int) -> Weights:
-    """Draw the weights of an untrained ResNet-50.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    dict of str to ndarray
-        A state dict.
-    """
-    with seeded(seed):
-        return _to_numpy(ResNet50().state_dict())
-
-
-def load_weights(path: str | os.PathLike[str]) -> Weights:
-    """Load a state dict in torchvision's layout for ``resnet50``.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        A file that ``torch.save`` wrote, or a ``.safetensors`` file, for which
-        the package safetensors is needed. Neither can run code: the first is
-        read with ``weights_only=True``. Entries ``fc.*`` are ignored.
-
-    Returns
-    -------
-    dict of str to ndarray
-        The state dict.
-
-    Raises
-    ------
-    ValueError
-        If the file is no state dict or does not fit.
-    FileNotFoundError
-        If there is no such file.
-    ImportError
-        If safetensors is needed and not installed.
-    """
-    name = os.fspath(path)
-    if not os.path.exists(name):
-        raise FileNotFoundError(f"weights={name!r}: there is no such file.")
-    reader = "torch.load(weights_only=True)"
-    try:
-        if name.endswith(".safetensors"):
-            reader = "safetensors"
-            state = _safetensors(name).load_file(name)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        entries = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    except ImportError:
-        raise
-    except Exception as error:  # neither names errors of its own for a file it cannot read
-        raise ValueError(
-            f"weights={name!r} is no state dict that {reader} can read: {error}"
-        ) from error
-    try:
-        with torch.device("meta"):
-            network = ResNet50()
-        network.load_state_dict(entries, strict=True, assign=True)
-    except RuntimeError as error:
-        raise ValueError(
-            f"weights={name!r} does not fit a ResNet-50 in torchvision's layout: "
-            f"{' '.join(str(error).split())}"
-        ) from error
-    return _to_numpy(network.state_dict())
-
-
-def save_weights(weights: Weights, path: str | os.PathLike[str]) -> None:
-    """Save a state dict so that `load_weights` and torchvision can load it.
-
-    Parameters
-    ----------
-    weights : dict of str to ndarray
-        The state dict.
-    path : str or os.PathLike
-        File to write: with the ending ``.safetensors`` in that format, for which
-        the package safetensors is needed, else as ``torch.save`` does. What was
-        there is replaced at once, when all is written.
-
-    Raises
-    ------
-    ImportError
-        If safetensors is needed and not installed.
-    OSError
-        If the file cannot be written.
-    """
-    name = os.fspath(path)
-    state = {key: torch.tensor(array) for key, array in weights.items()}
-    save = _safetensors(name).save_file if name.endswith(".safetensors") else torch.save
-    folder = os.path.dirname(os.path.abspath(name))
-    with tempfile.TemporaryDirectory(prefix=".weights-", dir=folder) as unfinished:
-        save(state, os.path.join(unfinished, "weights"))
-        os.replace(os.path.join(unfinished, "weights"), name)
-
-
-def _safetensors(name: str) -> Any:
-    try:
-        return importlib.import_module("safetensors.torch")
-    except ImportError as error:
-        raise ImportError(
-            f"{name!r} needs the package safetensors: pip install 'skvideo-gru[safetensors]'."
-        ) from error
-
-
-def _to_numpy(state: dict[str, torch.Tensor]) -> Weights:
-    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in state.items()}
-
-
-def _network(weights: Weights) -> ResNet50:
-    # On no device, so that no initial weights are drawn for nothing.
-    with torch.device("meta"):
-        network = ResNet50()
-    state = {name: torch.tensor(array) for name, array in weights.items()}
-    network.load_state_dict(state, assign=True)
-    return network
-
-
-def _channels_last(network: ResNet50) -> ResNet50:
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def _normalise(frames: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 (n, H, W, 3) into normalised float (n, 3, H, W), channels last in memory."""
-    mean = torch.tensor(_MEAN, device=frames.device) * 255
-    std = torch.tensor(_STD, device=frames.device) * 255
-    return ((frames.float() - mean) / std).permute(0, 3, 1, 2)
-
-
-def _augment(frames: torch.Tensor) -> torch.Tensor:
+def _augment(frames: torch.Tensor, normalisation: Normalisation) -> torch.Tensor:
     """Shift and re-light clips at random, all frames of a clip alike.
 
     Takes uint8 (n, T, H, W, 3) and returns normalised float (n * T, 3, H, W).
@@ -185,7 +37,7 @@ def _augment(frames: torch.Tensor) -> torch.Tensor:
     rows, columns = shifted(height)[:, None, :, None], shifted(width)[:, None, None, :]
     clip = torch.arange(n, device=frames.device)[:, None, None, None]
     moment = torch.arange(n_frames, device=frames.device)[None, :, None, None]
-    pictures = _normalise(frames[clip, moment, rows, columns].flatten(0, 1))
+    pictures = normalise(frames[clip, moment, rows, columns].flatten(0, 1), normalisation)
     contrast = 0.8 + 0.4 * torch.rand(n, 1, 1, 1)
     brightness = 0.4 * torch.rand(n, 1, 1, 1) - 0.2
     contrast = contrast.repeat_interleave(n_frames, 0).to(frames.device)
@@ -195,36 +47,42 @@ def _augment(frames: torch.Tensor) -> torch.Tensor:
 class _FrameObjective(nn.Module):
     """Classify single frames: the backbone and a linear layer."""
 
-    def __init__(self, n_classes: int, weights: Weights | None) -> None:
+    def __init__(
+        self, n_classes: int, weights: Weights | None, normalisation: Normalisation
+    ) -> None:
         super().__init__()
         self.backbone = _start(weights)
+        self.normalisation = normalisation
         self.head = nn.Linear(N_FEATURES, n_classes)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        return self.head(self.backbone(_augment(frames[:, None])))
+        return self.head(self.backbone(_augment(frames[:, None], self.normalisation)))
 
 
 class _ClipObjective(nn.Module):
     """Classify whole clips: the backbone on every frame and a temporary GRU."""
 
-    def __init__(self, n_classes: int, weights: Weights | None) -> None:
+    def __init__(
+        self, n_classes: int, weights: Weights | None, normalisation: Normalisation
+    ) -> None:
         super().__init__()
         self.backbone = _start(weights)
+        self.normalisation = normalisation
         self.head = GRUNetwork(N_FEATURES, n_classes)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         real = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
         features = frames.new_zeros((*real.shape, N_FEATURES), dtype=torch.float32)
-        features[real] = self.backbone(_augment(frames)[real.flatten()])
+        features[real] = self.backbone(_augment(frames, self.normalisation)[real.flatten()])
         return self.head(features, lengths)
 
 
 def _start(weights: Weights | None) -> ResNet50:
     if weights is not None:
-        return _channels_last(_network(weights))
+        return build_network(weights)
     network = ResNet50()
     network.zero_init_residual()
-    return _channels_last(network)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 class _RandomFrames(Dataset):
@@ -263,6 +121,7 @@ def train_backbone(
     y: np.ndarray,
     *,
     weights: Weights | None = None,
+    normalisation: Normalisation = IMAGENET,
     objective: str = "frame",
     max_epochs: int = 15,
     lr: float = 1e-3,
@@ -288,6 +147,9 @@ def train_backbone(
         Classes 0, 1, ..., each at least once.
     weights : dict of str to ndarray, optional
         Weights to start from. None starts from scratch.
+    normalisation : ((float, float, float), (float, float, float)), optional
+        Mean and standard deviation of red, green and blue, in [0, 1], that turn
+        pixels into the network's input; by default ImageNet's.
     objective : {"frame", "clip"}, default="frame"
         Learn from single frames, or from whole clips through a temporary GRU.
     max_epochs : int, default=15
@@ -350,6 +212,7 @@ def train_backbone(
             module,
             module__n_classes=len(counts),
             module__weights=weights,
+            module__normalisation=normalisation,
             criterion=nn.CrossEntropyLoss,
             criterion__weight=torch.tensor(len(y) / (len(counts) * counts), dtype=torch.float32),
             criterion__label_smoothing=label_smoothing,
@@ -368,56 +231,4 @@ def train_backbone(
             verbose=0,
         )
         fit_net(net, data)
-    return _to_numpy(net.module_.backbone.state_dict()), epoch_records(net)
-
-
-class FrameEmbedder:
-    """Turn frames into feature vectors with a frozen backbone.
-
-    The network is built when it is first needed, and again in every process
-    that the embedder is sent to; only the weights travel.
-
-    Parameters
-    ----------
-    weights : dict of str to ndarray
-        The backbone's state dict.
-    """
-
-    def __init__(self, weights: Weights) -> None:
-        self.weights = weights
-        self._networks: dict[torch.device, ResNet50] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what travels: not the network."""
-        return {"weights": self.weights, "_networks": {}}
-
-    def __call__(self, frames: np.ndarray, device: str | torch.device = "auto") -> np.ndarray:
-        """Embed frames.
-
-        Parameters
-        ----------
-        frames : ndarray of shape (T, H, W, 3), uint8
-            Frames.
-        device : str or torch.device, default="auto"
-            Where to compute.
-
-        Returns
-        -------
-        ndarray of shape (T, 2048), float32
-            One feature vector a frame.
-        """
-        device = resolve_device(device, training=False)
-        if device not in self._networks:
-            network = fold_batch_norm(_network(self.weights))
-            self._networks[device] = _channels_last(network).to(device)
-        network = self._networks[device]
-        with torch.inference_mode():
-            parts = [network(_normalise(part.to(device))) for part in _batches(frames)]
-            return torch.cat(parts).float().cpu().numpy()
-
-
-def _batches(frames: np.ndarray) -> Iterator[torch.Tensor]:
-    # Eight frames of 224 pixels fill the cache best; smaller frames go in larger batches.
-    n_pixels = frames.shape[1] * frames.shape[2]
-    per_batch = max(1, 8 * 224 * 224 // n_pixels)
-    yield from torch.from_numpy(np.ascontiguousarray(frames)).split(per_batch)
+    return to_numpy(net.module_.backbone.state_dict()), epoch_records(net)

@@ -1,4 +1,4 @@
-"""The command line: train, tune, predict, check."""
+"""The command line: train, tune, predict, check, cache."""
 
 from __future__ import annotations
 
@@ -99,7 +99,31 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("data", help="folder with a folder for each class, or CSV manifest")
     check.add_argument("--n-jobs", type=_auto(int), default="auto", help="threads (one a core)")
     check.add_argument("--json", action="store_true", help="print all that is known as JSON")
+
+    cache = commands.add_parser("cache", help="show what a --memory folder holds, and prune it")
+    cache.add_argument("folder", help="the folder")
+    cache.add_argument(
+        "--max-size",
+        type=_size,
+        metavar="SIZE",
+        help="remove what was used longest ago until it holds no more than this: 500M, 10G",
+    )
+    cache.add_argument(
+        "--max-age", type=float, metavar="DAYS", help="remove what was not used for so long"
+    )
     return parser
+
+
+def _size(text: str) -> int:
+    unit = text[-1:].upper()
+    factor = 1024 ** (" KMGT".index(unit)) if unit in "KMGT" else 1
+    size = float(text[:-1] if factor > 1 else text) * factor
+    if not 0 <= size < 1 << 60:
+        raise ValueError(text)
+    return int(size)
+
+
+_size.__name__ = "size"  # argparse names it in its errors
 
 
 def _auto(kind: Callable[[str], Any]) -> Callable[[str], Any]:

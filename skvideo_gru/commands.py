@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, Stratifi
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
+from .caching import cache_contents, remove_unfinished
 from .checking import check_videos
 from .cli import DEFAULTS, GENERATED
 from .datasets import VIDEO_SUFFIXES, load_video_folder, read_manifest
@@ -175,6 +177,45 @@ def check(args: argparse.Namespace) -> int:
             print(f"{report['path']:{width}}  {report['reason']}")
     print(f"{len(reports)} videos checked, {len(failed)} cannot be read.")
     return 1 if failed else 0
+
+
+def cache(args: argparse.Namespace) -> int:
+    """Show what a cache holds, after removing what is too old or too much.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    if not os.path.isdir(os.path.join(args.folder, "joblib")):
+        raise FileNotFoundError(f"{args.folder}: no folder in which a cache was kept.")
+    store = joblib.Memory(args.folder, verbose=0)
+    remove_unfinished(store, older_than=3600)
+    before = cache_contents(store)
+    age = None if args.max_age is None else timedelta(days=args.max_age)
+    if args.max_size is not None or age is not None:
+        store.reduce_size(bytes_limit=args.max_size, age_limit=age)
+    after = cache_contents(store)
+    print(f"{'':10} {'entries':>8} {'size':>10}")
+    for kind, (n_entries, n_bytes) in after.items():
+        print(f"{kind:10} {n_entries:>8} {_readable(n_bytes):>10}")
+    removed = sum(n for n, _ in before.values()) - sum(n for n, _ in after.values())
+    if removed:
+        print(f"{removed} entries removed.")
+    return 0
+
+
+def _readable(n_bytes: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if n_bytes < 1024:
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:.1f} TiB"
 
 
 @contextmanager

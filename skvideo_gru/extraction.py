@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
-from joblib import Memory, Parallel, delayed
+from joblib import Memory, Parallel, delayed, effective_n_jobs, parallel_config
+from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
-from .backbone import FrameEmbedder
 from .caching import CACHE_VERSION, features, kept
 from .decoding import read_frames
+from .embedding import FrameEmbedder, frames_per_batch
 from .errors import VideoDecodeError
 from .videos import Video, content_digest
 
 __all__ = [
+    "Outcome",
     "decode_videos",
     "digest_or_error",
     "embed_cached",
@@ -25,8 +29,13 @@ __all__ = [
     "video_progress",
 ]
 
+#: The features of a video, or why there are none.
+Outcome = np.ndarray | VideoDecodeError
+
 # Videos that one task of joblib's takes: enough to be worth sending the weights.
 _CHUNK = 16
+# Videos that are decoded before the network needs them.
+_AHEAD = 4
 
 
 def video_progress(description: str, total: int, verbose: int) -> tqdm:
@@ -95,7 +104,7 @@ def embed_videos(
     *,
     device: Any,
     n_jobs: int | None,
-) -> Iterator[np.ndarray | VideoDecodeError]:
+) -> Iterator[Outcome]:
     """Read and embed many videos, one result at a time.
 
     Parameters
@@ -116,26 +125,79 @@ def embed_videos(
     ndarray of shape (T, 2048), float32, or VideoDecodeError
         The features of each video in order, or why it cannot be read.
     """
+    backend, _ = get_active_backend()
+    on_cluster = hasattr(backend, "client")
+    if effective_n_jobs(n_jobs) == 1 and not on_cluster:
+        yield from _embed(videos, embedder, reading, device)
+        return
     chunks = [videos[i : i + _CHUNK] for i in range(0, len(videos), _CHUNK)]
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-    task = delayed(_embed_chunk)
-    for rows in parallel(task(chunk, embedder, reading, device) for chunk in chunks):
-        yield from rows
+    # Left to itself, joblib leaves what tasks share with one of Dask's workers, and none
+    # survives that one's death.
+    spread = type(backend)(client=backend.client, scatter=[embedder]) if on_cluster else None
+    with parallel_config(backend=spread) if spread else nullcontext():
+        parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+        task = delayed(_embed_chunk)
+        for rows in parallel(task(chunk, embedder, reading, device) for chunk in chunks):
+            yield from rows
 
 
-def _embed_chunk(
-    chunk: Sequence[Any],
+def _embed_chunk(*args: Any) -> list[Outcome]:
+    return list(_embed(*args))
+
+
+def _embed(
+    videos: Sequence[Any],
     embedder: FrameEmbedder,
     reading: Mapping[str, Any] | None,
     device: Any,
-) -> list[np.ndarray | VideoDecodeError]:
-    # One thread decodes the next video while the network computes on this one.
+) -> Iterator[Outcome]:
+    """Embed videos in full batches, whatever videos their frames belong to."""
+    waiting: deque[int | VideoDecodeError] = deque()  # numbers of frames, or errors
+    frames: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
+
+    def embed_waiting() -> None:
+        rows.extend(embedder(np.stack(frames), device) if frames else ())
+        frames.clear()
+
+    for clip in _decoded_ahead(videos, reading):
+        if isinstance(clip, VideoDecodeError):
+            waiting.append(clip)
+        else:
+            waiting.append(len(clip))
+            for frame in clip:
+                frames.append(frame)
+                if len(frames) == frames_per_batch(*frame.shape[:2]):
+                    embed_waiting()
+        yield from _finished(waiting, rows)
+    embed_waiting()
+    yield from _finished(waiting, rows)
+
+
+def _finished(waiting: deque[int | VideoDecodeError], rows: list[np.ndarray]) -> Iterator[Outcome]:
+    """Take the videos from `waiting` whose features are all there."""
+    while waiting:
+        first = waiting[0]
+        if isinstance(first, VideoDecodeError):
+            yield first
+        elif first <= len(rows):
+            yield np.array(rows[:first]).reshape(first, -1)
+            del rows[:first]
+        else:
+            return
+        waiting.popleft()
+
+
+def _decoded_ahead(videos: Sequence[Any], reading: Mapping[str, Any] | None) -> Iterator[Any]:
+    """Decode the next videos on a thread while the network computes."""
     with ThreadPoolExecutor(1) as pool:
-        decoded = pool.map(partial(_read, reading=reading), chunk)
-        return [
-            frames if isinstance(frames, VideoDecodeError) else embedder(frames, device)
-            for frames in decoded
-        ]
+        ahead: deque[Future[Any]] = deque()
+        for video in videos:
+            ahead.append(pool.submit(_read, video, reading))
+            if len(ahead) > _AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def digest_or_error(video: Video) -> str | VideoDecodeError:
@@ -160,10 +222,10 @@ def digest_or_error(video: Video) -> str | VideoDecodeError:
 def embed_cached(
     videos: Sequence[Video],
     sources: Sequence[Any],
-    embed: Callable[[Sequence[Any]], Iterator[np.ndarray | VideoDecodeError]],
+    embed: Callable[[Sequence[Any]], Iterator[Outcome]],
     depends_on: Any,
     memory: Memory,
-) -> Iterator[np.ndarray | VideoDecodeError]:
+) -> Iterator[tuple[Outcome, bool]]:
     """Embed many videos, taking from a cache what is there and keeping what is not.
 
     Parameters
@@ -181,9 +243,11 @@ def embed_cached(
 
     Yields
     ------
-    ndarray of shape (T, 2048), float32, or VideoDecodeError
+    features : ndarray of shape (T, 2048), float32, or VideoDecodeError
         The features of each video in order, or why it cannot be read; that is
         not kept.
+    cached : bool
+        Whether they were there already.
     """
     cache = kept(memory, features)
     digests = [digest_or_error(video) for video in videos]
@@ -196,24 +260,22 @@ def embed_cached(
     unreadable: dict[Any, VideoDecodeError] = {}
     for i, (digest, key) in enumerate(zip(digests, keys, strict=True)):
         if isinstance(digest, VideoDecodeError):
-            yield digest
+            yield digest, False
         elif i in waiting:
             row = next(computed)
             if isinstance(row, VideoDecodeError):
                 unreadable[digest] = row
             else:
                 cache(key, partial(np.asarray, row))
-            yield row
+            yield row, False
         elif digest in unreadable:
-            yield unreadable[digest]
+            yield unreadable[digest], False
         else:
             # There already; computed only if it proves to be damaged.
-            yield cache(key, partial(_embed_one, embed, sources[i]))
+            yield cache(key, partial(_embed_one, embed, sources[i])), True
 
 
-def _embed_one(
-    embed: Callable[[Sequence[Any]], Iterator[np.ndarray | VideoDecodeError]], source: Any
-) -> np.ndarray:
+def _embed_one(embed: Callable[[Sequence[Any]], Iterator[Outcome]], source: Any) -> np.ndarray:
     row = next(embed([source]))
     if isinstance(row, VideoDecodeError):
         raise row

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from math import isfinite
 from numbers import Integral, Real
 from os import PathLike
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import joblib
@@ -19,17 +21,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_memory
 
-from .backbone import (
-    FrameEmbedder,
-    Weights,
-    initial_weights,
-    load_weights,
-    save_weights,
-    train_backbone,
-)
+from .backbone import train_backbone
 from .caching import CACHE_VERSION, backbone, kept
+from .embedding import ENGINES, FrameEmbedder
 from .errors import VideoDecodeError
 from .extraction import (
+    Outcome,
     decode_videos,
     digest_or_error,
     embed_cached,
@@ -37,10 +34,11 @@ from .extraction import (
     video_progress,
 )
 from .geometry import RESIZES, check_frame_size
-from .resnet import N_FEATURES
+from .resnet import IMAGENET, N_FEATURES, Normalisation
 from .runtime import resolve_device
 from .sampling import SAMPLINGS
-from .videos import Video, as_video_list
+from .videos import Video, as_video_list, describe_video
+from .weights import Weights, initial_weights, load_weights, save_weights
 
 __all__ = ["ResNet50FrameFeaturizer"]
 
@@ -97,6 +95,13 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         File of a state dict in torchvision's layout to start from, instead of
         a random initialisation: ``.safetensors``, or what ``torch.save`` wrote.
         With ``max_epochs=0`` it is used as it is.
+    pixel_mean, pixel_std : (float, float, float), default=ImageNet's
+        Mean and standard deviation of red, green and blue, for values in [0, 1],
+        by which pixels are normalised before the network: those that the
+        `weights` were trained with.
+    engine : {"torch", "onnxruntime"}, default="torch"
+        What runs the frozen network on a CPU. ONNX Runtime is faster with frames
+        of 224 pixels; it needs the package onnxruntime. A GPU is torch's.
     flatten : bool, default=True
         Whether `transform` returns rows, as scikit-learn's scalers want them,
         or a 3-D array.
@@ -165,6 +170,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         "frames_per_clip": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "weights": [str, PathLike, None],
+        "pixel_mean": [tuple, list],
+        "pixel_std": [tuple, list],
+        "engine": [StrOptions(set(ENGINES))],
         "flatten": ["boolean"],
         "memory": [str, PathLike, Memory, None],
         "random_state": ["random_state"],
@@ -191,6 +199,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         frames_per_clip=4,
         batch_size=64,
         weights=None,
+        pixel_mean=IMAGENET[0],
+        pixel_std=IMAGENET[1],
+        engine="torch",
         flatten=True,
         memory=None,
         random_state=None,
@@ -214,6 +225,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         self.frames_per_clip = frames_per_clip
         self.batch_size = batch_size
         self.weights = weights
+        self.pixel_mean = pixel_mean
+        self.pixel_std = pixel_std
+        self.engine = engine
         self.flatten = flatten
         self.memory = memory
         self.random_state = random_state
@@ -296,6 +310,54 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "weights_")
         return self._features(as_video_list(X), None)
 
+    def transform_to_file(
+        self, X: Any, path: str | PathLike[str], dtype: str = "float32"
+    ) -> np.memmap:
+        """Decode videos and embed their frames into a file.
+
+        For more videos than memory can hold the features of. With `memory`, an
+        interrupted run goes on where it was.
+
+        Parameters
+        ----------
+        X : sequence of videos, or DataFrame
+            The videos.
+        path : str or os.PathLike
+            The ``.npy`` file to write. What was there is replaced at once, when
+            all is written.
+        dtype : {"float32", "float16"}, default="float32"
+            Type of the numbers in the file; the second takes half of the space
+            and keeps three decimal digits.
+
+        Returns
+        -------
+        memmap of shape (n_videos, n_frames * 2048)
+            What `transform` returns, read from the file where it is looked at.
+
+        Raises
+        ------
+        VideoDecodeError
+            If a video cannot be read.
+        ValueError
+            If `dtype` is unknown, or a feature is too large for it.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self, "weights_")
+        if dtype not in ("float32", "float16"):
+            raise ValueError(f"dtype={dtype!r} is unknown; choose 'float32' or 'float16'.")
+        videos = as_video_list(X)
+        folder, name = os.path.split(os.path.abspath(path))
+        with TemporaryDirectory(prefix=".features-", dir=folder) as unfinished:
+            part = os.path.join(unfinished, name)
+            shape = self._shape(len(videos))
+            out = np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=shape)
+            self._features(videos, None, out)
+            out.flush()
+            del out
+            os.replace(part, path)
+        return np.lib.format.open_memmap(path, mode="r")
+
     def save_weights(self, path: str | PathLike[str]) -> None:
         """Save the backbone's weights in torchvision's layout, without ``fc.*``.
 
@@ -344,12 +406,6 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
         state.pop("_embedder", None)
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make ready to build the network anew."""
-        super().__setstate__(state)
-        if "weights_" in state:
-            self._embedder = FrameEmbedder(self.weights_)
-
     def __sklearn_tags__(self):
         """Tell scikit-learn that rows are videos, not numbers."""
         tags = super().__sklearn_tags__()
@@ -364,13 +420,14 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
     def _fit(self, X: Any, y: Any = None) -> tuple[list[Video], Sequence[Any] | None]:
         """Fit, and return the videos with their frames where they were decoded."""
         # A fit that fails leaves no half of an earlier one behind.
-        for name in ("weights_", "frame_size_", "history_", "classes_", "failed_"):
+        for name in ("weights_", "frame_size_", "history_", "classes_", "failed_", "_embedder"):
             if hasattr(self, name):
                 delattr(self, name)
         videos = as_video_list(X)
         default_size = 64 if self.weights is None else 224
         size = self.frame_size if self.frame_size is not None else default_size
         self.frame_size_ = check_frame_size(size)
+        self._normalisation = self._check_normalisation()
         self.history_: list[dict[str, float]] = []
         self.failed_: list[tuple[str, str]] = []
         seed = self._seed()
@@ -381,9 +438,17 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
             clips = self._train(videos, y, start, seed)
         else:
             self.weights_ = start if start is not None else self._initial_weights(seed)
-        self._weights_digest = joblib.hash(self.weights_)
-        self._embedder = FrameEmbedder(self.weights_)
         return videos, clips
+
+    def _check_normalisation(self) -> Normalisation:
+        for name in ("pixel_mean", "pixel_std"):
+            values = getattr(self, name)
+            numbers = all(isinstance(value, Real) and isfinite(value) for value in values)
+            if len(values) != 3 or not numbers or (name == "pixel_std" and min(values) <= 0):
+                kind = "positive numbers" if name == "pixel_std" else "numbers"
+                raise ValueError(f"{name}={values!r} must hold three {kind}.")
+        mean, std = (tuple(map(float, v)) for v in (self.pixel_mean, self.pixel_std))
+        return mean, std
 
     def _initial_weights(self, seed: int | None) -> Weights:
         draw = partial(initial_weights, _definite(seed))
@@ -424,6 +489,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
                 [clips[row] for row in good],
                 self._encode(y[good]),
                 weights=start,
+                normalisation=self._normalisation,
                 seed=_definite(seed),
                 device=self.device,
                 verbose=self.verbose,
@@ -439,6 +505,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
                 seed,
                 joblib.hash(start),
                 recipe,
+                self._normalisation,
                 self._reading(),
                 [str(digest_or_error(video)) for video in videos],
                 encoded.tolist(),
@@ -489,33 +556,66 @@ class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
             reading["allow_partial"] = True
         return reading | {"frame_size": self.frame_size_}
 
-    def _features(self, videos: Sequence[Video], clips: Sequence[Any] | None) -> np.ndarray:
+    def _features(
+        self, videos: Sequence[Video], clips: Sequence[Any] | None, out: Any = None
+    ) -> np.ndarray:
         """Embed videos, taking frames from `clips` where they are decoded already."""
+        embedder: FrameEmbedder | None = getattr(self, "_embedder", None)
+        if embedder is None or embedder.engine != self.engine:
+            embedder = FrameEmbedder(self.weights_, self._normalisation, self.engine)
+            self._embedder = embedder
         sources = videos if clips is None else clips
         embed = partial(
             embed_videos,
-            embedder=self._embedder,
+            embedder=embedder,
             reading=self._reading() if clips is None else None,
             device=self.device,
             n_jobs=self.n_jobs,
         )
         memory = self._memory()
+        outcomes: Iterator[tuple[Outcome, bool]]
         if memory.location is None:
-            outcomes = embed(sources)
+            outcomes = ((outcome, False) for outcome in embed(sources))
         else:
-            depends_on = (self._reading(), self._weights_digest)
+            depends_on = (self._reading(), embedder.digest)
             outcomes = embed_cached(videos, sources, embed, depends_on, memory)
         self.failed_ = []
-        features = np.full((len(videos), self.n_frames, N_FEATURES), np.nan, np.float32)
+        if out is None:
+            out = np.empty(self._shape(len(videos)), np.float32)
+        features = out.reshape(len(videos), self.n_frames, N_FEATURES)
+        n_frames = n_cached = 0
         with video_progress("features", len(videos), self.verbose) as bar:
-            for row, outcome in enumerate(outcomes):
+            for row, (outcome, cached) in enumerate(outcomes):
+                features[row] = np.nan
                 if isinstance(outcome, VideoDecodeError):
                     self._fail(outcome)
                 else:
-                    features[row, : len(outcome)] = outcome
+                    _put(outcome, features[row], videos[row])
+                    n_frames += len(outcome)
+                n_cached += cached
+                bar.set_postfix_str(
+                    f"{n_frames / max(bar.format_dict['elapsed'], 1e-3):.0f} frames/s, "
+                    f"{n_cached} cached, {len(self.failed_)} failed",
+                    refresh=False,
+                )
                 bar.update()
         self._warn_of_failed(len(videos))
-        return features.reshape(len(videos), -1) if self.flatten else features
+        return out
+
+    def _shape(self, n_videos: int) -> tuple[int, ...]:
+        if self.flatten:
+            return n_videos, self.n_frames * N_FEATURES
+        return n_videos, self.n_frames, N_FEATURES
+
+
+def _put(features: np.ndarray, row: np.ndarray, video: Video) -> None:
+    with np.errstate(over="ignore"):
+        row[: len(features)] = features
+    if row.dtype == np.float16 and np.isinf(row).any():
+        raise ValueError(
+            f"{describe_video(video)}: a feature of {np.abs(features).max():.3g} is too large for "
+            "dtype='float16'; use 'float32'."
+        )
 
 
 def _definite(seed: int | None) -> int:

@@ -9,10 +9,24 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["N_FEATURES", "Bottleneck", "ResNet50", "fold_batch_norm"]
+__all__ = [
+    "IMAGENET",
+    "N_FEATURES",
+    "Bottleneck",
+    "Normalisation",
+    "ResNet50",
+    "fold_batch_norm",
+    "normalise",
+]
 
 #: Length of the vector that a frame becomes.
 N_FEATURES = 2048
+
+#: Mean and standard deviation of red, green and blue, for values in [0, 1].
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+
+#: Those of ImageNet: what torchvision's weights expect, and as good as any from scratch.
+IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Bottleneck(nn.Module):
@@ -169,3 +183,22 @@ def _fold_pair(parent: nn.Module, conv: str, norm: str) -> None:
     modules: dict[str, Any] = dict(parent.named_children())
     setattr(parent, conv, fuse_conv_bn_eval(modules[conv], modules[norm]))
     setattr(parent, norm, nn.Identity())
+
+
+def normalise(frames: torch.Tensor, normalisation: Normalisation = IMAGENET) -> torch.Tensor:
+    """Turn pixels into the network's input.
+
+    Parameters
+    ----------
+    frames : Tensor of shape (n, H, W, 3), uint8
+        Frames.
+    normalisation : ((float, float, float), (float, float, float)), optional
+        What to subtract and to divide by, for values in [0, 1].
+
+    Returns
+    -------
+    Tensor of shape (n, 3, H, W), float32
+        The input, channels last in memory.
+    """
+    mean, std = (torch.tensor(values, device=frames.device) * 255 for values in normalisation)
+    return ((frames.float() - mean) / std).permute(0, 3, 1, 2)

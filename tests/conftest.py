@@ -31,6 +31,11 @@ def break_video(path, first):
     path.write_bytes(content)
 
 
+def largest_error(rows, expected):
+    """The largest relative error of a row."""
+    return (np.linalg.norm(rows - expected, axis=-1) / np.linalg.norm(expected, axis=-1)).max()
+
+
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory):
     """An H.264 clip of 30 frames, 64 x 48, 25 frames a second."""

@@ -1,22 +1,10 @@
-import os
-import sys
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from test_resnet import random_state, reference_features, torchvision_shapes
 
-from skvideo_gru.backbone import (
-    FrameEmbedder,
-    _augment,
-    _normalise,
-    initial_weights,
-    load_weights,
-    save_weights,
-    train_backbone,
-)
+from skvideo_gru.backbone import _augment, train_backbone
+from skvideo_gru.resnet import IMAGENET, normalise
+from skvideo_gru.weights import initial_weights
 
 
 def tone_clips(n=16, n_frames=3, size=32):
@@ -35,112 +23,16 @@ def order_clips(n=12, n_frames=4, size=32):
     return list(clips.astype(np.uint8))
 
 
-def test_initial_weights_depend_on_the_seed_alone():
-    torch.manual_seed(5)
-    first = initial_weights(0)
-    torch.manual_seed(6)
-    before = torch.get_rng_state()
-    second, other = initial_weights(0), initial_weights(1)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-    assert not np.array_equal(first["conv1.weight"], other["conv1.weight"])
-
-
-def test_weights_of_torchvisions_layout_load(tmp_path):
-    state = random_state()
-    torch.save(state, tmp_path / "w.pth")
-    weights = load_weights(tmp_path / "w.pth")
-    assert not any(name.startswith("fc") for name in weights)
-    for name, value in weights.items():
-        np.testing.assert_array_equal(value, state[name].numpy())
-
-
-@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-def test_saved_weights_load_elsewhere(tmp_path, name):
-    weights = initial_weights(3)
-    (tmp_path / name).write_text("an older file")
-    save_weights(weights, tmp_path / name)
-    assert os.listdir(tmp_path) == [name]
-    back = load_weights(tmp_path / name)
-    assert list(back) == list(weights)
-    for key, value in weights.items():
-        np.testing.assert_array_equal(back[key], value)
-    # As torch's users read them, without this package.
-    load = partial(torch.load, weights_only=True) if name == "w.pth" else load_file
-    state = load(tmp_path / name)
-    shapes = torchvision_shapes()
-    assert {key: tuple(value.shape) for key, value in state.items()} == {
-        key: shape for key, shape in shapes.items() if not key.startswith("fc.")
-    }
-
-
-def test_safetensors_of_torchvisions_layout_load(tmp_path):
-    state = random_state()
-    save_file(state, tmp_path / "w.safetensors")
-    for key, value in load_weights(tmp_path / "w.safetensors").items():
-        np.testing.assert_array_equal(value, state[key].numpy())
-    (tmp_path / "text.safetensors").write_text("no weights")
-    with pytest.raises(ValueError, match=r"text\.safetensors.*that safetensors can read"):
-        load_weights(tmp_path / "text.safetensors")
-
-
-def test_a_missing_package_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
-    (tmp_path / "w.safetensors").touch()
-    for action in (load_weights, partial(save_weights, initial_weights(0))):
-        with pytest.raises(ImportError, match=r"pip install 'skvideo-gru\[safetensors\]'"):
-            action(tmp_path / "w.safetensors")
-
-
-def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
-    with pytest.raises(OSError, match="nowhere"):
-        save_weights(initial_weights(0), tmp_path / "nowhere" / "w.pth")
-    (tmp_path / "w.pth").mkdir()
-    with pytest.raises(OSError, match=r"w\.pth"):
-        save_weights(initial_weights(0), tmp_path / "w.pth")
-    assert os.listdir(tmp_path) == ["w.pth"]
-
-
-def test_weights_that_do_not_fit_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"none\.pth"):
-        load_weights(tmp_path / "none.pth")
-    state = random_state()
-    del state["layer3.2.bn1.bias"]
-    torch.save(state, tmp_path / "short.pth")
-    with pytest.raises(ValueError, match=r"short\.pth.*layer3\.2\.bn1\.bias"):
-        load_weights(tmp_path / "short.pth")
-    (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(ValueError, match=r"text\.pth.*no state dict"):
-        load_weights(tmp_path / "text.pth")
-    torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(ValueError, match=r"list\.pth.*no state dict"):
-        load_weights(tmp_path / "list.pth")
-
-
-def test_embedding_equals_an_independent_implementation():
-    state = random_state()
-    weights = {name: value.numpy() for name, value in state.items() if not name.startswith("fc.")}
-    frames = np.random.default_rng(0).integers(0, 256, (5, 64, 48, 3), dtype=np.uint8)
-    x = torch.tensor(frames).permute(0, 3, 1, 2) / 255
-    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
-    std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-    with torch.inference_mode():
-        expected = reference_features(state, (x - mean) / std).numpy()
-    features = FrameEmbedder(weights)(frames, "cpu")
-    assert features.dtype == np.float32
-    assert np.linalg.norm(features - expected) / np.linalg.norm(expected) < 1e-5
-
-
 def test_augmentation_treats_the_frames_of_a_clip_alike():
     clip = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
     clips = torch.tensor(np.stack([clip.repeat(4, 0)] * 3))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        out = _augment(clips).reshape(3, 4, 3, 32, 32)
+        out = _augment(clips, IMAGENET).reshape(3, 4, 3, 32, 32)
     for frame in range(1, 4):
         assert torch.equal(out[:, 0], out[:, frame])
     assert not torch.equal(out[0], out[1])
-    plain = _normalise(clips[0])
+    plain = normalise(clips[0])
     assert 0.2 < (out[0] - plain).abs().mean() < 2.0
 
 

@@ -260,3 +260,29 @@ def test_entry_points_pass_options_that_the_command_line_has(pytestconfig):
 
 def _required(command):
     return {"predict": ["--model", "x"], "check": ["x"]}.get(command, [])
+
+
+def test_cache_shows_and_prunes(tracking, clips, capsys):
+    command = ["train", "--data", str(clips), *FAST, "--memory", "kept"]
+    assert cli.main(command) == 0
+    capsys.readouterr()
+    assert cli.main(["cache", "kept"]) == 0
+    shown = capsys.readouterr().out
+    assert [line.split()[:2] for line in shown.splitlines()[1:]] == [
+        ["features", "40"],
+        ["backbone", "1"],
+    ]
+    assert cli.main(["cache", "kept", "--max-size", "1M"]) == 0
+    _, features, backbone, removed = capsys.readouterr().out.splitlines()
+    assert int(features.split()[1]) + int(backbone.split()[1]) + int(removed.split()[0]) == 41
+    assert cli.main(["cache", "kept", "--max-age", "0"]) == 0
+    assert "features          0        0 B" in capsys.readouterr().out
+
+
+def test_cache_names_what_is_wrong(capsys):
+    assert cli.main(["cache", "nowhere"]) == 1
+    assert "nowhere: no folder in which a cache was kept" in capsys.readouterr().err
+    for option, value in (("size", "much"), ("size", "-1"), ("age", "old")):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main(["cache", "nowhere", f"--max-{option}={value}"])
+        assert f"argument --max-{option}: invalid" in capsys.readouterr().err

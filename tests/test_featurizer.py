@@ -1,3 +1,5 @@
+import pickle
+import re
 from pathlib import Path
 
 import joblib
@@ -5,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import break_video, make_frames
+from conftest import break_video, largest_error, make_frames
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_resnet import random_state, reference_features
+from tqdm import tqdm
 
 from skvideo_gru import (
     ResNet50FrameFeaturizer,
@@ -24,11 +27,6 @@ from skvideo_gru.generated import write_video
 
 UNTRAINED = {"n_frames": 3, "frame_size": 32, "max_epochs": 0, "random_state": 0}
 TRAINED = {**UNTRAINED, "max_epochs": 1, "batch_size": 8}
-
-
-def largest_error(rows, expected):
-    """The largest relative error of a row."""
-    return (np.linalg.norm(rows - expected, axis=-1) / np.linalg.norm(expected, axis=-1)).max()
 
 
 @parametrize_with_checks([ResNet50FrameFeaturizer()])
@@ -223,7 +221,7 @@ def test_a_damaged_entry_is_computed_again(colour_clips, tmp_path, decoded, capl
 
 def test_an_interrupted_transform_goes_on_where_it_was(colour_clips, tmp_path, monkeypatch):
     videos, _ = colour_clips
-    monkeypatch.setattr(extraction, "_CHUNK", 2)
+    monkeypatch.setattr(extraction, "frames_per_batch", lambda height, width: 6)
     model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path).fit(videos)
     seen = []
 
@@ -251,6 +249,61 @@ def test_joblib_round_trip(colour_clips, tmp_path):
     loaded = joblib.load(tmp_path / "m.joblib")
     np.testing.assert_array_equal(loaded.transform(videos), model.transform(videos))
     assert all(isinstance(value, np.ndarray) for value in loaded.weights_.values())
+
+
+def test_features_go_to_a_file(colour_clips, tmp_path):
+    videos, _ = colour_clips
+    model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
+    expected = model.transform(videos)
+    (tmp_path / "f.npy").write_text("an older file")
+    rows = model.transform_to_file(videos, tmp_path / "f.npy")
+    assert isinstance(rows, np.memmap)
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_array_equal(np.load(tmp_path / "f.npy"), expected)
+    half = model.transform_to_file(videos, tmp_path / "half.npy", dtype="float16")
+    assert half.dtype == np.float16
+    np.testing.assert_allclose(half, expected, rtol=1e-3, atol=1e-6)
+    model.set_params(flatten=False)
+    assert model.transform_to_file(videos[:2], tmp_path / "f.npy").shape == (2, 3, 2048)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.npy", "half.npy"]
+
+
+def test_what_goes_wrong_leaves_no_file(colour_clips, broken_clip, tmp_path):
+    videos = colour_clips[0][:2]
+    model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
+    folder = tmp_path / "features"
+    folder.mkdir()
+    with pytest.raises(VideoDecodeError, match=r"broken\.mp4"):
+        model.transform_to_file([*videos, broken_clip], folder / "f.npy")
+    with pytest.raises(ValueError, match="dtype='int8' is unknown"):
+        model.transform_to_file(videos, folder / "f.npy", dtype="int8")
+    with pytest.raises(OSError, match="nowhere"):
+        model.transform_to_file(videos, tmp_path / "nowhere" / "f.npy")
+    for value in model.weights_.values():
+        value *= 2
+    loud = pickle.loads(pickle.dumps(model))
+    with pytest.raises(ValueError, match=r"0\.mp4: a feature of .* too large for dtype='float16'"):
+        loud.transform_to_file(videos, folder / "f.npy", dtype="float16")
+    assert list(folder.iterdir()) == []
+
+
+def test_progress_tells_speed_cache_and_failures(colour_clips, broken_clip, tmp_path, monkeypatch):
+    videos = [*colour_clips[0][:3], str(broken_clip)]
+    options = {"memory": tmp_path, "on_error": "nan", "verbose": 1}
+    model = ResNet50FrameFeaturizer(**UNTRAINED, **options).fit(videos)
+    with pytest.warns(UserWarning, match="1 of 3"):
+        model.transform(videos[1:])
+    bars = []
+
+    class Bar(tqdm):
+        def close(self):
+            bars.append(str(self))
+            super().close()
+
+    monkeypatch.setattr(extraction, "tqdm", lambda **kw: Bar(**{**kw, "disable": False}))
+    with pytest.warns(UserWarning, match="1 of 4"):
+        model.transform(videos)
+    assert re.search(r"4/4 .*video.*frames/s, 2 cached, 1 failed", bars[-1])
 
 
 def test_feature_names():
@@ -290,6 +343,9 @@ def test_a_broken_video_is_named(colour_clips, broken_clip, tmp_path):
         ({"frame_size": (1, 2, 3)}, r"frame_size=\(1, 2, 3\)"),
         ({"objective": "video"}, "'objective' parameter"),
         ({"resize": "squash"}, "'resize' parameter"),
+        ({"engine": "tensorrt"}, "'engine' parameter"),
+        ({"pixel_mean": (0.5, 0.5)}, r"pixel_mean=\(0\.5, 0\.5\) must hold three numbers"),
+        ({"pixel_std": (0.5, 0.5, 0)}, r"pixel_std=.* must hold three positive numbers"),
         ({"max_epochs": -1}, "'max_epochs' parameter"),
         ({"device": "tpu", "max_epochs": 1}, "device='tpu'"),
     ],

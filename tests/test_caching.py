@@ -1,0 +1,101 @@
+"""The cache under hard conditions: killed and rival processes, a full disk."""
+
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import largest_error
+from joblib import Memory
+
+from skvideo_gru import ResNet50FrameFeaturizer, extraction
+from skvideo_gru.caching import cache_contents, remove_unfinished
+from skvideo_gru.decoding import read_frames
+from skvideo_gru.generated import write_video
+
+MODEL = {"n_frames": 2, "frame_size": 112, "random_state": 0}
+SCRIPT = """
+import sys
+import numpy as np
+from skvideo_gru import ResNet50FrameFeaturizer
+cache, rows, *videos = sys.argv[1:]
+model = ResNet50FrameFeaturizer(n_frames=2, frame_size=112, random_state=0, memory=cache)
+np.save(rows, model.fit_transform(videos))
+"""
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    rng = np.random.default_rng(0)
+    paths = [str(folder / f"{number}.mp4") for number in range(60)]
+    for path in paths:
+        write_video(path, rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8))
+    return paths
+
+
+def start(cache, rows, videos):
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(cache), str(rows), *videos])
+
+
+def n_features(cache):
+    return len(list(cache.glob("joblib/skvideo_gru/caching/features/*/output.pkl")))
+
+
+def test_after_a_kill_only_unfinished_videos_are_computed(videos, tmp_path, monkeypatch):
+    process = start(tmp_path, tmp_path / "rows.npy", videos)
+    while n_features(tmp_path) < 10:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    n_kept = n_features(tmp_path)
+    assert 10 <= n_kept < 60
+    decoded = []
+    monkeypatch.setattr(
+        extraction, "read_frames", lambda v, **r: decoded.append(v) or read_frames(v, **r)
+    )
+    rows = ResNet50FrameFeaturizer(**MODEL, memory=tmp_path).fit_transform(videos)
+    assert len(decoded) == 60 - n_kept
+    alone = ResNet50FrameFeaturizer(**MODEL).fit_transform(videos)
+    assert largest_error(rows, alone) < 1e-5
+
+
+def test_processes_share_a_cache(videos, tmp_path):
+    outputs = [tmp_path / f"{number}.npy" for number in range(4)]
+    processes = [start(tmp_path / "cache", output, videos[:20]) for output in outputs]
+    assert [process.wait() for process in processes] == [0] * 4
+    alone = ResNet50FrameFeaturizer(**MODEL).fit_transform(videos[:20])
+    for output in outputs:
+        assert largest_error(np.load(output), alone) < 1e-5
+    assert n_features(tmp_path / "cache") == 20
+
+
+def test_a_full_disk_costs_the_cache_not_the_rows(videos, tmp_path):
+    model = ResNet50FrameFeaturizer(**MODEL).fit(videos[:4])
+    expected = model.transform(videos[:4])
+    model.set_params(memory=tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # as a disk of 4 KiB
+    try:
+        with pytest.warns(Warning, match="Unable to cache to disk.*File too large"):
+            rows = model.transform(videos[:4])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert largest_error(rows, expected) < 1e-5
+    assert n_features(tmp_path) == 0
+    assert remove_unfinished(Memory(tmp_path, verbose=0), older_than=3600) == 0  # perhaps in work
+    assert remove_unfinished(Memory(tmp_path, verbose=0), older_than=0) == 4
+    assert largest_error(model.transform(videos[:4]), expected) < 1e-5
+    assert n_features(tmp_path) == 4
+
+
+def test_contents_are_counted(videos, tmp_path):
+    ResNet50FrameFeaturizer(**MODEL, memory=tmp_path).fit_transform(videos[:3])
+    contents = cache_contents(Memory(tmp_path, verbose=0))
+    assert {kind: n for kind, (n, _) in contents.items()} == {"features": 3, "backbone": 1}
+    files = list(tmp_path.glob("joblib/skvideo_gru/caching/features/*/*"))
+    assert contents["features"][1] == sum(file.stat().st_size for file in files)

@@ -1,0 +1,66 @@
+import pickle
+import sys
+
+import numpy as np
+import pytest
+import torch
+from test_resnet import random_state, reference_features
+
+from skvideo_gru.embedding import FrameEmbedder
+
+
+def test_embedding_equals_an_independent_implementation():
+    state = random_state()
+    weights = {name: value.numpy() for name, value in state.items() if not name.startswith("fc.")}
+    frames = np.random.default_rng(0).integers(0, 256, (5, 64, 48, 3), dtype=np.uint8)
+    x = torch.tensor(frames).permute(0, 3, 1, 2) / 255
+    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    with torch.inference_mode():
+        expected = reference_features(state, (x - mean) / std).numpy()
+    features = FrameEmbedder(weights)(frames, "cpu")
+    assert features.dtype == np.float32
+    assert np.linalg.norm(features - expected) / np.linalg.norm(expected) < 1e-5
+
+
+def weights_of(state):
+    return {name: value.numpy() for name, value in state.items() if not name.startswith("fc.")}
+
+
+def test_engines_agree():
+    weights = weights_of(random_state())
+    frames = np.random.default_rng(0).integers(0, 256, (40, 96, 112, 3), dtype=np.uint8)
+    expected = FrameEmbedder(weights)(frames, "cpu")
+    features = FrameEmbedder(weights, engine="onnxruntime")(frames, "cpu")
+    assert features.dtype == np.float32
+    assert np.linalg.norm(features - expected) / np.linalg.norm(expected) < 1e-5
+
+
+def test_a_missing_engine_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    embedder = FrameEmbedder(weights_of(random_state()), engine="onnxruntime")
+    with pytest.raises(ImportError, match=r"pip install 'skvideo-gru\[onnxruntime\]'"):
+        embedder(np.zeros((1, 32, 32, 3), np.uint8), "cpu")
+
+
+def test_pixels_are_normalised_as_asked():
+    weights = weights_of(random_state())
+    frames = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    embedder = FrameEmbedder(weights, ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)))
+    pixels = frames / 255.0
+    inputs = (pixels - [0.5, 0.4, 0.3]) / [0.2, 0.3, 0.4]
+    with torch.inference_mode():
+        x = torch.tensor(inputs, dtype=torch.float32).permute(0, 3, 1, 2)
+        expected = reference_features(random_state(), x).numpy()
+    features = embedder(frames, "cpu")
+    assert np.linalg.norm(features - expected) / np.linalg.norm(expected) < 1e-5
+
+
+def test_a_process_builds_the_network_once_for_many_tasks():
+    embedder = FrameEmbedder(weights_of(random_state()))
+    embedder(np.zeros((1, 32, 32, 3), np.uint8), "cpu")
+    sent = pickle.dumps(embedder)
+    first, second = pickle.loads(sent), pickle.loads(sent)
+    assert first is second
+    assert first._networks == {}
+    assert pickle.loads(pickle.dumps(FrameEmbedder(first.weights, engine="onnxruntime"))) != first
