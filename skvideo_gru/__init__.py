@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .errors import VideoDecodeError
     from .featurizer import ResNet50FrameFeaturizer
     from .generated import make_order_videos
+    from .persistence import SKOPS_TRUSTED_TYPES
     from .pipeline import make_video_classifier
     from .scaling import FrameWise
     from .videos import VideoClip
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "SKOPS_TRUSTED_TYPES",
     "FrameWise",
     "GRUClassifier",
     "ResNet50FrameFeaturizer",
@@ -34,6 +36,7 @@ __all__ = [
 # A name is imported when it is first asked for, so that the command line answers
 # at once instead of loading torch.
 _MODULES = {
+    "SKOPS_TRUSTED_TYPES": "persistence",
     "FrameWise": "scaling",
     "GRUClassifier": "classifier",
     "ResNet50FrameFeaturizer": "featurizer",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 import warnings
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.utils import (
     check_consistent_length,
     check_random_state,
@@ -20,7 +21,7 @@ from sklearn.utils import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EarlyStopping, GradientNormClipping
 from skorch.dataset import Dataset
@@ -28,6 +29,7 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from .gru import POOLINGS, GRUNetwork
+from .persistence import Versioned
 from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
 from .schedules import OPTIMIZERS, SCHEDULES, learning_rate_schedule
 from .sequences import sequence_lengths, validate_sequences
@@ -35,7 +37,7 @@ from .sequences import sequence_lengths, validate_sequences
 __all__ = ["GRUClassifier"]
 
 
-class GRUClassifier(ClassifierMixin, BaseEstimator):
+class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     """Classify sequences of feature vectors with a GRU [1]_.
 
     The GRU runs over a video's frames; its state after the last one goes
@@ -84,7 +86,8 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         Sequences in a training step.
     early_stopping : bool, default=False
         Whether to hold out a part of the training sequences, stop when their
-        loss no longer falls, and return to the weights of the best epoch.
+        loss no longer falls, and return to the weights of the best epoch. `fit`
+        can be given other sequences for that, or groups that stay together.
     validation_fraction : float, default=0.1
         Share held out for early stopping, stratified by class.
     n_iter_no_change : int, default=5
@@ -95,8 +98,13 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
     frame_dim : int, default=2048
         Length of a frame's feature vector, by which 2-D rows are folded.
         3-D input says it itself.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of an earlier `fit`.
     callbacks : list of skorch.callbacks.Callback, optional
         Further callbacks for the net.
+    net_params : dict, optional
+        Further arguments of ``skorch.NeuralNetClassifier``, such as
+        ``{"optimizer__amsgrad": True}``.
     random_state : int, RandomState instance or None, default=None
         Seed of initial weights, order of batches, dropout and held-out part.
     device : str or torch.device, default="auto"
@@ -133,8 +141,9 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
     not looked at. A row without any real frame is left out in `fit` with a
     warning, and gets the class priors in `predict_proba`.
 
-    Saving keeps the net's weights and history; the optimizer's state and the
-    callbacks end with the process.
+    `history_` and `n_iter_` tell of the latest `fit`, or of all calls of
+    `partial_fit` since. Saving keeps the net's weights and history; the
+    optimizer's state and the callbacks end with the process.
 
     References
     ----------
@@ -177,7 +186,9 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "frame_dim": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
         "callbacks": [list, None],
+        "net_params": [dict, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -205,7 +216,9 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         n_iter_no_change=5,
         class_weight=None,
         frame_dim=2048,
+        warm_start=False,
         callbacks=None,
+        net_params=None,
         random_state=None,
         device="auto",
         verbose=0,
@@ -230,13 +243,23 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
         self.frame_dim = frame_dim
+        self.warm_start = warm_start
         self.callbacks = callbacks
+        self.net_params = net_params
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        validation_data: tuple[Any, Any] | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -245,6 +268,12 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
             Sequences, padded with frames of NaN at their ends.
         y : array-like of shape (n,)
             Labels of any type.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the sequences in the loss; those of weight 0 are left out.
+        groups : array-like of shape (n,), optional
+            Groups that early stopping does not part: it holds out some of them.
+        validation_data : (X, y), optional
+            Sequences for early stopping, instead of held-out ones.
 
         Returns
         -------
@@ -256,9 +285,87 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If a parameter or the data is not valid, or there is only one class.
         """
+        if not self.early_stopping and (groups is not None or validation_data is not None):
+            raise ValueError("groups and validation_data are for early_stopping=True.")
+        start = getattr(self, "net_", None) if self.warm_start else None
+        known = self.classes_ if start is not None else None
+        data = self._check_data(X, y, sample_weight, reset=start is None)
+        groups = None if groups is None else column_or_1d(groups)[data.rows]
+        self._set_classes(data, known)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        train, held_out = data, None
+        if validation_data is not None:
+            held_out = self._check_data(*validation_data, None, reset=False)
+            self._check_labels(held_out.y)
+        elif self.early_stopping:
+            train, held_out = self._hold_out(data, groups, seed)
+        with seeded(seed):
+            net = self._make_net(train, held_out)
+            fit_net(net, *self._batch(train), start=start)
+        # The held-out sequences have done their work and need not be pickled.
+        self.net_, self._in_parts = net.set_params(train_split=None), False
+        self.history_ = epoch_records(self.net_)
+        self.n_iter_ = len(self.history_)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on some sequences.
+
+        The learning rate stays as it is, and nothing is held out. A classifier
+        that was saved and loaded goes on with a fresh optimizer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, T * frame_dim) or (n, T, d)
+            Sequences, padded with frames of NaN at their ends.
+        y : array-like of shape (n,)
+            Labels.
+        classes : array-like of shape (n_classes,), optional
+            All labels that will ever occur, in the first call.
+        sample_weight : array-like of shape (n,), optional
+            Weights of the sequences in the loss; those of weight 0 are left out.
+
+        Returns
+        -------
+        GRUClassifier
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data is not valid, or a label is unknown.
+        """
+        first = not hasattr(self, "net_")
+        if first and classes is None:
+            raise ValueError("The first call of partial_fit needs classes, all labels there are.")
+        known = self.classes_ if classes is None else np.unique(classes)
+        if not first and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"classes={known.tolist()} are not those of the first call: "
+                f"{self.classes_.tolist()}."
+            )
+        data = self._check_data(X, y, sample_weight, reset=first)
+        self._set_classes(data, known)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        # Another order of batches in every call.
+        with seeded(seed + getattr(self, "n_iter_", 0)):
+            if not getattr(self, "_in_parts", False):
+                net = self._make_net(data, None, schedule=False)
+                net.initialize()
+                if not first:
+                    net.module_.load_state_dict(self.net_.module_.state_dict())
+                self.net_, self._in_parts = net, True
+            self.net_.fit_loop(*self._batch(data), epochs=1)
+        self.history_ = epoch_records(self.net_)
+        self.n_iter_ = len(self.history_)
+        return self
+
+    def _check_data(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> _Data:
+        """Validate training data and leave out rows without frames or weight."""
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
-        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=True)
+        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=reset)
         if not all(isinstance(size, int | np.integer) and size > 0 for size in self.fc_sizes):
             raise ValueError(f"fc_sizes={self.fc_sizes!r} must hold positive ints only.")
         y = column_or_1d(y, warn=True)
@@ -270,95 +377,123 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
             warnings.warn(
                 f"{np.sum(lengths == 0)} of {len(lengths)} rows hold no frame and are not "
                 "trained on.",
-                stacklevel=2,
+                stacklevel=3,
             )
-            sequences, y, lengths = (part[lengths > 0] for part in (sequences, y, lengths))
-        self.classes_, encoded, counts = np.unique(y, return_inverse=True, return_counts=True)
+        used = lengths > 0
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, sequences, dtype=np.float64, ensure_non_negative=True
+            )
+            used &= sample_weight > 0
+        if not used.all():
+            sequences, y, lengths = sequences[used], y[used], lengths[used]
+            sample_weight = None if sample_weight is None else sample_weight[used]
+        return _Data(sequences, lengths, y, sample_weight, np.flatnonzero(used))
+
+    def _set_classes(self, data: _Data, known: np.ndarray | None) -> None:
+        """Note the labels and how frequent they are."""
+        self.classes_ = np.unique(data.y) if known is None else known
+        self._check_labels(data.y)
         if len(self.classes_) < 2:
             raise ValueError(
                 "GRUClassifier needs at least 2 classes, got "
                 f"{len(self.classes_)} class in y: {self.classes_.tolist()}."
             )
+        encoded = np.searchsorted(self.classes_, data.y)
+        counts = np.bincount(encoded, weights=data.weight, minlength=len(self.classes_))
         self.class_prior_ = counts / counts.sum()
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        with seeded(seed):
-            self.net_ = self._train(sequences, lengths, encoded.astype(np.int64), seed)
-        self.history_ = epoch_records(self.net_)
-        self.n_iter_ = len(self.history_)
-        return self
 
-    def _train(
-        self, sequences: np.ndarray, lengths: np.ndarray, y: np.ndarray, seed: int
+    def _check_labels(self, y: np.ndarray) -> None:
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y holds labels that were not there at first: {unknown.tolist()}; known are "
+                f"{self.classes_.tolist()}."
+            )
+
+    def _hold_out(self, data: _Data, groups: np.ndarray | None, seed: int) -> tuple[_Data, _Data]:
+        try:
+            if groups is None:
+                train, held_out = train_test_split(
+                    np.arange(len(data.y)),
+                    test_size=self.validation_fraction,
+                    stratify=data.y,
+                    random_state=seed,
+                )
+            else:
+                folds = StratifiedGroupKFold(
+                    max(2, round(1 / self.validation_fraction)), shuffle=True, random_state=seed
+                )
+                train, held_out = next(folds.split(data.y, data.y, groups))
+        except ValueError as error:
+            together = "" if groups is None else f" in {len(np.unique(groups))} groups"
+            raise ValueError(
+                f"early_stopping=True cannot hold out validation_fraction="
+                f"{self.validation_fraction} of {len(data.y)} sequences{together}, stratified by "
+                f"class: {error}"
+            ) from error
+        return data[train], data[held_out]
+
+    def _make_net(
+        self, train: _Data, held_out: _Data | None, *, schedule: bool = True
     ) -> NeuralNetClassifier:
         callbacks: list[Any] = []
-        validation = None
-        train = np.arange(len(y))
-        if self.early_stopping:
-            train, held_out = self._hold_out(y, seed)
-            validation = predefined_split(Dataset(*_batch(sequences, lengths, y, held_out)))
+        if held_out is not None:
             stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True)
             callbacks.append(("early_stopping", stop))
-        callbacks += learning_rate_schedule(
-            self.lr_schedule,
-            decay=self.lr_decay,
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            n_batches=math.ceil(len(train) / self.batch_size),
-            monitor="valid_loss" if self.early_stopping else "train_loss",
-        )
+        if schedule:
+            callbacks += learning_rate_schedule(
+                self.lr_schedule,
+                decay=self.lr_decay,
+                lr=self.lr,
+                max_epochs=self.max_epochs,
+                n_batches=math.ceil(len(train.y) / self.batch_size),
+                monitor="train_loss" if held_out is None else "valid_loss",
+            )
         if self.max_grad_norm is not None:
             clipping = GradientNormClipping(gradient_clip_value=self.max_grad_norm)
             callbacks.append(("max_grad_norm", clipping))
-        if self.verbose:
+        if self.verbose and schedule:
             callbacks.append(("progress", EpochProgress("GRU")))
-        weights = compute_class_weight(
-            self._encoded_class_weight(), classes=np.arange(len(self.classes_)), y=y
+        present = np.unique(train.y)
+        weights = np.ones(len(self.classes_))
+        weights[np.searchsorted(self.classes_, present)] = compute_class_weight(
+            self._known_class_weight(), classes=present, y=train.y, sample_weight=train.weight
         )
-        net = NeuralNetClassifier(
-            GRUNetwork,
-            module__input_size=self.frame_dim_,
-            module__n_classes=len(self.classes_),
-            module__hidden_size=self.hidden_size,
-            module__num_layers=self.num_layers,
-            module__bidirectional=self.bidirectional,
-            module__dropout=self.dropout,
-            module__pooling=self.pooling,
-            module__fc_sizes=tuple(self.fc_sizes),
-            criterion=nn.CrossEntropyLoss,
-            criterion__weight=torch.tensor(weights, dtype=torch.float32),
-            criterion__label_smoothing=self.label_smoothing,
-            optimizer=OPTIMIZERS[self.optimizer],
-            optimizer__weight_decay=self.weight_decay,
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            iterator_train__shuffle=True,
-            train_split=validation,
-            callbacks=callbacks + copy.deepcopy(list(self.callbacks or [])),
-            classes=np.arange(len(self.classes_)),
-            device=resolve_device(self.device),
-            verbose=0,
-        )
-        fit_net(net, *_batch(sequences, lengths, y, train))
-        # The held-out sequences have done their work and need not be pickled.
-        return net.set_params(train_split=None)
+        options = {
+            "module__input_size": self.frame_dim_,
+            "module__n_classes": len(self.classes_),
+            "module__hidden_size": self.hidden_size,
+            "module__num_layers": self.num_layers,
+            "module__bidirectional": self.bidirectional,
+            "module__dropout": self.dropout,
+            "module__pooling": self.pooling,
+            "module__fc_sizes": tuple(self.fc_sizes),
+            "criterion": nn.CrossEntropyLoss,
+            "criterion__weight": torch.tensor(weights, dtype=torch.float32),
+            "criterion__label_smoothing": self.label_smoothing,
+            "optimizer": OPTIMIZERS[self.optimizer],
+            "optimizer__weight_decay": self.weight_decay,
+            "lr": self.lr,
+            "max_epochs": self.max_epochs,
+            "batch_size": self.batch_size,
+            "iterator_train__shuffle": True,
+            "train_split": held_out and predefined_split(Dataset(*self._batch(held_out))),
+            "callbacks": callbacks + copy.deepcopy(list(self.callbacks or [])),
+            "classes": np.arange(len(self.classes_)),
+            "device": resolve_device(self.device),
+            "verbose": 0,
+        }
+        return _WeightedNet(GRUNetwork, **options | (self.net_params or {}))
 
-    def _hold_out(self, y: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            return train_test_split(
-                np.arange(len(y)),
-                test_size=self.validation_fraction,
-                stratify=y,
-                random_state=seed,
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"early_stopping=True cannot hold out validation_fraction="
-                f"{self.validation_fraction} of {len(y)} sequences, stratified by class: {error}"
-            ) from error
+    def _batch(self, data: _Data) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        inputs = {"sequences": data.sequences, "lengths": data.lengths}
+        if data.weight is not None:
+            inputs["weight"] = data.weight.astype(np.float32)
+        return inputs, np.searchsorted(self.classes_, data.y)
 
-    def _encoded_class_weight(self) -> Any:
-        """Spell a `class_weight` dict with the encoded classes."""
+    def _known_class_weight(self) -> Any:
+        """Check that a `class_weight` dict names known classes."""
         if not isinstance(self.class_weight, dict):
             return self.class_weight
         unknown = sorted(set(self.class_weight) - set(self.classes_.tolist()), key=str)
@@ -367,8 +502,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
                 f"class_weight names classes that y does not have: {unknown}; "
                 f"y has {self.classes_.tolist()}."
             )
-        weights = {label: self.class_weight.get(label, 1.0) for label in self.classes_.tolist()}
-        return dict(enumerate(weights.values()))
+        return {label: self.class_weight.get(label, 1.0) for label in self.classes_.tolist()}
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Compute the probability of every class.
@@ -467,6 +601,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Return what is saved: of the net its weights, as arrays that know no device."""
         state = dict(super().__getstate__())
+        state.pop("_in_parts", None)  # the optimizer does not travel
         if "net_" in state:
             net = state.pop("net_")
             weights = net.module_.state_dict()
@@ -483,7 +618,7 @@ class GRUClassifier(ClassifierMixin, BaseEstimator):
         super().__setstate__(state)
         if saved is None:
             return
-        self.net_ = NeuralNetClassifier(
+        self.net_ = _WeightedNet(
             GRUNetwork,
             **{f"module__{name}": value for name, value in saved["module"].items()},
             criterion=nn.CrossEntropyLoss,
@@ -515,7 +650,44 @@ def _inputs(sequences: np.ndarray, lengths: np.ndarray, rows: np.ndarray) -> dic
     }
 
 
-def _batch(
-    sequences: np.ndarray, lengths: np.ndarray, y: np.ndarray, rows: np.ndarray
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    return _inputs(sequences, lengths, rows), y[rows]
+@dataclass(frozen=True)
+class _Data:
+    """Validated training data; `rows` tells which rows of the user's they are."""
+
+    sequences: np.ndarray
+    lengths: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    rows: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> _Data:
+        weight = None if self.weight is None else self.weight[rows]
+        return _Data(
+            self.sequences[rows], self.lengths[rows], self.y[rows], weight, self.rows[rows]
+        )
+
+
+class _WeightedNet(NeuralNetClassifier):
+    """A net in whose loss every sequence may have a weight."""
+
+    def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
+        inputs = {name: value for name, value in x.items() if name != "weight"}
+        return super().infer(inputs, **fit_params)
+
+    def get_loss(
+        self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
+    ) -> torch.Tensor:
+        if "weight" not in X:
+            return super().get_loss(y_pred, y_true, X, training)
+        # Torch's mean, over weighted sequences.
+        criterion = self.criterion_
+        target = y_true.to(y_pred.device)
+        weight = X["weight"].to(y_pred.device)
+        losses = nn.functional.cross_entropy(
+            y_pred,
+            target,
+            criterion.weight,
+            reduction="none",
+            label_smoothing=criterion.label_smoothing,
+        )
+        return (weight * losses).sum() / (weight * criterion.weight[target]).sum()

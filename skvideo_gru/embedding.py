@@ -72,7 +72,13 @@ class FrameEmbedder:
 
     @property
     def digest(self) -> str:
-        """What the features depend on besides the frames, in few letters."""
+        """What the features depend on besides the frames.
+
+        Returns
+        -------
+        str
+            A hash of weights and normalisation.
+        """
         if not self._digest:
             self._digest = str(joblib.hash((self.weights, self.normalisation)))
         return self._digest

@@ -34,6 +34,7 @@ from .extraction import (
     video_progress,
 )
 from .geometry import RESIZES, check_frame_size
+from .persistence import Versioned
 from .resnet import IMAGENET, N_FEATURES, Normalisation
 from .runtime import resolve_device
 from .sampling import SAMPLINGS
@@ -43,7 +44,7 @@ from .weights import Weights, initial_weights, load_weights, save_weights
 __all__ = ["ResNet50FrameFeaturizer"]
 
 
-class ResNet50FrameFeaturizer(TransformerMixin, BaseEstimator):
+class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     """Turn videos into sequences of ResNet-50 feature vectors.
 
     `fit` with labels trains a ResNet-50 [1]_ from scratch on the training

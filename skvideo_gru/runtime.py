@@ -123,7 +123,7 @@ class EpochProgress(Callback):
         del self.bar_  # It holds a terminal and cannot be pickled.
 
 
-def fit_net(net: Any, X: Any, y: Any = None) -> None:
+def fit_net(net: Any, X: Any, y: Any = None, *, start: Any = None) -> None:
     """Train a skorch net from its beginning; Ctrl-C gets through.
 
     skorch ends training early by a KeyboardInterrupt that it swallows, and with
@@ -135,6 +135,8 @@ def fit_net(net: Any, X: Any, y: Any = None) -> None:
         The net, not yet initialised.
     X, y : object
         What the net's ``fit`` would be given.
+    start : skorch.NeuralNet, optional
+        A trained net of the same shape, whose weights this one begins with.
 
     Raises
     ------
@@ -142,6 +144,8 @@ def fit_net(net: Any, X: Any, y: Any = None) -> None:
         If the user asked for it.
     """
     net.initialize()
+    if start is not None:
+        net.module_.load_state_dict(start.module_.state_dict())
     net.notify("on_train_begin", X=X, y=y)
     try:
         net.fit_loop(X, y)

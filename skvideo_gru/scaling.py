@@ -21,6 +21,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from .persistence import Versioned
 from .sequences import fold_rows, is_three_d, real_frames, validate_sequences
 
 __all__ = ["FrameWise"]
@@ -34,7 +35,7 @@ def _inner_has(name: str) -> Callable[[Any], bool]:
     return check
 
 
-class FrameWise(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
+class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
     """Apply a transformer to frames instead of flattened videos.
 
     A scaler on flattened rows learns a range for every feature of every frame;

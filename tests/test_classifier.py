@@ -2,6 +2,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from typing import ClassVar
 
 import joblib
 import numpy as np
@@ -10,18 +11,34 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch.callbacks import Callback
 from torch import nn
 
 from skvideo_gru import GRUClassifier
 
+WEIGHTS_CHECK = "check_sample_weight_equivalence_on_dense_data"
+
 
 @parametrize_with_checks(
-    [GRUClassifier(hidden_size=8, frame_dim=1, max_epochs=30, lr=0.02, random_state=0)]
+    [GRUClassifier(hidden_size=8, frame_dim=1, max_epochs=30, lr=0.02, random_state=0)],
+    expected_failed_checks=lambda _: {
+        WEIGHTS_CHECK: "repeated sequences fill other batches; below with one batch of all"
+    },
 )
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
+
+
+def test_weights_count_like_repetitions():
+    # Scikit-learn's own check, to its relative 1e-7, where batches do not matter.
+    clf = GRUClassifier(
+        8, frame_dim=1, batch_size=1000, optimizer="sgd", lr=0.01, max_epochs=5, random_state=0
+    )
+    getattr(estimator_checks, WEIGHTS_CHECK)("GRUClassifier", clf)
 
 
 def order_data(n=80, n_frames=6, d=3, seed=0):
@@ -209,11 +226,140 @@ def test_early_stopping_returns_to_the_best_epoch():
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + 4
     # Training as far as the best epoch and no further gives the same network.
-    seed = np.random.RandomState(0).randint(np.iinfo(np.int32).max)
-    train, _ = clf._hold_out(y, seed)
     short = clone(clf).set_params(max_epochs=best + 1).fit(X, y)
-    assert len(train) == 42
     np.testing.assert_allclose(clf.predict_proba(X), short.predict_proba(X), rtol=1e-5)
+
+
+class Watcher(Callback):
+    """Keeps what a net is trained and validated on."""
+
+    seen: ClassVar[list] = []
+
+    def on_train_begin(self, net, X, y, **_):
+        held_out = None if net.train_split is None else net.get_split_datasets(X, y)[1]
+        self.seen.append((X, y, held_out))
+
+
+def test_early_stopping_holds_out_whole_groups():
+    X, y = order_data(60)
+    groups = np.repeat(list("abcdefghij"), 6)
+    X[:, 0, 0] = np.arange(60)  # tells which row it is
+    clf = GRUClassifier(early_stopping=True, validation_fraction=0.2, callbacks=[Watcher()])
+    clf.set_params(max_epochs=2, random_state=0).fit(X, y, groups=groups)
+    inputs, _, held_out = Watcher.seen.pop()
+    train = set(groups[inputs["sequences"][:, 0, 0].astype(int)])
+    rest = set(groups[held_out.X["sequences"][:, 0, 0].astype(int)])
+    assert train.isdisjoint(rest)
+    assert (len(train), len(rest)) == (8, 2)
+    with pytest.raises(ValueError, match="60 sequences in 1 groups"):
+        clf.fit(X, y, groups=np.zeros(60))
+    with pytest.raises(ValueError, match="for early_stopping=True"):
+        GRUClassifier().fit(X, y, groups=groups)
+
+
+def test_early_stopping_watches_given_data():
+    X, y = order_data(80)
+    clf = GRUClassifier(early_stopping=True, **{**SMALL, "max_epochs": 3})
+    clf.fit(X[:60], y[:60], validation_data=(X[60:], y[60:]))
+    probabilities = clf.predict_proba(X[60:])
+    best = min(record["valid_loss"] for record in clf.history_)
+    assert best == pytest.approx(log_loss(y[60:], probabilities), rel=1e-4)
+    with pytest.raises(ValueError, match=r"not there at first: \[7\]"):
+        clf.fit(X, y, validation_data=(X[:2], [0, 7]))
+
+
+def test_weighted_loss_is_torchs_mean_over_weighted_sequences():
+    X, y = order_data(30)
+    weight = np.random.default_rng(0).uniform(0.1, 3, 30)
+    clf = GRUClassifier(
+        8, label_smoothing=0.2, class_weight={0: 1, 1: 4}, batch_size=30, lr=1e-9, max_epochs=1
+    )
+    for given, expected_weight in (
+        (weight, weight),
+        (None, np.ones(30)),
+        (np.ones(30), np.ones(30)),
+    ):
+        loss = clone(clf).set_params(random_state=0).fit(X, y, given).history_[0]["train_loss"]
+        net = clone(clf).set_params(random_state=0).fit(X, y).net_
+        with torch.inference_mode():
+            logits = net.module_(torch.tensor(X), torch.full((30,), 6))
+            criterion = nn.CrossEntropyLoss(torch.tensor([1.0, 4.0]), label_smoothing=0.2)
+            total = divisor = 0.0
+            for i in range(30):
+                factor = expected_weight[i] * (4 if y[i] else 1)
+                total += factor * criterion(logits[i : i + 1], torch.tensor(y[i : i + 1])).item()
+                divisor += factor
+        assert loss == pytest.approx(total / divisor, rel=1e-5)
+
+
+def test_weight_zero_is_absence():
+    X, y = order_data(40)
+    weight = np.arange(40) % 3 > 0
+    weighted = GRUClassifier(**SMALL).fit(X, y, weight.astype(float))
+    without = GRUClassifier(**SMALL).fit(X[weight], y[weight], np.ones(weight.sum()))
+    np.testing.assert_array_equal(weighted.predict_proba(X), without.predict_proba(X))
+    hits = weighted.predict(X) == y
+    assert weighted.score(X, y, weight) == pytest.approx(hits[weight].mean())
+    with pytest.raises(ValueError, match="[Nn]egative"):
+        weighted.fit(X, y, -np.ones(40))
+
+
+STEADY = {
+    "hidden_size": 8, "optimizer": "sgd", "lr": 0.1, "lr_schedule": None, "batch_size": 100,
+    "random_state": 0,
+}  # fmt: skip
+
+
+def test_fitting_in_parts_equals_fitting_at_once():
+    X, y = order_data(40)
+    at_once = GRUClassifier(**STEADY, max_epochs=6).fit(X, y)
+    in_parts = GRUClassifier(**STEADY)
+    for call in range(6):
+        in_parts.partial_fit(X, y, classes=[0, 1] if call == 0 else None)
+    assert in_parts.n_iter_ == 6
+    np.testing.assert_allclose(in_parts.predict_proba(X), at_once.predict_proba(X), rtol=1e-5)
+    after_saving = GRUClassifier(**STEADY, max_epochs=3).fit(X, y)
+    after_saving = pickle.loads(pickle.dumps(after_saving))
+    for _ in range(3):
+        after_saving.partial_fit(X, y)
+    np.testing.assert_allclose(after_saving.predict_proba(X), at_once.predict_proba(X), rtol=1e-5)
+
+
+def test_a_warm_start_goes_on():
+    X, y = order_data(40)
+    at_once = GRUClassifier(**STEADY, max_epochs=6).fit(X, y)
+    twice = GRUClassifier(**STEADY, max_epochs=3, warm_start=True).fit(X, y)
+    first = twice.predict_proba(X)
+    twice.fit(X, y)
+    np.testing.assert_allclose(twice.predict_proba(X), at_once.predict_proba(X), rtol=1e-5)
+    assert not np.allclose(first, twice.predict_proba(X), rtol=1e-4)
+    with pytest.raises(ValueError, match=r"labels that were not there at first: \[2\]"):
+        twice.fit(X, y + 1)
+    with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
+        twice.fit(np.zeros((2, 6, 4)), [0, 1])
+
+
+def test_parts_may_lack_classes_but_not_bring_new_ones():
+    X, y = order_data(40)
+    with pytest.raises(ValueError, match="first call of partial_fit needs classes"):
+        GRUClassifier(**STEADY).partial_fit(X, y)
+    clf = GRUClassifier(**STEADY, class_weight="balanced")
+    clf.partial_fit(X[y == 0], y[y == 0], classes=[0, 1, 2])
+    assert clf.predict_proba(X).shape == (40, 3)
+    assert clf.partial_fit(X, y, sample_weight=np.ones(40)).n_iter_ == 2
+    with pytest.raises(ValueError, match=r"labels that were not there at first: \[3\]"):
+        clf.partial_fit(X, np.full(40, 3))
+    with pytest.raises(ValueError, match=r"classes=\[0, 1\] are not those of the first call"):
+        clf.partial_fit(X, y, classes=[0, 1])
+
+
+def test_further_arguments_reach_skorch():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, net_params={"optimizer__amsgrad": True, "max_epochs": 2})
+    assert clf.fit(X, y).n_iter_ == 2
+    assert clf.net_.optimizer_.defaults["amsgrad"]
+    with pytest.raises(ValueError, match="'net_params' parameter"):
+        clf.set_params(net_params=3).fit(X, y)
 
 
 def test_class_weights_weigh():

@@ -1,0 +1,38 @@
+"""Saved models: the version that made them, and the types that they hold."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from . import __version__
+
+__all__ = ["SKOPS_TRUSTED_TYPES", "Versioned"]
+
+#: What ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` needs to know to load the
+#: estimators of this package; none of them runs code of the file's.
+SKOPS_TRUSTED_TYPES = [
+    "skvideo_gru.classifier.GRUClassifier",
+    "skvideo_gru.featurizer.ResNet50FrameFeaturizer",
+    "skvideo_gru.scaling.FrameWise",
+]
+
+
+class Versioned:
+    """An estimator that notes in its saved state which version made it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved, with the version."""
+        return {**super().__getstate__(), "_saved_by": __version__}  # type: ignore[dict-item]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was saved; warn if another version saved it."""
+        state = dict(state)
+        version = state.pop("_saved_by", "an unknown version")
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was saved by skvideo_gru {version} and is loaded by "
+                f"{__version__}: it may predict otherwise. Fit it anew, or install that version.",
+                stacklevel=2,
+            )
+        super().__setstate__(state)  # type: ignore[misc]

@@ -1,0 +1,52 @@
+import pickle
+
+import numpy as np
+import pytest
+import skops.io
+from sklearn.preprocessing import MinMaxScaler
+
+from skvideo_gru import (
+    SKOPS_TRUSTED_TYPES,
+    FrameWise,
+    GRUClassifier,
+    __version__,
+    make_video_classifier,
+)
+
+
+def fitted_pipeline(videos, y):
+    pipe = make_video_classifier(
+        random_state=0, features__n_frames=2, features__frame_size=32, features__max_epochs=0
+    )
+    return pipe.set_params(gru__max_epochs=2).fit(videos, y)
+
+
+def test_skops_loads_with_the_list_of_types(colour_clips, tmp_path):
+    videos, y = colour_clips
+    pipe = fitted_pipeline(videos, y)
+    skops.io.dump(pipe, tmp_path / "model.skops")
+    untrusted = skops.io.get_untrusted_types(file=tmp_path / "model.skops")
+    assert set(untrusted) <= set(SKOPS_TRUSTED_TYPES)
+    loaded = skops.io.load(tmp_path / "model.skops", trusted=SKOPS_TRUSTED_TYPES)
+    np.testing.assert_array_equal(loaded.predict_proba(videos), pipe.predict_proba(videos))
+
+
+@pytest.mark.parametrize("version", ["0.0.1", "an unknown version"])
+def test_a_model_of_another_version_says_so(colour_clips, version):
+    for _, step in fitted_pipeline(*colour_clips).steps:
+        state = step.__getstate__()
+        assert state.pop("_saved_by") == __version__
+        if version != "an unknown version":
+            state["_saved_by"] = version
+        kind = type(step)
+        with pytest.warns(
+            UserWarning, match=f"{kind.__name__} was saved by skvideo_gru {version}"
+        ):
+            kind.__new__(kind).__setstate__(state)
+
+
+def test_the_same_version_is_silent(recwarn):
+    X = np.arange(12.0).reshape(2, 3, 2)
+    for estimator in (FrameWise(MinMaxScaler()), GRUClassifier(max_epochs=1)):
+        pickle.loads(pickle.dumps(estimator.fit(X, [0, 1])))
+    assert not recwarn.list
