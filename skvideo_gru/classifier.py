@@ -24,14 +24,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
 from skorch import NeuralNetClassifier
 from skorch.callbacks import EarlyStopping, GradientNormClipping
-from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from torch import nn
+from torch.utils.data import Dataset
 
 from .gru import POOLINGS, GRUNetwork
 from .persistence import Versioned
 from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
-from .schedules import OPTIMIZERS, SCHEDULES, learning_rate_schedule
+from .schedules import FUSED, OPTIMIZERS, SCHEDULES, learning_rate_schedule
 from .sequences import sequence_lengths, validate_sequences
 
 __all__ = ["GRUClassifier"]
@@ -301,7 +301,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             train, held_out = self._hold_out(data, groups, seed)
         with seeded(seed):
             net = self._make_net(train, held_out)
-            fit_net(net, *self._batch(train), start=start)
+            fit_net(net, self._dataset(train), start=start)
         # The held-out sequences have done their work and need not be pickled.
         self.net_, self._in_parts = net.set_params(train_split=None), False
         self.history_ = epoch_records(self.net_)
@@ -356,7 +356,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
                 if not first:
                     net.module_.load_state_dict(self.net_.module_.state_dict())
                 self.net_, self._in_parts = net, True
-            self.net_.fit_loop(*self._batch(data), epochs=1)
+            self.net_.fit_loop(self._dataset(data), epochs=1)
         self.history_ = epoch_records(self.net_)
         self.n_iter_ = len(self.history_)
         return self
@@ -478,19 +478,23 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "max_epochs": self.max_epochs,
             "batch_size": self.batch_size,
             "iterator_train__shuffle": True,
-            "train_split": held_out and predefined_split(Dataset(*self._batch(held_out))),
+            "iterator_train__collate_fn": _as_it_is,
+            "iterator_valid__collate_fn": _as_it_is,
+            "train_split": held_out and predefined_split(self._dataset(held_out)),
             "callbacks": callbacks + copy.deepcopy(list(self.callbacks or [])),
             "classes": np.arange(len(self.classes_)),
             "device": resolve_device(self.device),
             "verbose": 0,
         }
+        if self.optimizer in FUSED:
+            options["optimizer__fused"] = True
         return _WeightedNet(GRUNetwork, **options | (self.net_params or {}))
 
-    def _batch(self, data: _Data) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def _dataset(self, data: _Data) -> _Sequences:
         inputs = {"sequences": data.sequences, "lengths": data.lengths}
         if data.weight is not None:
             inputs["weight"] = data.weight.astype(np.float32)
-        return inputs, np.searchsorted(self.classes_, data.y)
+        return _Sequences(inputs, np.searchsorted(self.classes_, data.y))
 
     def _known_class_weight(self) -> Any:
         """Check that a `class_weight` dict names known classes."""
@@ -573,7 +577,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     def _net_proba(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         # Even a loader that does not shuffle draws from torch's generator.
         with seeded(0):
-            return self.net_.predict_proba(inputs)
+            return self.net_.predict_proba(_Sequences(inputs))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most probable class.
@@ -622,6 +626,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             GRUNetwork,
             **{f"module__{name}": value for name, value in saved["module"].items()},
             criterion=nn.CrossEntropyLoss,
+            iterator_valid__collate_fn=_as_it_is,
             classes=np.arange(len(self.classes_)),
             device=resolve_device(self.device, training=False),
             verbose=0,
@@ -665,6 +670,28 @@ class _Data:
         return _Data(
             self.sequences[rows], self.lengths[rows], self.y[rows], weight, self.rows[rows]
         )
+
+
+class _Sequences(Dataset):
+    """Sequences that a loader takes by the batch: not one by one, to be stacked again."""
+
+    def __init__(self, inputs: dict[str, np.ndarray], y: np.ndarray | None = None) -> None:
+        self.inputs = inputs
+        self.y = np.zeros(len(inputs["lengths"]), np.int64) if y is None else y
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, row: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        return self.__getitems__([row])
+
+    def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        batch = {name: torch.from_numpy(values[rows]) for name, values in self.inputs.items()}
+        return batch, torch.from_numpy(self.y[rows])
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 class _WeightedNet(NeuralNetClassifier):

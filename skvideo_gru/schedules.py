@@ -8,7 +8,7 @@ import torch
 from skorch.callbacks import LRScheduler
 from torch.optim import lr_scheduler
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "learning_rate_schedule"]
+__all__ = ["FUSED", "OPTIMIZERS", "SCHEDULES", "learning_rate_schedule"]
 
 #: Optimizers by name.
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
@@ -19,6 +19,9 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
+
+#: Those that torch computes in one pass over all weights, also on a CPU.
+FUSED = ("adam", "adamw", "sgd")
 
 #: The names that `learning_rate_schedule` knows.
 SCHEDULES = ("exponential", "step", "cosine", "plateau", "one_cycle")

@@ -236,8 +236,7 @@ class Watcher(Callback):
     seen: ClassVar[list] = []
 
     def on_train_begin(self, net, X, y, **_):
-        held_out = None if net.train_split is None else net.get_split_datasets(X, y)[1]
-        self.seen.append((X, y, held_out))
+        self.seen.append(net.get_split_datasets(X, y))
 
 
 def test_early_stopping_holds_out_whole_groups():
@@ -246,9 +245,9 @@ def test_early_stopping_holds_out_whole_groups():
     X[:, 0, 0] = np.arange(60)  # tells which row it is
     clf = GRUClassifier(early_stopping=True, validation_fraction=0.2, callbacks=[Watcher()])
     clf.set_params(max_epochs=2, random_state=0).fit(X, y, groups=groups)
-    inputs, _, held_out = Watcher.seen.pop()
-    train = set(groups[inputs["sequences"][:, 0, 0].astype(int)])
-    rest = set(groups[held_out.X["sequences"][:, 0, 0].astype(int)])
+    train, rest = (
+        set(groups[part.inputs["sequences"][:, 0, 0].astype(int)]) for part in Watcher.seen.pop()
+    )
     assert train.isdisjoint(rest)
     assert (len(train), len(rest)) == (8, 2)
     with pytest.raises(ValueError, match="60 sequences in 1 groups"):

@@ -1,0 +1,147 @@
+"""The classifier inside scikit-learn's meta-estimators."""
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import (
+    GroupKFold,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+    TunedThresholdClassifierCV,
+    cross_validate,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler
+from test_classifier import order_data
+
+from skvideo_gru import FrameWise, GRUClassifier
+
+
+def small_classifier(**options):
+    return GRUClassifier(16, frame_dim=3, max_epochs=20, lr=0.01, random_state=0, **options)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Rows of 6 frames of 3 features each, labels, groups."""
+    X, y = order_data(90)
+    return X.reshape(90, -1), np.array(["falling", "rising"])[y], np.repeat(np.arange(9), 10)
+
+
+def test_randomized_search(rows):
+    X, y, _ = rows
+    grid = {"hidden_size": [1, 16], "lr": [1e-5, 1e-2]}
+    search = RandomizedSearchCV(
+        small_classifier(), grid, n_iter=4, cv=3, random_state=0, error_score="raise"
+    ).fit(X, y)
+    assert search.best_params_ == {"hidden_size": 16, "lr": 1e-2}
+    assert search.score(X, y) > 0.95
+
+
+def test_halving_search_with_epochs_as_the_resource(rows):
+    X, y, _ = rows
+    pipe = Pipeline([("scale", FrameWise(MinMaxScaler(), 3)), ("gru", small_classifier())])
+    search = HalvingGridSearchCV(
+        pipe,
+        {"gru__lr": [1e-5, 1e-4, 1e-2]},
+        resource="gru__max_epochs",
+        min_resources=5,
+        max_resources=45,
+        cv=3,
+        random_state=0,
+        error_score="raise",
+    ).fit(X, y)
+    assert search.n_resources_ == [5, 15]
+    assert search.best_params_ == {"gru__lr": 1e-2, "gru__max_epochs": 15}
+    assert search.best_estimator_["gru"].n_iter_ == 15
+
+
+def test_cross_validation_with_groups(rows):
+    X, y, groups = rows
+    scores = cross_validate(
+        small_classifier(), X, y, cv=GroupKFold(3), groups=groups,
+        scoring=["accuracy", "neg_log_loss"], return_indices=True, error_score="raise",
+    )  # fmt: skip
+    for train, test in zip(*scores["indices"].values(), strict=True):
+        assert set(groups[train]).isdisjoint(groups[test])
+    assert scores["test_accuracy"].min() > 0.8
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "temperature"])
+def test_calibration(rows, method):
+    X, y, _ = rows
+    model = CalibratedClassifierCV(small_classifier(), method=method, cv=3).fit(X, y)
+    proba = model.predict_proba(X)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+    assert model.score(X, y) > 0.9
+
+
+def test_a_tuned_threshold(rows):
+    X, y, _ = rows
+    scorer = get_scorer("recall_macro")
+    model = TunedThresholdClassifierCV(small_classifier(), scoring=scorer, cv=3).fit(X, y)
+    above = model.estimator_.predict_proba(X)[:, 1] >= model.best_threshold_
+    np.testing.assert_array_equal(model.predict(X), np.where(above, "rising", "falling"))
+
+
+def test_stacking(rows):
+    X, y, _ = rows
+    members = [("gru", small_classifier()), ("linear", LogisticRegression())]
+    model = StackingClassifier(members, cv=3).fit(X, y)
+    assert model.score(X, y) > 0.9
+    assert model.transform(X).shape == (90, 2)
+
+
+def test_the_importance_of_frames(rows):
+    """Swapping a frame between videos matters where classes differ, at both ends."""
+    X, y, _ = rows
+    model = small_classifier().fit(X, y)
+    drops = []
+    rng = np.random.default_rng(0)
+    for frame in range(6):
+        swapped = X.reshape(90, 6, 3).copy()
+        swapped[:, frame] = swapped[rng.permutation(90), frame]
+        drops.append(model.score(X, y) - model.score(swapped.reshape(90, -1), y))
+    assert max(drops[0], drops[5]) > max(drops[2], drops[3])
+    # The same by scikit-learn, column by column.
+    columns = permutation_importance(model, X, y, n_repeats=3, random_state=0).importances_mean
+    assert columns.shape == (18,)
+    assert columns.max() > 0
+
+
+def test_routing_of_weights_and_groups(rows):
+    X, y, groups = rows
+    weight = np.where(y == "rising", 1e-6, 1.0)
+    with sklearn.config_context(enable_metadata_routing=True):
+        gru = small_classifier(early_stopping=True, validation_fraction=0.3)
+        gru.set_fit_request(sample_weight=True, groups=True).set_score_request(sample_weight=True)
+        scale = FrameWise(MinMaxScaler(), 3)
+        pipe = Pipeline([("scale", scale), ("gru", gru)])
+        model = pipe.fit(X, y, sample_weight=weight, groups=groups)
+        assert set(model.predict(X)) == {"falling"}
+        assert model.score(X, y, sample_weight=weight) > 0.99
+        scores = cross_validate(
+            pipe, X, y, cv=GroupKFold(3), error_score="raise",
+            params={"sample_weight": weight, "groups": groups},
+        )  # fmt: skip
+        assert scores["test_score"].min() > 0.99
+
+
+def test_set_output(rows):
+    pd = pytest.importorskip("pandas")
+    X, y, _ = rows
+    names = [f"frame{frame}_{axis}" for frame in range(6) for axis in "xyz"]
+    table = pd.DataFrame(X, columns=names)
+    pipe = Pipeline([("scale", FrameWise(MinMaxScaler(), 3)), ("gru", small_classifier())])
+    pipe.set_output(transform="pandas").fit(table, y)
+    scaled = pipe["scale"].transform(table)
+    assert list(scaled.columns) == names
+    assert list(pipe["gru"].feature_names_in_) == names
+    with pytest.raises(ValueError, match="feature names"):
+        pipe.predict(table[names[::-1]])
