@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
 from joblib import Memory, Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
@@ -251,7 +252,9 @@ def embed_cached(
     """
     cache = kept(memory, features)
     digests = [digest_or_error(video) for video in videos]
-    keys = [(CACHE_VERSION, digest, depends_on) for digest in digests]
+    # Short keys: joblib takes a millisecond for each where they hold many things.
+    rest = joblib.hash((CACHE_VERSION, depends_on))
+    keys = [f"{digest} {rest}" for digest in digests]
     # The same content twice is computed once, where it comes first.
     first = {digest: i for i, digest in reversed(list(enumerate(digests))) if type(digest) is str}
     missing = [i for i in sorted(first.values()) if not cache.check_call_in_cache(keys[i], None)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import isfinite
 from numbers import Integral, Real
@@ -42,6 +42,10 @@ from .videos import Video, as_video_list, describe_video
 from .weights import Weights, initial_weights, load_weights, save_weights
 
 __all__ = ["ResNet50FrameFeaturizer"]
+
+# A backbone's weights, the numbers of its epochs, and a hash of the weights, which takes
+# longer than to read them.
+_Backbone = tuple[Weights, list[dict[str, float]], str]
 
 
 class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
@@ -437,8 +441,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         clips = None
         if y is not None and self.max_epochs > 0:
             clips = self._train(videos, y, start, seed)
+        elif start is not None:
+            self.weights_, self._weights_digest = start, joblib.hash(start)
         else:
-            self.weights_ = start if start is not None else self._initial_weights(seed)
+            key = (CACHE_VERSION, "initial", seed)
+            untrained = self._kept_backbone(key, partial(_untrained, _definite(seed)))
+            self.weights_, self.history_, self._weights_digest = untrained
         return videos, clips
 
     def _check_normalisation(self) -> Normalisation:
@@ -451,9 +459,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         mean, std = (tuple(map(float, v)) for v in (self.pixel_mean, self.pixel_std))
         return mean, std
 
-    def _initial_weights(self, seed: int | None) -> Weights:
-        draw = partial(initial_weights, _definite(seed))
-        return kept(self._memory(), backbone)((CACHE_VERSION, "initial", seed), draw)
+    def _kept_backbone(self, key: Any, make: Callable[[], _Backbone]) -> _Backbone:
+        memory = self._memory()
+        return make() if memory.location is None else kept(memory, backbone)(key, make)
 
     def _train(
         self, videos: list[Video], y: Any, start: Weights | None, seed: int | None
@@ -475,7 +483,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         recipe = {name: getattr(self, name) for name in names}
         clips: list[Any] = []
 
-        def train() -> tuple[Weights, list[dict[str, float]]]:
+        def train() -> _Backbone:
             clips.extend(
                 decode_videos(videos, self._reading(), n_jobs=self.n_jobs, verbose=self.verbose)
             )
@@ -486,7 +494,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             if not good:
                 path, reason = self.failed_[0]
                 raise VideoDecodeError(path, f"{reason}; none of {len(videos)} videos can be read")
-            return train_backbone(
+            weights, history = train_backbone(
                 [clips[row] for row in good],
                 self._encode(y[good]),
                 weights=start,
@@ -496,11 +504,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 verbose=self.verbose,
                 **recipe,
             )
+            return weights, history, joblib.hash(weights)
 
-        memory = self._memory()
-        if memory.location is None:
-            self.weights_, self.history_ = train()
-        else:
+        key = None
+        if self._memory().location is not None:
             key = (
                 CACHE_VERSION,
                 seed,
@@ -511,7 +518,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 [str(digest_or_error(video)) for video in videos],
                 encoded.tolist(),
             )
-            self.weights_, self.history_ = kept(memory, backbone)(key, train)
+        self.weights_, self.history_, self._weights_digest = self._kept_backbone(key, train)
         return clips or None
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
@@ -578,7 +585,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         if memory.location is None:
             outcomes = ((outcome, False) for outcome in embed(sources))
         else:
-            depends_on = (self._reading(), embedder.digest)
+            depends_on = (self._reading(), self._weights_digest, self._normalisation)
             outcomes = embed_cached(videos, sources, embed, depends_on, memory)
         self.failed_ = []
         if out is None:
@@ -617,6 +624,11 @@ def _put(features: np.ndarray, row: np.ndarray, video: Video) -> None:
             f"{describe_video(video)}: a feature of {np.abs(features).max():.3g} is too large for "
             "dtype='float16'; use 'float32'."
         )
+
+
+def _untrained(seed: int) -> _Backbone:
+    weights = initial_weights(seed)
+    return weights, [], joblib.hash(weights)
 
 
 def _definite(seed: int | None) -> int:

@@ -1,0 +1,58 @@
+"""Cost of a grid search over the GRU with features cached, and what two workers bring.
+
+Run it as ``python benchmarks/search.py [ROUNDS]``. It makes 100 clips, keeps
+their features, and searches 9 candidates in 3 folds with one worker left all
+cores and with two, in turn in every round; then come medians over the rounds.
+"""
+
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from statistics import median
+
+from sklearn.model_selection import GridSearchCV
+
+from skvideo_gru import make_order_videos, make_video_classifier
+
+GRID = {"gru__lr_decay": [0.9, 0.95, 1.0], "gru__hidden_size": [32, 64, 128]}
+
+
+def search(data, memory, n_jobs):
+    """Return wall time and the sum of the times of all fits, the last one included."""
+    pipe = make_video_classifier(
+        memory=memory,
+        random_state=0,
+        features__frame_size=32,
+        features__max_epochs=0,
+        gru__max_epochs=10,
+    )
+    model = GridSearchCV(pipe, GRID, cv=3, n_jobs=n_jobs, error_score="raise")
+    begin = time.perf_counter()
+    model.fit(data.data, data.target)
+    wall = time.perf_counter() - begin
+    results = model.cv_results_
+    fits = 3 * (results["mean_fit_time"].sum() + results["mean_score_time"].sum())
+    return wall, fits + model.refit_time_
+
+
+def main(rounds: int = 1) -> None:
+    """Measure and print."""
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        data = make_order_videos(Path(folder, "clips"), n_per_class=50, random_state=0)
+        memory = str(Path(folder, "cache"))
+        search(data, memory, None)  # computes the features
+        ones, twos = [], []
+        for _ in range(rounds):
+            ones.append(search(data, memory, None))
+            twos.append(search(data, memory, 2))
+    wall = median(wall for wall, _ in ones)
+    print(f"one worker: {wall:.1f} s, {median(w / fits for w, fits in ones):.3f} x its fits")
+    faster = median(one / two for (one, _), (two, _) in zip(ones, twos, strict=True))
+    print(f"two workers: {median(wall for wall, _ in twos):.1f} s, {faster:.2f} x as fast")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
