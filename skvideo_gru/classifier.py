@@ -336,6 +336,10 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         ValueError
             If a parameter or the data is not valid, or a label is unknown.
         """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all labels at once; give partial_fit a dict."
+            )
         first = not hasattr(self, "net_")
         if first and classes is None:
             raise ValueError("The first call of partial_fit needs classes, all labels there are.")
@@ -346,7 +350,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
                 f"{self.classes_.tolist()}."
             )
         data = self._check_data(X, y, sample_weight, reset=first)
-        self._set_classes(data, known)
+        self._set_classes(data, known, before=None if first else self._class_counts)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         # Another order of batches in every call.
         with seeded(seed + getattr(self, "n_iter_", 0)):
@@ -390,7 +394,9 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             sample_weight = None if sample_weight is None else sample_weight[used]
         return _Data(sequences, lengths, y, sample_weight, np.flatnonzero(used))
 
-    def _set_classes(self, data: _Data, known: np.ndarray | None) -> None:
+    def _set_classes(
+        self, data: _Data, known: np.ndarray | None, before: np.ndarray | None = None
+    ) -> None:
         """Note the labels and how frequent they are."""
         self.classes_ = np.unique(data.y) if known is None else known
         self._check_labels(data.y)
@@ -401,7 +407,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             )
         encoded = np.searchsorted(self.classes_, data.y)
         counts = np.bincount(encoded, weights=data.weight, minlength=len(self.classes_))
-        self.class_prior_ = counts / counts.sum()
+        self._class_counts = counts if before is None else counts + before
+        self.class_prior_ = self._class_counts / self._class_counts.sum()
 
     def _check_labels(self, y: np.ndarray) -> None:
         unknown = np.setdiff1d(y, self.classes_)

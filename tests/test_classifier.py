@@ -342,14 +342,18 @@ def test_parts_may_lack_classes_but_not_bring_new_ones():
     X, y = order_data(40)
     with pytest.raises(ValueError, match="first call of partial_fit needs classes"):
         GRUClassifier(**STEADY).partial_fit(X, y)
-    clf = GRUClassifier(**STEADY, class_weight="balanced")
+    clf = GRUClassifier(**STEADY)
     clf.partial_fit(X[y == 0], y[y == 0], classes=[0, 1, 2])
     assert clf.predict_proba(X).shape == (40, 3)
+    np.testing.assert_array_equal(clf.class_prior_, [1, 0, 0])
     assert clf.partial_fit(X, y, sample_weight=np.ones(40)).n_iter_ == 2
+    np.testing.assert_allclose(clf.class_prior_, [2 / 3, 1 / 3, 0])
     with pytest.raises(ValueError, match=r"labels that were not there at first: \[3\]"):
         clf.partial_fit(X, np.full(40, 3))
     with pytest.raises(ValueError, match=r"classes=\[0, 1\] are not those of the first call"):
         clf.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="class_weight='balanced' needs all labels at once"):
+        clf.set_params(class_weight="balanced").partial_fit(X, y)
 
 
 def test_further_arguments_reach_skorch():

@@ -1,0 +1,35 @@
+"""A search on a Dask cluster: here two worker processes of this machine.
+
+Run it as ``python examples/dask_cluster.py [SCHEDULER]``, with the address of
+your cluster's scheduler if there is one; then videos and the cache must lie in
+folders that all of its machines see. Needs ``skvideo-gru[dask]``.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import joblib
+from distributed import Client
+from sklearn.model_selection import GridSearchCV
+
+from skvideo_gru import make_order_videos, make_video_classifier
+
+
+def main(scheduler: str | None = None) -> None:
+    """Search on the cluster."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Client(scheduler) if scheduler else Client(n_workers=2, threads_per_worker=1) as client,
+    ):
+        data = make_order_videos(Path(folder, "clips"), n_per_class=20, random_state=0)
+        pipe = make_video_classifier(memory=str(Path(folder, "cache")), random_state=0)
+        pipe["features"].set_params(n_frames=6, frame_size=32, max_epochs=0)
+        search = GridSearchCV(pipe, {"gru__hidden_size": [16, 64]}, cv=3, error_score="raise")
+        with joblib.parallel_config(backend="dask"):
+            search.fit(data.data, data.target)
+        print(f"{len(client.ncores())} workers; best: {search.best_params_}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
