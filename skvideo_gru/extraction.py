@@ -137,9 +137,9 @@ def embed_videos(
     spread = type(backend)(client=backend.client, scatter=[embedder]) if on_cluster else None
     with parallel_config(backend=spread) if spread else nullcontext():
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-        task = delayed(_embed_chunk)
-        for rows in parallel(task(chunk, embedder, reading, device) for chunk in chunks):
-            yield from rows
+    task = delayed(_embed_chunk)
+    for rows in parallel(task(chunk, embedder, reading, device) for chunk in chunks):
+        yield from rows
 
 
 def _embed_chunk(*args: Any) -> list[Outcome]:
