@@ -36,7 +36,7 @@ def main(n_reads=2000):
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for name, codec, pix_fmt in KINDS:
-            options = {"x265-params": "log-level=none:pools=none"} if codec == "libx265" else {}
+            options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
             write_video(f"{folder}/{name}", frames, codec=codec, pix_fmt=pix_fmt, options=options)
             paths.append(f"{folder}/{name}")
         broken = Path(paths[0]).read_bytes()[:2000]

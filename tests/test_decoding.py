@@ -28,7 +28,7 @@ def decode_in_order(path):
     [
         ("a.mp4", "libx264", "yuv420p", {"g": "10", "bf": "3"}),
         ("a.mkv", "libx264", "yuv444p", {}),
-        ("a.mov", "libx265", "yuv420p10le", {"x265-params": "log-level=none:pools=none"}),
+        ("a.mov", "libx265", "yuv420p10le", {"x265-params": "log-level=none"}),
         ("a.webm", "libvpx-vp9", "yuv420p", {}),
         ("a.avi", "mpeg4", "yuv420p", {}),
         ("a.mpg", "mpeg2video", "yuv420p", {}),
@@ -228,7 +228,7 @@ def test_ranges_and_depths_give_the_colours_that_were_meant(
         stream = container.add_stream(codec, rate=10)
         stream.height, stream.width, stream.pix_fmt = 48, 64, pix_fmt
         stream.codec_context.color_range = colour_range
-        x265 = {"x265-params": "log-level=none:pools=none:qp=0"}
+        x265 = {"x265-params": "log-level=none:qp=0"}
         stream.options = x265 if codec == "libx265" else {"qp": "0"}
         for pixels in frames:
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")

@@ -47,9 +47,8 @@ def random_clip(folder, rng):
         options["x264-params"] = str(rng.choice(kinds))
         options["preset"] = str(rng.choice(["ultrafast", "veryfast", "medium"]))
     if codec == "libx265":
-        # Without its pool of threads, which now and then hangs when an encoder closes.
         kinds = ["", ":open-gop=0", ":repeat-headers=1"]
-        options["x265-params"] = "log-level=none:pools=none" + str(rng.choice(kinds))
+        options["x265-params"] = "log-level=none" + str(rng.choice(kinds))
         options["preset"] = "ultrafast"
     if codec == "libsvtav1":
         options["preset"] = "12"
