@@ -30,7 +30,7 @@ from torch.utils.data import Dataset
 
 from .gru import POOLINGS, GRUNetwork
 from .persistence import Versioned
-from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
+from .runtime import EpochProgress, begin_net, epoch_records, fit_net, resolve_device, seeded
 from .schedules import FUSED, OPTIMIZERS, SCHEDULES, learning_rate_schedule
 from .sequences import sequence_lengths, validate_sequences
 
@@ -356,9 +356,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         with seeded(seed + getattr(self, "n_iter_", 0)):
             if not getattr(self, "_in_parts", False):
                 net = self._make_net(data, None, schedule=False)
-                net.initialize()
-                if not first:
-                    net.module_.load_state_dict(self.net_.module_.state_dict())
+                begin_net(net, None if first else self.net_)
                 self.net_, self._in_parts = net, True
             self.net_.fit_loop(self._dataset(data), epochs=1)
         self.history_ = epoch_records(self.net_)

@@ -31,6 +31,7 @@ from .errors import VideoDecodeError
 from .evaluation import evaluate, order_baselines
 from .extraction import video_progress
 from .generated import make_order_videos
+from .persistence import written_whole
 from .pipeline import make_video_classifier
 from .plotting import plot_confusion_matrix, plot_history
 from .splitting import split_videos
@@ -331,9 +332,8 @@ def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
     # A model takes along neither this machine's folders nor its workers.
     pipe.set_params(features__memory=None, features__n_jobs=None, features__verbose=0)
     if args.output:
-        # Written aside and moved when whole.
-        joblib.dump(pipe, f"{args.output}.part")
-        os.replace(f"{args.output}.part", args.output)
+        with written_whole(args.output) as unfinished:
+            joblib.dump(pipe, unfinished)
         print(f"saved: {args.output}")
     model = log_model(pipe, describe_video(data.data[0]))
     print(f"model: {model}")

@@ -9,7 +9,6 @@ from functools import partial
 from math import isfinite
 from numbers import Integral, Real
 from os import PathLike
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import joblib
@@ -34,7 +33,7 @@ from .extraction import (
     video_progress,
 )
 from .geometry import RESIZES, check_frame_size
-from .persistence import Versioned
+from .persistence import Versioned, written_whole
 from .resnet import IMAGENET, N_FEATURES, Normalisation
 from .runtime import resolve_device
 from .sampling import SAMPLINGS
@@ -352,15 +351,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype={dtype!r} is unknown; choose 'float32' or 'float16'.")
         videos = as_video_list(X)
-        folder, name = os.path.split(os.path.abspath(path))
-        with TemporaryDirectory(prefix=".features-", dir=folder) as unfinished:
-            part = os.path.join(unfinished, name)
+        with written_whole(path) as unfinished:
             shape = self._shape(len(videos))
-            out = np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=shape)
+            out = np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=shape)
             self._features(videos, None, out)
             out.flush()
             del out
-            os.replace(part, path)
         return np.lib.format.open_memmap(path, mode="r")
 
     def save_weights(self, path: str | PathLike[str]) -> None:

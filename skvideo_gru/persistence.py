@@ -1,13 +1,17 @@
-"""Saved models: the version that made them, and the types that they hold."""
+"""Saved things: files written whole, the version that made a model, the types it holds."""
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import __version__
 
-__all__ = ["SKOPS_TRUSTED_TYPES", "Versioned"]
+__all__ = ["SKOPS_TRUSTED_TYPES", "Versioned", "written_whole"]
 
 #: What ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` needs to know to load the
 #: estimators of this package; none of them runs code of the file's.
@@ -36,3 +40,30 @@ class Versioned:
                 stacklevel=2,
             )
         super().__setstate__(state)  # type: ignore[misc]
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Put a file in its place at once, when all of it is written.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file; what was there is replaced.
+
+    Yields
+    ------
+    str
+        Where to write in the meantime, in the same folder. Nothing stays there if
+        the block fails.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    with TemporaryDirectory(prefix=".unfinished-", dir=folder) as unfinished:
+        part = os.path.join(unfinished, "part")
+        yield part
+        os.replace(part, path)

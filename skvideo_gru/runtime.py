@@ -12,7 +12,7 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 from tqdm import tqdm
 
-__all__ = ["EpochProgress", "epoch_records", "fit_net", "resolve_device", "seeded"]
+__all__ = ["EpochProgress", "begin_net", "epoch_records", "fit_net", "resolve_device", "seeded"]
 
 
 def resolve_device(device: str | torch.device, *, training: bool = True) -> torch.device:
@@ -123,6 +123,21 @@ class EpochProgress(Callback):
         del self.bar_  # It holds a terminal and cannot be pickled.
 
 
+def begin_net(net: Any, start: Any = None) -> None:
+    """Initialise a skorch net, or let it begin where another has ended.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The net, not yet initialised.
+    start : skorch.NeuralNet, optional
+        A trained net of the same shape, whose weights this one begins with.
+    """
+    net.initialize()
+    if start is not None:
+        net.module_.load_state_dict(start.module_.state_dict())
+
+
 def fit_net(net: Any, X: Any, y: Any = None, *, start: Any = None) -> None:
     """Train a skorch net from its beginning; Ctrl-C gets through.
 
@@ -143,9 +158,7 @@ def fit_net(net: Any, X: Any, y: Any = None, *, start: Any = None) -> None:
     KeyboardInterrupt
         If the user asked for it.
     """
-    net.initialize()
-    if start is not None:
-        net.module_.load_state_dict(start.module_.state_dict())
+    begin_net(net, start)
     net.notify("on_train_begin", X=X, y=y)
     try:
         net.fit_loop(X, y)

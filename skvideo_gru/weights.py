@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-import tempfile
 from typing import Any
 
 import numpy as np
 import torch
 
+from .persistence import written_whole
 from .resnet import ResNet50
 from .runtime import seeded
 
@@ -118,10 +118,8 @@ def save_weights(weights: Weights, path: str | os.PathLike[str]) -> None:
     name = os.fspath(path)
     state = {key: torch.tensor(array) for key, array in weights.items()}
     save = _safetensors(name).save_file if name.endswith(".safetensors") else torch.save
-    folder = os.path.dirname(os.path.abspath(name))
-    with tempfile.TemporaryDirectory(prefix=".weights-", dir=folder) as unfinished:
-        save(state, os.path.join(unfinished, "weights"))
-        os.replace(os.path.join(unfinished, "weights"), name)
+    with written_whole(name) as unfinished:
+        save(state, unfinished)
 
 
 def _safetensors(name: str) -> Any:
