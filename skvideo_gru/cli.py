@@ -1,4 +1,4 @@
-"""The command line: train, tune, predict, check, cache."""
+"""The command line: train, tune, evaluate, predict, check, cache."""
 
 from __future__ import annotations
 
@@ -82,13 +82,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     tune.add_argument("--cv", type=int, default=3, help="folds of each candidate (%(default)s)")
 
-    predict = commands.add_parser("predict", help="predict videos as CSV")
-    predict.add_argument(
-        "--model",
-        required=True,
-        help="file that train or tune saved, or an MLflow address (runs:/..., models:/...). "
-        "A saved file can run code when it is loaded: only load those you trust",
+    evaluate = commands.add_parser("evaluate", help="evaluate a saved model on labelled videos")
+    _add_saved_model_options(evaluate)
+    evaluate.add_argument(
+        "--data", required=True, help="folder with a folder for each class, or CSV manifest"
     )
+    evaluate.add_argument(
+        "--part", default="all", help="part of the manifest's split to take (%(default)s)"
+    )
+    evaluate.add_argument(
+        "--n-jobs", type=_auto(int), default="auto", help="threads that read videos (one)"
+    )
+
+    predict = commands.add_parser("predict", help="predict videos as CSV")
+    _add_saved_model_options(predict)
     predict.add_argument(
         "--data", default="", help="folder or manifest of videos, instead of or beside VIDEO"
     )
@@ -158,6 +165,22 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (0)")
 
 
+def _add_saved_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="file that train or tune saved, or an MLflow address: runs:/RUN, models:/ID, "
+        "models:/NAME@ALIAS",
+    )
+    parser.add_argument(
+        "--trust",
+        default="no",
+        choices=["no", "yes"],
+        help="whether the model may run code of its maker's when it is loaded, "
+        "as pickles do (%(default)s)",
+    )
+
+
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     def number(name: str, text: str) -> None:
         shown = f"{text} ({DEFAULTS[name]}; generated clips: {GENERATED[name]})"
@@ -178,7 +201,17 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory", default="", help="folder where features and backbones are kept (none)"
     )
-    parser.add_argument("--output", default="", help="file to save the model to, by joblib")
+    parser.add_argument(
+        "--output",
+        default="",
+        help="file to save the model to: by skops if it ends in .skops, else by joblib",
+    )
+    parser.add_argument(
+        "--register",
+        default="",
+        metavar="NAME[@ALIAS]",
+        help="name in MLflow's registry, and the new version's alias there (champion)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
     parser.add_argument(
         "--n-jobs", type=_auto(int), default="auto", help="workers that read videos (one)"

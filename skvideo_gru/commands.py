@@ -17,7 +17,6 @@ from typing import Any
 
 import joblib
 import mlflow
-import mlflow.sklearn
 import numpy as np
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
@@ -28,17 +27,28 @@ from .checking import check_videos
 from .cli import DEFAULTS, GENERATED
 from .datasets import VIDEO_SUFFIXES, load_video_folder, read_manifest
 from .errors import VideoDecodeError
-from .evaluation import evaluate, order_baselines
+from .evaluation import evaluate as evaluate_model
+from .evaluation import order_baselines
 from .extraction import video_progress
 from .generated import make_order_videos
-from .persistence import written_whole
 from .pipeline import make_video_classifier
 from .plotting import plot_confusion_matrix, plot_history
+from .prediction import predict_each
+from .saving import load_model, save_model
 from .splitting import split_videos
-from .tracking import child_run, log_history, log_model, log_pipeline_params, tracked_run
+from .tracking import (
+    child_run,
+    fetch_model,
+    log_environment,
+    log_history,
+    log_model,
+    log_pipeline_params,
+    log_videos,
+    tracked_run,
+)
 from .videos import describe_video
 
-__all__ = ["check", "predict", "train", "tune"]
+__all__ = ["cache", "check", "evaluate", "predict", "train", "tune"]
 
 
 def train(args: argparse.Namespace) -> int:
@@ -95,6 +105,7 @@ def tune(args: argparse.Namespace) -> int:
         folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
             args.cv, shuffle=True, random_state=args.seed
         )
+        mlflow.set_tag("cv", f"{folds}, {'each group in one fold' if grouped else 'no groups'}")
         search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
         search.fit(*_rows(data, rows), groups=data.groups[rows] if grouped else None)
         _report_search(search)
@@ -102,6 +113,47 @@ def tune(args: argparse.Namespace) -> int:
         held_out = {name: part for name, part in parts.items() if name == "test"}
         _report(search.best_estimator_, data, held_out)
         _save(args, search.best_estimator_, data)
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Evaluate a saved model on labelled videos, and log how it does.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    _quieten()
+    with tracked_run("evaluate"):
+        data = _load_data(args.data)
+        print(data.DESCR)
+        rows = np.arange(len(data.data))
+        if args.part != "all":
+            known = [] if data.split is None else np.unique(data.split).tolist()
+            if args.part not in known:
+                raise ValueError(
+                    f"--part {args.part}: the data set has no such part; "
+                    + (f"choose one of {known} or all." if known else "choose all.")
+                )
+            rows = np.flatnonzero(data.split == args.part)
+        parts = {args.part: rows}
+        mlflow.set_tags({"split": f"none: {args.part}, {len(rows)} videos", "model": args.model})
+        log_videos(data, parts, args.n_jobs)
+        log_environment()
+        pipe = _load_model(args)
+        unknown = sorted({str(y) for y in data.target[rows]} - {str(y) for y in pipe.classes_})
+        if unknown:
+            raise ValueError(
+                f"--data {args.data}: the model does not know the classes {unknown}; "
+                f"it knows {pipe.classes_.tolist()}."
+            )
+        _report(pipe, data, parts)
     return 0
 
 
@@ -123,7 +175,7 @@ def predict(args: argparse.Namespace) -> int:
         videos += _videos_in(args.data)
     if not videos:
         raise ValueError("no video given; name VIDEO files or a data set with --data.")
-    model = _load_model(args.model)
+    model = _load_model(args)
     n_failed = 0
     with ExitStack() as stack:
         file = sys.stdout
@@ -131,17 +183,14 @@ def predict(args: argparse.Namespace) -> int:
             file = stack.enter_context(open(args.output, "w", encoding="utf-8", newline=""))
         table = csv.writer(file)
         table.writerow(["path", "label", *map(str, model.classes_), "error"])
-        for video in videos:
-            try:
-                proba = model.predict_proba([video])[0]
-            except VideoDecodeError as error:
+        for video, proba in zip(videos, predict_each(model, videos), strict=True):
+            name = describe_video(video)
+            if isinstance(proba, VideoDecodeError):
                 n_failed += 1
-                table.writerow(
-                    [describe_video(video), "", *[""] * len(model.classes_), error.reason]
-                )
-                continue
-            label = model.classes_[proba.argmax()]
-            table.writerow([describe_video(video), label, *(f"{p:.6f}" for p in proba), ""])
+                table.writerow([name, "", *[""] * len(model.classes_), proba.reason])
+            else:
+                label = model.classes_[proba.argmax()]
+                table.writerow([name, label, *(f"{p:.6f}" for p in proba), ""])
             file.flush()
     if n_failed:
         print(f"{n_failed} of {len(videos)} videos could not be read.", file=sys.stderr)
@@ -227,8 +276,7 @@ def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
         raise FileNotFoundError(f"--output {args.output}: there is no folder {folder}.")
     if os.path.isdir(args.output):
         raise IsADirectoryError(f"--output {args.output}: it is a folder; name a file in it.")
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
+    _quieten()
     if args.data:
         data = _load_data(args.data)
         print(data.DESCR)
@@ -239,6 +287,11 @@ def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
         data = make_order_videos(Path(folder) / "clips", random_state=args.seed)
         print(data.DESCR)
         yield data, True
+
+
+def _quieten() -> None:
+    for library in ("mlflow", "alembic"):
+        logging.getLogger(library).setLevel(logging.ERROR)
 
 
 def _load_data(path: str, must_exist: bool = True) -> Bunch:
@@ -275,6 +328,8 @@ def _split(args: argparse.Namespace, data: Bunch) -> dict[str, Any]:
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in parts.items())
     print(f"split: {description}: {sizes}")
     mlflow.set_tag("split", f"{description}: {sizes}")
+    log_videos(data, parts, args.n_jobs)
+    log_environment()
     return parts
 
 
@@ -288,10 +343,10 @@ def _report(pipe: Pipeline, data: Bunch, parts: dict[str, Any]) -> None:
     log_history("backbone", histories["ResNet-50"])
     log_history("gru", histories["GRU"])
     mlflow.log_figure(plot_history(histories), "training.png")
-    for name in ("val", "test"):
-        if name not in parts:
+    for name in parts:
+        if name == "train":
             continue
-        outcome = evaluate(pipe, *_rows(data, parts[name]))
+        outcome = evaluate_model(pipe, *_rows(data, parts[name]))
         metrics = outcome.metrics
         mlflow.log_metrics({f"{name}_{key}": value for key, value in metrics.items()})
         title = f"{name}, {len(parts[name])} videos, accuracy {metrics['accuracy']:.3f}"
@@ -332,26 +387,16 @@ def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
     # A model takes along neither this machine's folders nor its workers.
     pipe.set_params(features__memory=None, features__n_jobs=None, features__verbose=0)
     if args.output:
-        with written_whole(args.output) as unfinished:
-            joblib.dump(pipe, unfinished)
+        save_model(pipe, args.output)
         print(f"saved: {args.output}")
-    model = log_model(pipe, describe_video(data.data[0]))
+    model = log_model(pipe, describe_video(data.data[0]), args.register)
     print(f"model: {model}")
 
 
-def _load_model(address: str) -> Any:
-    in_mlflow = address.startswith(("runs:/", "models:/"))
-    if not in_mlflow and not os.path.isfile(address):
-        raise FileNotFoundError(f"--model {address}: there is no such file.")
-    try:
-        model = mlflow.sklearn.load_model(address) if in_mlflow else joblib.load(address)
-    except Exception as error:  # unpickling another kind of file can raise anything
-        raise ValueError(
-            f"--model {address}: no model could be loaded from it: {error}"
-        ) from error
-    if not hasattr(model, "predict_proba"):
-        raise ValueError(f"--model {address}: it holds a {type(model).__name__}, no classifier.")
-    return model
+def _load_model(args: argparse.Namespace) -> Any:
+    in_mlflow = args.model.startswith(("runs:/", "models:/"))
+    file = fetch_model(args.model) if in_mlflow else args.model
+    return load_model(file, trust=args.trust == "yes")
 
 
 def _videos_in(path: str) -> list[Any]:

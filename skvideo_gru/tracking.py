@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 
+import joblib
 import mlflow
-import skops.io
+import mlflow.artifacts
+import numpy as np
+import pandas as pd
+import torch
+from joblib import delayed
+from mlflow.data.pandas_dataset import from_pandas
+from mlflow.data.sources import LocalArtifactDatasetSource  # type: ignore[attr-defined]
 from mlflow.entities import Metric
-from mlflow.models import infer_signature
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch
 
-__all__ = ["child_run", "log_history", "log_model", "log_pipeline_params", "tracked_run"]
+from . import serving
+from .extraction import digest_or_error
+from .videos import describe_video
+
+__all__ = [
+    "child_run",
+    "fetch_model",
+    "log_environment",
+    "log_history",
+    "log_model",
+    "log_pipeline_params",
+    "log_videos",
+    "tracked_run",
+]
 
 _EXPERIMENT = "skvideo_gru"
 _REQUIREMENTS = ("skvideo-gru", "torch", "scikit-learn", "skorch", "skops", "av")
@@ -41,6 +67,7 @@ def tracked_run(name: str) -> Iterator[mlflow.ActiveRun]:
     with mlflow.start_run(
         run_name=None if in_project else name,
         experiment_id=None if in_project or chosen else _own_experiment(),
+        log_system_metrics=True,
     ) as run:
         yield run
 
@@ -101,7 +128,7 @@ def log_history(prefix: str, records: Sequence[Mapping[str, float]]) -> None:
     mlflow.MlflowClient().log_batch(run.info.run_id, metrics=metrics)
 
 
-def log_model(pipe: Pipeline, example: str) -> str:
+def log_model(pipe: Pipeline, example: str, register: str = "") -> str:
     """Log a fitted pipeline, in skops' format, which holds no code.
 
     Parameters
@@ -110,20 +137,107 @@ def log_model(pipe: Pipeline, example: str) -> str:
         The pipeline.
     example : str
         A path, to show what its input looks like.
+    register : str, default=""
+        Name in the registry, and if wanted ``@`` and an alias for this version;
+        without one it is ``champion``.
 
     Returns
     -------
     str
-        The model's address, ``models:/...``.
+        The model's address: ``models:/NAME@ALIAS`` if it was registered, else
+        ``models:/ID``.
     """
-    trusted = skops.io.get_untrusted_types(data=skops.io.dumps(pipe))
-    info = mlflow.sklearn.log_model(
-        pipe,
+    name, _, alias = register.partition("@")
+    info = Model.log(
+        artifact_path=None,
         name="model",
-        serialization_format="skops",
-        skops_trusted_types=trusted,
+        flavor=serving,
+        registered_model_name=name or None,
+        pipe=pipe,
+        input_example=pd.DataFrame({"path": [example]}),
         # Inferring them would import everything in a process of its own.
-        pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
-        signature=infer_signature([example], pipe.classes_[:1]),
+        pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
     )
-    return info.model_uri
+    if not name:
+        return info.model_uri
+    alias = alias or "champion"
+    mlflow.MlflowClient().set_registered_model_alias(name, alias, info.registered_model_version)
+    return f"models:/{name}@{alias}"
+
+
+def fetch_model(address: str) -> str:
+    """Bring a logged model here.
+
+    Parameters
+    ----------
+    address : str
+        ``runs:/RUN``, ``models:/ID``, ``models:/NAME/VERSION`` or
+        ``models:/NAME@ALIAS``.
+
+    Returns
+    -------
+    str
+        The file that holds it, for `load_model`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    """
+    if re.fullmatch(r"runs:/[^/]+/?", address):
+        address = address.rstrip("/") + "/model"
+    try:
+        folder = mlflow.artifacts.download_artifacts(address)
+        flavour = Model.load(folder).flavors["python_function"]
+    except (MlflowException, OSError, KeyError) as error:
+        raise ValueError(f"{address}: MLflow holds no such model: {error}") from error
+    return os.path.join(folder, flavour["model_path"])
+
+
+def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None = None) -> None:
+    """Log which videos a run used, with a digest of their content.
+
+    Parameters
+    ----------
+    data : Bunch
+        The data set.
+    parts : mapping of str to ndarray of int
+        Row numbers of ``"train"`` and so on, each logged as a data set of its own.
+    n_jobs : int, optional
+        Threads that read the files.
+    """
+    digests = joblib.Parallel(n_jobs, prefer="threads")(
+        delayed(digest_or_error)(video) for video in data.data
+    )
+    table = pd.DataFrame(
+        {"path": list(map(describe_video, data.data)), "label": data.target, "sha256": digests}
+    ).astype({"path": str, "sha256": str})
+    if data.groups is not None:
+        table["group"] = data.groups
+    for name, rows in parts.items():
+        part = table.iloc[np.sort(rows)]
+        # Neither the files' places nor their order make another data set.
+        content = sorted(zip(part["sha256"], part["label"].astype(str), strict=True))
+        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
+        folder = os.path.commonpath(map(os.path.dirname, part["path"])) or "."
+        dataset = from_pandas(
+            part,
+            source=LocalArtifactDatasetSource(folder),
+            targets="label",
+            name=f"videos_{name}",
+            digest=digest,
+        )
+        mlflow.log_input(dataset, context=name)
+
+
+def log_environment() -> None:
+    """Log the versions of Python and of all that is installed, and the machine's kind."""
+    packages = {dist.name: dist.version for dist in distributions()}
+    environment = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": dict(sorted(packages.items())),
+    }
+    mlflow.log_dict(environment, "environment.json")

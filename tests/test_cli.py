@@ -3,7 +3,9 @@ import io
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 
+import joblib
 import mlflow
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from conftest import make_frames
 
 from skvideo_gru import cli, commands
 from skvideo_gru.generated import write_video
+from skvideo_gru.saving import load_model
 
 FAST = [
     "--frame-size",
@@ -61,13 +64,23 @@ def newest_runs(n=1):
 
 
 @pytest.fixture(scope="module")
-def model(tracking, clips):
-    assert cli.main(["train", "--data", str(clips), "--output", "model.joblib", *FAST]) == 0
-    return tracking / "model.joblib"
+def trained(tracking, clips):
+    """The file of a model, and the run that made it."""
+    assert cli.main(["train", "--data", str(clips), "--output", "model.skops", *FAST]) == 0
+    return tracking / "model.skops", newest_runs()[0]
 
 
-def test_train_logs_what_a_run_should_hold(model):
-    (run,) = newest_runs()
+@pytest.fixture
+def model(trained):
+    return trained[0]
+
+
+@pytest.fixture
+def run(trained):
+    return trained[1]
+
+
+def test_train_logs_what_a_run_should_hold(run):
     assert run.info.status == "FINISHED"
     assert run.data.params["features__frame_size"] == "32"
     assert run.data.params["gru__lr_decay"] == "0.97"
@@ -78,7 +91,9 @@ def test_train_logs_what_a_run_should_hold(model):
     losses = client.get_metric_history(run.info.run_id, "gru_train_loss")
     assert [metric.step for metric in losses] == [1, 2, 3, 4, 5]
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert files >= {"confusion_val.png", "confusion_test.png", "training.png"}
+    assert files >= {"confusion_val.png", "confusion_test.png", "training.png", "environment.json"}
+    environment = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/environment.json")
+    assert environment["packages"]["torch"] == version("torch")
 
 
 def test_predict_writes_probabilities(model, clips, tmp_path, capsys):
@@ -95,14 +110,67 @@ def test_predict_writes_probabilities(model, clips, tmp_path, capsys):
     assert all(row["label"] in row["path"] for row in rows)
 
 
-def test_the_logged_model_predicts_the_same(model, clips, capsys):
-    (run,) = newest_runs()
+def test_the_logged_model_predicts_the_same(model, run, clips, capsys):
     video = str(clips / "dark" / "0.mp4")
     outputs = []
     for address in (str(model), f"runs:/{run.info.run_id}/model"):
         assert cli.main(["predict", "--model", address, video]) == 0
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1]
+
+
+def test_a_run_names_its_videos_by_their_content(run):
+    inputs = {x.dataset.name: x.dataset for x in run.inputs.dataset_inputs}
+    sizes = {name: json.loads(dataset.profile)["num_rows"] for name, dataset in inputs.items()}
+    assert sizes == {"videos_train": 28, "videos_val": 6, "videos_test": 6}
+    assert len({dataset.digest for dataset in inputs.values()}) == 3
+
+
+def test_evaluate_logs_how_a_saved_model_does(model, run, clips, capsys):
+    trained = run.info.run_id
+    rows = list(csv.DictReader((clips / "manifest.csv").open()))
+    for number, row in enumerate(rows):
+        row["split"] = "train" if number < 30 else "test"
+        if number >= 38:  # two labels are wrong, on purpose
+            row["label"] = {"dark": "bright", "bright": "dark"}[row["label"]]
+    with (clips / "split.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    command = ["evaluate", "--data", str(clips / "split.csv"), "--model"]
+    assert cli.main([*command, f"runs:/{trained}", "--part", "test"]) == 0
+    assert "test: accuracy 0.800, macro-F1 0.800 on 10 videos" in capsys.readouterr().out
+    (evaluated,) = newest_runs()
+    assert evaluated.data.metrics["test_accuracy"] == pytest.approx(0.8)
+    assert evaluated.data.tags["model"] == f"runs:/{trained}"
+    assert cli.main([*command, str(model)]) == 0
+    assert "all: accuracy 0.950" in capsys.readouterr().out
+    assert cli.main([*command, str(model), "--part", "val"]) == 1
+    assert "no such part; choose one of ['test', 'train'] or all" in capsys.readouterr().err
+    assert newest_runs()[0].info.status == "FAILED"
+
+
+def test_pickles_are_refused_unless_trusted(model, clips, tmp_path, capsys):
+    pickled, video = tmp_path / "model.joblib", str(clips / "dark" / "0.mp4")
+    joblib.dump(load_model(model), pickled)
+    assert cli.main(["predict", "--model", str(pickled), video]) == 1
+    assert "seems to be a pickle" in capsys.readouterr().err
+    assert cli.main(["predict", "--model", str(pickled), "--trust", "yes", video]) == 0
+    assert f"{video},dark," in capsys.readouterr().out
+
+
+def test_a_registered_model_goes_by_its_alias(model, clips, capsys):
+    command = ["train", "--data", str(clips), *FAST, "--register"]
+    assert cli.main([*command, "lamps"]) == 0
+    assert "model: models:/lamps@champion" in capsys.readouterr().out
+    assert cli.main([*command, "lamps@next"]) == 0
+    client = mlflow.MlflowClient()
+    aliases = client.get_registered_model("lamps").aliases
+    assert {name: int(number) for name, number in aliases.items()} == {"champion": 1, "next": 2}
+    video = str(clips / "dark" / "0.mp4")
+    for address, status in (("lamps@next", 0), ("lamps@nobody", 1)):
+        assert cli.main(["predict", "--model", f"models:/{address}", video]) == status
+    assert "models:/lamps@nobody: MLflow holds no such model" in capsys.readouterr().err
 
 
 def test_predict_goes_on_after_a_broken_video(model, clips, broken_clip, capsys):
@@ -180,10 +248,13 @@ def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_cl
         (["train", "--data", "nowhere"], "train: error: --data nowhere: there is no such folder"),
         (["train", "--output", "no/m.joblib"], "--output no/m.joblib: there is no folder no"),
         (["check", "nowhere"], "there is no such folder or manifest"),
-        (["predict", "--model", "none.joblib", "a.mp4"], "--model none.joblib: there is no such"),
+        (["predict", "--model", "none.joblib", "a.mp4"], "none.joblib: there is no such"),
         (["predict", "--model", "none.joblib"], "no video given"),
-        (["predict", "--model", __file__, "a.mp4"], "no model could be loaded from it"),
-        (["predict", "--model", "runs:/none/model", "a.mp4"], "runs:/none/model: no model"),
+        (["predict", "--model", __file__, "--trust", "yes", "a.mp4"], "no model could be loaded"),
+        (
+            ["predict", "--model", "runs:/none/model", "a.mp4"],
+            "runs:/none/model: MLflow holds no",
+        ),
         (["train", "--output", "/"], "--output /: it is a folder"),
     ],
 )
@@ -245,7 +316,7 @@ def test_module_runs_as_a_program():
 
 def test_entry_points_pass_options_that_the_command_line_has(pytestconfig):
     project = yaml.safe_load((pytestconfig.rootpath / "MLproject").read_text())
-    assert set(project["entry_points"]) == {"main", "tune", "predict", "check"}
+    assert set(project["entry_points"]) == {"main", "tune", "evaluate", "predict", "check"}
     for entry in project["entry_points"].values():
         values = {name: spec.get("default", "x") for name, spec in entry["parameters"].items()}
         words = entry["command"].split()
@@ -259,7 +330,9 @@ def test_entry_points_pass_options_that_the_command_line_has(pytestconfig):
 
 
 def _required(command):
-    return {"predict": ["--model", "x"], "check": ["x"]}.get(command, [])
+    model = ["--model", "x"]
+    needed = {"predict": model, "evaluate": [*model, "--data", "x"], "check": ["x"]}
+    return needed.get(command, [])
 
 
 def test_cache_shows_and_prunes(tracking, clips, capsys):
