@@ -81,8 +81,8 @@ def _load_pickle(path: str | os.PathLike[str], trust: bool) -> Any:
     if not trust:
         raise _UntrustedError(
             f"{path}: it seems to be a pickle, as joblib writes them, and loading one runs "
-            "whatever code its maker put into it. If you trust its maker, say so (--trust yes); a model "
-            "saved as *.skops needs no trust."
+            "whatever code its maker put into it. If you trust its maker, say so (--trust yes); "
+            "a model saved as *.skops needs no trust."
         )
     return joblib.load(path)
 
