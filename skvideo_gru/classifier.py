@@ -22,13 +22,12 @@ from sklearn.utils import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
-from skorch import NeuralNetClassifier
 from skorch.callbacks import EarlyStopping, GradientNormClipping
 from skorch.helper import predefined_split
 from torch import nn
-from torch.utils.data import Dataset
 
 from .gru import POOLINGS, GRUNetwork
+from .nets import SequenceDataset, WeightedNet, as_it_is
 from .persistence import Versioned
 from .runtime import EpochProgress, begin_net, epoch_records, fit_net, resolve_device, seeded
 from .schedules import FUSED, OPTIMIZERS, SCHEDULES, learning_rate_schedule
@@ -441,7 +440,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
 
     def _make_net(
         self, train: _Data, held_out: _Data | None, *, schedule: bool = True
-    ) -> NeuralNetClassifier:
+    ) -> WeightedNet:
         callbacks: list[Any] = []
         if held_out is not None:
             stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True)
@@ -483,8 +482,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "max_epochs": self.max_epochs,
             "batch_size": self.batch_size,
             "iterator_train__shuffle": True,
-            "iterator_train__collate_fn": _as_it_is,
-            "iterator_valid__collate_fn": _as_it_is,
+            "iterator_train__collate_fn": as_it_is,
+            "iterator_valid__collate_fn": as_it_is,
             "train_split": held_out and predefined_split(self._dataset(held_out)),
             "callbacks": callbacks + copy.deepcopy(list(self.callbacks or [])),
             "classes": np.arange(len(self.classes_)),
@@ -493,13 +492,13 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         }
         if self.optimizer in FUSED:
             options["optimizer__fused"] = True
-        return _WeightedNet(GRUNetwork, **options | (self.net_params or {}))
+        return WeightedNet(GRUNetwork, **options | (self.net_params or {}))
 
-    def _dataset(self, data: _Data) -> _Sequences:
+    def _dataset(self, data: _Data) -> SequenceDataset:
         inputs = {"sequences": data.sequences, "lengths": data.lengths}
         if data.weight is not None:
             inputs["weight"] = data.weight.astype(np.float32)
-        return _Sequences(inputs, np.searchsorted(self.classes_, data.y))
+        return SequenceDataset(inputs, np.searchsorted(self.classes_, data.y))
 
     def _known_class_weight(self) -> Any:
         """Check that a `class_weight` dict names known classes."""
@@ -582,7 +581,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     def _net_proba(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         # Even a loader that does not shuffle draws from torch's generator.
         with seeded(0):
-            return self.net_.predict_proba(_Sequences(inputs))
+            return self.net_.predict_proba(SequenceDataset(inputs))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most probable class.
@@ -627,11 +626,11 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         super().__setstate__(state)
         if saved is None:
             return
-        self.net_ = _WeightedNet(
+        self.net_ = WeightedNet(
             GRUNetwork,
             **{f"module__{name}": value for name, value in saved["module"].items()},
             criterion=nn.CrossEntropyLoss,
-            iterator_valid__collate_fn=_as_it_is,
+            iterator_valid__collate_fn=as_it_is,
             classes=np.arange(len(self.classes_)),
             device=resolve_device(self.device, training=False),
             verbose=0,
@@ -675,51 +674,3 @@ class _Data:
         return _Data(
             self.sequences[rows], self.lengths[rows], self.y[rows], weight, self.rows[rows]
         )
-
-
-class _Sequences(Dataset):
-    """Sequences that a loader takes by the batch: not one by one, to be stacked again."""
-
-    def __init__(self, inputs: dict[str, np.ndarray], y: np.ndarray | None = None) -> None:
-        self.inputs = inputs
-        self.y = np.zeros(len(inputs["lengths"]), np.int64) if y is None else y
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, row: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        return self.__getitems__([row])
-
-    def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        batch = {name: torch.from_numpy(values[rows]) for name, values in self.inputs.items()}
-        return batch, torch.from_numpy(self.y[rows])
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-class _WeightedNet(NeuralNetClassifier):
-    """A net in whose loss every sequence may have a weight."""
-
-    def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
-        inputs = {name: value for name, value in x.items() if name != "weight"}
-        return super().infer(inputs, **fit_params)
-
-    def get_loss(
-        self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
-    ) -> torch.Tensor:
-        if "weight" not in X:
-            return super().get_loss(y_pred, y_true, X, training)
-        # Torch's mean, over weighted sequences.
-        criterion = self.criterion_
-        target = y_true.to(y_pred.device)
-        weight = X["weight"].to(y_pred.device)
-        losses = nn.functional.cross_entropy(
-            y_pred,
-            target,
-            criterion.weight,
-            reduction="none",
-            label_smoothing=criterion.label_smoothing,
-        )
-        return (weight * losses).sum() / (weight * criterion.weight[target]).sum()
