@@ -1,0 +1,114 @@
+"""The skorch net around the GRU, and the data set that feeds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNetClassifier
+from torch import nn
+from torch.utils.data import Dataset
+
+__all__ = ["SequenceDataset", "WeightedNet", "as_it_is"]
+
+
+class SequenceDataset(Dataset):
+    """Sequences that a loader takes by the batch: not one by one, to be stacked again.
+
+    Parameters
+    ----------
+    inputs : dict of str to ndarray
+        The network's inputs, and ``"weight"`` where sequences have weights; one row
+        for each sequence.
+    y : ndarray of shape (n,), int64, optional
+        Classes; zeros where there are none.
+    """
+
+    def __init__(self, inputs: dict[str, np.ndarray], y: np.ndarray | None = None) -> None:
+        self.inputs = inputs
+        self.y = np.zeros(len(inputs["lengths"]), np.int64) if y is None else y
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, row: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        return self.__getitems__([row])
+
+    def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        batch = {name: torch.from_numpy(values[rows]) for name, values in self.inputs.items()}
+        return batch, torch.from_numpy(self.y[rows])
+
+
+def as_it_is(batch: Any) -> Any:
+    """Collate a batch that is one already.
+
+    Parameters
+    ----------
+    batch : object
+        What `SequenceDataset` gave.
+
+    Returns
+    -------
+    object
+        The same.
+    """
+    return batch
+
+
+class WeightedNet(NeuralNetClassifier):
+    """A net in whose loss every sequence may have a weight."""
+
+    def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
+        """Run the network on a batch.
+
+        Parameters
+        ----------
+        x : dict of str to Tensor
+            Inputs, and perhaps weights.
+        **fit_params : dict
+            What skorch passes besides.
+
+        Returns
+        -------
+        Tensor of shape (n, n_classes)
+            Logits.
+        """
+        inputs = {name: value for name, value in x.items() if name != "weight"}
+        return super().infer(inputs, **fit_params)
+
+    def get_loss(
+        self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
+    ) -> torch.Tensor:
+        """Compute the cross-entropy, weighted by sequence if there are weights.
+
+        Parameters
+        ----------
+        y_pred : Tensor of shape (n, n_classes)
+            Logits.
+        y_true : Tensor of shape (n,), int64
+            Classes.
+        X : dict of str to Tensor
+            Inputs, and perhaps weights.
+        training : bool, default=False
+            Whether the network is being trained.
+
+        Returns
+        -------
+        Tensor of shape ()
+            The loss.
+        """
+        if "weight" not in X:
+            return super().get_loss(y_pred, y_true, X, training)
+        # Torch's mean, over weighted sequences.
+        criterion = self.criterion_
+        target = y_true.to(y_pred.device)
+        weight = X["weight"].to(y_pred.device)
+        losses = nn.functional.cross_entropy(
+            y_pred,
+            target,
+            criterion.weight,
+            reduction="none",
+            label_smoothing=criterion.label_smoothing,
+        )
+        return (weight * losses).sum() / (weight * criterion.weight[target]).sum()
