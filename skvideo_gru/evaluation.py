@@ -78,7 +78,8 @@ class Evaluation:
             self.target, self.predicted, labels=labels, zero_division=0
         )
         keys = ("class", "precision", "recall", "f1", "support")
-        rows = zip(labels.tolist(), *(column.tolist() for column in columns), strict=True)
+        *scores, support = (column.tolist() for column in columns)
+        rows = zip(labels.tolist(), *scores, map(int, support), strict=True)
         return [dict(zip(keys, row, strict=True)) for row in rows]
 
     def mistakes(self, n: int | None = None) -> np.ndarray:

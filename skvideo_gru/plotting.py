@@ -147,7 +147,7 @@ def _draw_losses(axes: Axes, records: Sequence[Mapping[str, float]]) -> None:
             every = len(points) // _MARKERS + 1
             axes.plot(*zip(*points, strict=True), label=label, markevery=every, ms=5, **style)
     last = records[-1]["epoch"]
-    axes.set(xlabel="epoch", ylabel="loss", xlim=(0.5 - last / 50, last + 0.5 + last / 50))
+    axes.set(xlabel="epoch", ylabel="loss", xlim=(0.5, last + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     axes.legend()
@@ -425,6 +425,7 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
     shares = ConfusionMatrixDisplay.from_predictions(
         evaluation.target,
         evaluation.predicted,
+        labels=labels,
         display_labels=[plain(label) for label in labels],
         normalize="true",
         include_values=False,
@@ -433,7 +434,7 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
         im_kw={"vmin": 0, "vmax": 1},
         ax=axes,
     )
-    counts = confusion_matrix(evaluation.target, evaluation.predicted)
+    counts = confusion_matrix(evaluation.target, evaluation.predicted, labels=labels)
     for (row, column), count in np.ndenumerate(counts):
         colour = legible_on(shares.confusion_matrix[row, column])
         axes.text(column, row, str(count), ha="center", va="center", color=colour)
@@ -459,16 +460,4 @@ def plot_history(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figu
     Figure
         One panel for each network.
     """
-    trained = {name: records for name, records in histories.items() if records}
-    figure = Figure(figsize=(4.5 * max(1, len(trained)), 3.2), layout="constrained")
-    for axes, (name, records) in zip(
-        figure.subplots(1, max(1, len(trained)), squeeze=False)[0], trained.items(), strict=False
-    ):
-        epochs = [record["epoch"] for record in records]
-        for key, label in (("train_loss", "training"), ("valid_loss", "validation")):
-            if key in records[0]:
-                axes.plot(epochs, [record[key] for record in records], marker=".", label=label)
-        axes.set(title=name, xlabel="epoch", ylabel="loss")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
-    return figure
+    return TrainingDisplay(histories).plot().figure_
