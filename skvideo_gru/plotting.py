@@ -418,7 +418,7 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
     Figure
         Counts, coloured by their share of the true class.
     """
-    labels = np.union1d(evaluation.target, evaluation.predicted)
+    labels = np.union1d(evaluation.classes, evaluation.target)
     side = 2.5 + (0.7 if len(labels) <= 6 else 0.45) * len(labels)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()

@@ -39,9 +39,10 @@ def test_the_confusion_matrix_shows_counts():
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_single_class_has_a_confusion_matrix():
+def test_the_confusion_matrix_has_classes_that_do_not_occur():
     outcome = outcome_of(["a", "a"], ["a", "a"])
-    assert texts(plot_confusion_matrix(outcome).axes[0]) == {(0, 0): "2"}
+    shown = texts(plot_confusion_matrix(outcome).axes[0])
+    assert shown == {(0, 0): "2", (1, 0): "0", (0, 1): "0", (1, 1): "0"}
 
 
 @pytest.mark.parametrize("label", [r"$\frac{$", "_a", "two\nlines", "<b>", "x" * 300])
