@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from .decoding import read_frames
     from .errors import VideoDecodeError
     from .featurizer import ResNet50FrameFeaturizer
+    from .filmstrips import FilmStripDisplay, MistakesDisplay
     from .generated import make_order_videos
     from .persistence import SKOPS_TRUSTED_TYPES
     from .pipeline import make_video_classifier
+    from .plotting import SearchDisplay, TrainingDisplay
+    from .reporting import evaluation_report
     from .scaling import FrameWise
     from .videos import VideoClip
 
@@ -21,11 +24,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SKOPS_TRUSTED_TYPES",
+    "FilmStripDisplay",
     "FrameWise",
     "GRUClassifier",
+    "MistakesDisplay",
     "ResNet50FrameFeaturizer",
+    "SearchDisplay",
+    "TrainingDisplay",
     "VideoClip",
     "VideoDecodeError",
+    "evaluation_report",
     "load_video_folder",
     "load_video_manifest",
     "make_order_videos",
@@ -37,11 +45,16 @@ __all__ = [
 # at once instead of loading torch.
 _MODULES = {
     "SKOPS_TRUSTED_TYPES": "persistence",
+    "FilmStripDisplay": "filmstrips",
     "FrameWise": "scaling",
     "GRUClassifier": "classifier",
+    "MistakesDisplay": "filmstrips",
     "ResNet50FrameFeaturizer": "featurizer",
+    "SearchDisplay": "plotting",
+    "TrainingDisplay": "plotting",
     "VideoClip": "videos",
     "VideoDecodeError": "errors",
+    "evaluation_report": "reporting",
     "load_video_folder": "datasets",
     "load_video_manifest": "datasets",
     "make_order_videos": "generated",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
@@ -27,12 +27,26 @@ class Evaluation:
     ----------
     target : ndarray of shape (n,)
         True labels.
-    predicted : ndarray of shape (n,)
-        Predicted labels.
+    probabilities : ndarray of shape (n, n_classes)
+        Predicted probabilities.
+    classes : ndarray of shape (n_classes,)
+        The labels that they belong to.
     """
 
     target: np.ndarray
-    predicted: np.ndarray
+    probabilities: np.ndarray
+    classes: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Labels with the highest probability.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            A label of `classes` for each video.
+        """
+        return self.classes[self.probabilities.argmax(axis=1)]
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -47,6 +61,43 @@ class Evaluation:
             "accuracy": float(accuracy_score(self.target, self.predicted)),
             "macro_f1": float(f1_score(self.target, self.predicted, average="macro")),
         }
+
+    @property
+    def per_class(self) -> list[dict[str, Any]]:
+        """Precision, recall and F1 of every class, 0 where one is not defined.
+
+        Returns
+        -------
+        list of dict
+            For each label, those that the classifier does not know included, with
+            the keys ``"class"``, ``"precision"``, ``"recall"``, ``"f1"`` and
+            ``"support"``, its number of videos.
+        """
+        labels = np.union1d(self.classes, self.target)
+        columns = precision_recall_fscore_support(
+            self.target, self.predicted, labels=labels, zero_division=0
+        )
+        keys = ("class", "precision", "recall", "f1", "support")
+        *scores, support = (column.tolist() for column in columns)
+        rows = zip(labels.tolist(), *scores, map(int, support), strict=True)
+        return [dict(zip(keys, row, strict=True)) for row in rows]
+
+    def mistakes(self, n: int | None = None) -> np.ndarray:
+        """Find the wrong predictions that the classifier was surest of.
+
+        Parameters
+        ----------
+        n : int, optional
+            The largest number of them; None means all.
+
+        Returns
+        -------
+        ndarray of shape (at most n,), int64
+            Rows, the most confident mistake first.
+        """
+        wrong = np.flatnonzero(self.predicted != self.target)
+        confidence = self.probabilities[wrong].max(axis=1)
+        return wrong[np.argsort(-confidence, kind="stable")][:n]
 
 
 def evaluate(model: Any, videos: Sequence[Video], target: np.ndarray) -> Evaluation:
@@ -64,9 +115,10 @@ def evaluate(model: Any, videos: Sequence[Video], target: np.ndarray) -> Evaluat
     Returns
     -------
     Evaluation
-        Labels and predictions.
+        Labels and probabilities.
     """
-    return Evaluation(np.asarray(target), np.asarray(model.predict(videos)))
+    probabilities = np.asarray(model.predict_proba(videos))
+    return Evaluation(np.asarray(target), probabilities, np.asarray(model.classes_))
 
 
 def order_baselines(

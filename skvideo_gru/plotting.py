@@ -1,17 +1,406 @@
-"""Pictures of training and of its outcome."""
+"""Pictures of training, of a search and of their outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+from sklearn.utils.validation import check_is_fitted
 
 from .evaluation import Evaluation
 
-__all__ = ["plot_confusion_matrix", "plot_history"]
+__all__ = [
+    "STYLES",
+    "SearchDisplay",
+    "TrainingDisplay",
+    "legible_on",
+    "plain",
+    "plot_confusion_matrix",
+    "plot_history",
+    "say",
+]
+
+#: Colour, marker and dashes of a picture's lines. The colours are Okabe's and Ito's, which
+#: colour-blind people can tell apart, without those too light for a white ground.
+STYLES: list[dict[str, Any]] = [
+    {"color": "#0072B2", "marker": "o", "linestyle": "-"},
+    {"color": "#D55E00", "marker": "s", "linestyle": "--"},
+    {"color": "#009E73", "marker": "^", "linestyle": "-."},
+    {"color": "#CC79A7", "marker": "D", "linestyle": ":"},
+    {"color": "#000000", "marker": "v", "linestyle": (0, (3, 1, 1, 1, 1, 1))},
+]
+
+# What the pipeline's steps are called in pictures.
+_NETWORKS = {"features": "ResNet-50", "gru": "GRU"}
+
+# Markers of a line beyond which they would only thicken it.
+_MARKERS = 15
+
+
+def plain(label: Any, width: int = 24) -> str:
+    """Make any label fit for a picture.
+
+    Parameters
+    ----------
+    label : object
+        A label.
+    width : int, default=24
+        The most characters that there is room for.
+
+    Returns
+    -------
+    str
+        Its text in one line, cut off where it is too long, in which matplotlib sees no
+        formulas.
+    """
+    text = " ".join(str(label).split())
+    if len(text) > width:
+        text = text[: width - 1] + "…"
+    return text.replace("$", r"\$")
+
+
+class TrainingDisplay:
+    """Show how the losses of both networks fell.
+
+    Parameters
+    ----------
+    histories : mapping of str to sequence of mapping
+        For each network the numbers of its epochs, as ``history_`` holds them;
+        one without epochs is left out.
+
+    Attributes
+    ----------
+    figure_ : Figure
+        The figure.
+    axes_ : list of Axes
+        A panel for each network.
+
+    Examples
+    --------
+    >>> from skvideo_gru import TrainingDisplay
+    >>> records = [{"epoch": 1, "train_loss": 0.9}, {"epoch": 2, "train_loss": 0.4}]
+    >>> display = TrainingDisplay({"GRU": records}).plot()
+    >>> display.figure_.savefig("training.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, histories: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+        self.histories = histories
+
+    @classmethod
+    def from_estimator(cls, estimator: Any) -> Self:
+        """Draw the training of a pipeline.
+
+        Parameters
+        ----------
+        estimator : Pipeline
+            A fitted pipeline, or a search that has refitted one.
+
+        Returns
+        -------
+        TrainingDisplay
+            What was drawn.
+        """
+        pipe = getattr(estimator, "best_estimator_", estimator)
+        steps = {name: getattr(step, "history_", []) for name, step in pipe.steps}
+        return cls({_NETWORKS.get(name, name): steps[name] for name in steps}).plot()
+
+    def plot(self, figure: Any = None) -> Self:
+        """Draw a panel for each network that was trained.
+
+        Parameters
+        ----------
+        figure : Figure or SubFigure, optional
+            Where to draw; None makes a new one.
+
+        Returns
+        -------
+        TrainingDisplay
+            The display itself.
+        """
+        trained = {name: records for name, records in self.histories.items() if records}
+        n_panels = max(1, len(trained))
+        if figure is None:
+            figure = Figure(figsize=(4.5 * n_panels, 3.2), layout="constrained")
+        self.figure_ = figure
+        self.axes_ = list(figure.subplots(1, n_panels, squeeze=False)[0])
+        for axes, (name, records) in zip(self.axes_, trained.items(), strict=False):
+            _draw_losses(axes, records)
+            axes.set_title(plain(name, 40))
+        if not trained:
+            say(self.axes_[0], "No network was trained.")
+        return self
+
+
+def _draw_losses(axes: Axes, records: Sequence[Mapping[str, float]]) -> None:
+    for key, label, style in (
+        ("train_loss", "training", STYLES[0]),
+        ("valid_loss", "validation", STYLES[1]),
+    ):
+        points = [(record["epoch"], record[key]) for record in records if key in record]
+        if points:
+            every = len(points) // _MARKERS + 1
+            axes.plot(*zip(*points, strict=True), label=label, markevery=every, ms=5, **style)
+    last = records[-1]["epoch"]
+    axes.set(xlabel="epoch", ylabel="loss", xlim=(0.5, last + 0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
+    axes.legend()
+
+
+def say(axes: Axes, text: str) -> None:
+    """Write a sentence where there is nothing to draw.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to write; everything else there is hidden.
+    text : str
+        The sentence.
+    """
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=12, transform=axes.transAxes)
+
+
+class SearchDisplay:
+    """Show how the score of a search depends on two of its parameters.
+
+    A heat map where the candidates fill a grid; a line where only one of the
+    parameters varies; points where they were drawn at random from many values.
+
+    Parameters
+    ----------
+    x, y : str
+        Names of the parameters.
+    x_values, y_values : sequence of length n_candidates
+        Their values.
+    mean, std : array-like of shape (n_candidates,)
+        The candidates' scores over the folds, and their standard deviations.
+    label : str, default="mean score"
+        What the score is.
+
+    Attributes
+    ----------
+    figure_ : Figure
+        The figure.
+    ax_ : Axes
+        The axes.
+
+    Notes
+    -----
+    Where candidates differ in other parameters too, the best one of each pair of
+    values counts.
+
+    Examples
+    --------
+    >>> from skvideo_gru import SearchDisplay
+    >>> display = SearchDisplay(
+    ...     x="gru__hidden_size", y="gru__lr_decay", x_values=[32, 64], y_values=[0.9, 0.9],
+    ...     mean=[0.7, 0.8], std=[0.1, 0.1],
+    ... ).plot()
+    >>> display.ax_.get_xlabel()
+    'gru__hidden_size'
+    """
+
+    def __init__(
+        self,
+        *,
+        x: str,
+        y: str,
+        x_values: Sequence[Any],
+        y_values: Sequence[Any],
+        mean: Any,
+        std: Any,
+        label: str = "mean score",
+    ) -> None:
+        self.x, self.y = x, y
+        self.x_values, self.y_values = list(x_values), list(y_values)
+        self.mean, self.std = np.asarray(mean, float), np.asarray(std, float)
+        self.label = label
+
+    @classmethod
+    def from_estimator(
+        cls,
+        search: Any,
+        *,
+        x: str = "gru__hidden_size",
+        y: str = "gru__lr_decay",
+        score: str = "score",
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw the scores of a search.
+
+        Parameters
+        ----------
+        search : GridSearchCV or RandomizedSearchCV
+            A fitted search.
+        x, y : str
+            The parameters, of which one may be fixed.
+        score : str, default="score"
+            With several metrics, the name of one of them.
+        ax : Axes, optional
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        SearchDisplay
+            What was drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the search is not fitted.
+        ValueError
+            If it has varied neither parameter, or has no such score.
+        """
+        check_is_fitted(search, "cv_results_")
+        results = search.cv_results_
+        params = results["params"]
+        if not any(name in candidate for candidate in params for name in (x, y)):
+            known = sorted({name for candidate in params for name in candidate})
+            raise ValueError(f"The search has varied neither {x!r} nor {y!r}, but {known}.")
+        if f"mean_test_{score}" not in results:
+            known = [name[10:] for name in results if name.startswith("mean_test_")]
+            raise ValueError(f"The search has no score={score!r}; choose one of {known}.")
+        metric = search.scoring if score == "score" and isinstance(search.scoring, str) else score
+        return cls(
+            x=x,
+            y=y,
+            x_values=[candidate.get(x) for candidate in params],
+            y_values=[candidate.get(y) for candidate in params],
+            mean=results[f"mean_test_{score}"],
+            std=results[f"std_test_{score}"],
+            label=f"mean {metric} over {search.n_splits_} folds",
+        ).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the scores.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        SearchDisplay
+            The display itself.
+        """
+        columns, rows = _distinct(self.x_values), _distinct(self.y_values)
+        best = self._best_of_each(rows, columns)
+        shown = np.where(best < 0, np.nan, self.mean[best])
+        spread = np.where(best < 0, np.nan, self.std[best])
+        if len(rows) == 1 or len(columns) == 1:
+            self._new_axes(ax, (5.5, 3.6))
+            name, values = (self.x, columns) if len(rows) == 1 else (self.y, rows)
+            self._draw_line(name, values, shown.ravel(), spread.ravel())
+        elif (best >= 0).mean() >= 0.5 or not _numeric([*rows, *columns]):
+            self._new_axes(ax, (2.6 + 0.95 * len(columns), 1.6 + 0.65 * len(rows)))
+            self._draw_map(columns, rows, shown, spread)
+        else:
+            self._new_axes(ax, (5.5, 4.2))
+            self._draw_points()
+        return self
+
+    def _new_axes(self, ax: Axes | None, size: tuple[float, float]) -> None:
+        self.ax_ = Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
+        self.figure_ = self.ax_.figure
+
+    def _best_of_each(self, rows: list[Any], columns: list[Any]) -> np.ndarray:
+        """Find the best candidate of each pair of values; -1 where there is none."""
+        best = np.full((len(rows), len(columns)), -1)
+        for i in np.argsort(np.nan_to_num(self.mean, nan=-np.inf), kind="stable"):
+            best[rows.index(self.y_values[i]), columns.index(self.x_values[i])] = i
+        return best
+
+    def _draw_line(self, name: str, values: list[Any], mean: np.ndarray, std: np.ndarray) -> None:
+        places = np.arange(len(values))
+        self.ax_.errorbar(places, mean, std, capsize=4, ms=6, **STYLES[0])
+        _name_ticks(self.ax_.set_xticks, values)
+        self.ax_.set(xlabel=plain(name, 40), ylabel=plain(self.label, 40))
+        self.ax_.grid(axis="y", alpha=0.3)
+
+    def _draw_map(
+        self, columns: list[Any], rows: list[Any], mean: np.ndarray, std: np.ndarray
+    ) -> None:
+        image = self.ax_.imshow(mean, cmap="cividis", aspect="auto", origin="lower")
+        self.ax_.set_facecolor("0.85")
+        shades = np.asarray(image.norm(mean))
+        highest = None if np.isnan(mean).all() else np.nanmax(mean)
+        for (row, column), value in np.ndenumerate(mean):
+            text = "none" if np.isnan(value) else f"{value:.3f}\n± {std[row, column]:.3f}"
+            self.ax_.text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                weight="bold" if value == highest else "normal",
+                color="black" if np.isnan(value) else legible_on(float(shades[row, column])),
+            )
+        _name_ticks(self.ax_.set_xticks, columns)
+        _name_ticks(self.ax_.set_yticks, rows)
+        self._label_axes(image)
+
+    def _draw_points(self) -> None:
+        points = self.ax_.scatter(
+            self.x_values, self.y_values, c=self.mean, cmap="cividis", s=70, edgecolors="0.3"
+        )
+        if not np.isnan(self.mean).all():
+            best = int(np.nanargmax(self.mean))
+            place = (self.x_values[best], self.y_values[best])
+            self.ax_.plot(*place, "o", ms=14, mfc="none", mec=STYLES[1]["color"], mew=2)
+            self.ax_.set_title(
+                f"ringed: the best, {self.mean[best]:.3f} ± {self.std[best]:.3f}", fontsize=10
+            )
+        self.ax_.grid(alpha=0.3)
+        self._label_axes(points)
+
+    def _label_axes(self, coloured: Any) -> None:
+        self.ax_.set(xlabel=plain(self.x, 40), ylabel=plain(self.y, 40))
+        self.ax_.figure.colorbar(coloured, ax=self.ax_).set_label(plain(self.label, 40))
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    """Return the values that differ, in order if they have one."""
+    different: list[Any] = []
+    for value in values:
+        if value not in different:
+            different.append(value)
+    try:
+        return sorted(different)
+    except TypeError:
+        return different
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, Real) and not isinstance(value, bool) for value in values)
+
+
+def _name_ticks(set_ticks: Callable[..., Any], values: Sequence[Any]) -> None:
+    names = [f"{value:.4g}" if isinstance(value, float) else plain(value) for value in values]
+    set_ticks(np.arange(len(values)), names)
+
+
+def legible_on(shade: float) -> str:
+    """Choose the colour of text on a cell of a heat map.
+
+    Parameters
+    ----------
+    shade : float
+        The cell's place in cividis, which runs from dark blue at 0 to yellow at 1.
+
+    Returns
+    -------
+    str
+        A colour.
+    """
+    return "black" if shade > 0.5 else "white"
 
 
 def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
@@ -29,13 +418,15 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
     Figure
         Counts, coloured by their share of the true class.
     """
-    n_classes = len({*evaluation.target, *evaluation.predicted})
-    side = 2.5 + 0.7 * n_classes
+    labels = np.union1d(evaluation.classes, evaluation.target)
+    side = 2.5 + (0.7 if len(labels) <= 6 else 0.45) * len(labels)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()
     shares = ConfusionMatrixDisplay.from_predictions(
         evaluation.target,
         evaluation.predicted,
+        labels=labels,
+        display_labels=[plain(label) for label in labels],
         normalize="true",
         include_values=False,
         xticks_rotation=45,
@@ -43,12 +434,14 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
         im_kw={"vmin": 0, "vmax": 1},
         ax=axes,
     )
-    counts = confusion_matrix(evaluation.target, evaluation.predicted)
+    counts = confusion_matrix(evaluation.target, evaluation.predicted, labels=labels)
     for (row, column), count in np.ndenumerate(counts):
-        # cividis runs from dark blue to yellow.
-        colour = "black" if shares.confusion_matrix[row, column] > 0.5 else "white"
+        colour = legible_on(shares.confusion_matrix[row, column])
         axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    axes.set(title=title, xlabel="predicted", ylabel="true")
+    axes.set(title=plain(title, 80), xlabel="predicted", ylabel="true")
+    # Turned labels end at their tick, or it is not clear which one they belong to.
+    for label in axes.get_xticklabels():
+        label.set(ha="right", rotation_mode="anchor")
     shares.im_.colorbar.set_label("share of the true class")
     return figure
 
@@ -67,16 +460,4 @@ def plot_history(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figu
     Figure
         One panel for each network.
     """
-    trained = {name: records for name, records in histories.items() if records}
-    figure = Figure(figsize=(4.5 * max(1, len(trained)), 3.2), layout="constrained")
-    for axes, (name, records) in zip(
-        figure.subplots(1, max(1, len(trained)), squeeze=False)[0], trained.items(), strict=False
-    ):
-        epochs = [record["epoch"] for record in records]
-        for key, label in (("train_loss", "training"), ("valid_loss", "validation")):
-            if key in records[0]:
-                axes.plot(epochs, [record[key] for record in records], marker=".", label=label)
-        axes.set(title=name, xlabel="epoch", ylabel="loss")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
-    return figure
+    return TrainingDisplay(histories).plot().figure_

@@ -11,6 +11,8 @@ import av
 import numpy as np
 import pytest
 
+from skvideo_gru import make_order_videos, make_video_classifier
+from skvideo_gru.evaluation import Evaluation
 from skvideo_gru.generated import write_video
 
 
@@ -34,6 +36,15 @@ def break_video(path, first):
 def largest_error(rows, expected):
     """The largest relative error of a row."""
     return (np.linalg.norm(rows - expected, axis=-1) / np.linalg.norm(expected, axis=-1)).max()
+
+
+def outcome_of(target, predicted, confidence=0.8, classes=("a", "b")):
+    """An evaluation of given predictions, made with the given confidence."""
+    rest = (1 - np.broadcast_to(confidence, len(target))) / (len(classes) - 1)
+    probabilities = np.repeat(rest[:, None], len(classes), axis=1)
+    columns = [classes.index(label) for label in predicted]
+    probabilities[np.arange(len(target)), columns] = confidence
+    return Evaluation(np.array(target), probabilities, np.array(classes))
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +91,24 @@ def broken_clip(clip, tmp_path):
     content = clip.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     return path
+
+
+@pytest.fixture(scope="session")
+def order_data(tmp_path_factory):
+    """Eight generated clips of two classes."""
+    return make_order_videos(
+        tmp_path_factory.mktemp("order") / "clips", n_per_class=4, frame_size=32, random_state=0
+    )
+
+
+@pytest.fixture(scope="session")
+def order_model(order_data):
+    """A pipeline that has seen them for two epochs: it gets some of them wrong."""
+    pipe = make_video_classifier(
+        random_state=0,
+        features__n_frames=6,
+        features__frame_size=32,
+        features__max_epochs=0,
+        gru__max_epochs=2,
+    )
+    return pipe.fit(order_data.data, order_data.target)

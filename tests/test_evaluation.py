@@ -1,25 +1,54 @@
 import numpy as np
 import pytest
+from conftest import outcome_of
 
 from skvideo_gru import make_video_classifier
-from skvideo_gru.evaluation import Evaluation, evaluate, order_baselines
-from skvideo_gru.plotting import plot_confusion_matrix, plot_history
+from skvideo_gru.evaluation import evaluate, order_baselines
 
 
 def test_metrics():
-    outcome = Evaluation(np.array(["a", "a", "a", "b"]), np.array(["a", "a", "b", "b"]))
+    outcome = outcome_of(["a", "a", "a", "b"], ["a", "a", "b", "b"])
     # F1 of a: 2 * 1 * 2/3 / (1 + 2/3) = 0.8; of b: 2 * 0.5 * 1 / 1.5 = 2/3.
     assert outcome.metrics == pytest.approx({"accuracy": 0.75, "macro_f1": (0.8 + 2 / 3) / 2})
 
 
-def test_evaluate_predicts():
-    class Echo:
-        def predict(self, videos):
-            return np.array([video[0] for video in videos])
+def test_metrics_of_each_class():
+    outcome = outcome_of(["a", "a", "a", "b"], ["a", "a", "b", "b"], classes=("a", "b", "c"))
+    rows = {row.pop("class"): row for row in outcome.per_class}
+    assert rows["a"] == pytest.approx({"precision": 1, "recall": 2 / 3, "f1": 0.8, "support": 3})
+    assert rows["b"] == pytest.approx({"precision": 0.5, "recall": 1, "f1": 2 / 3, "support": 1})
+    assert rows["c"] == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
+    assert all(type(row["support"]) is int for row in outcome.per_class)
 
-    outcome = evaluate(Echo(), ["a1", "b2"], np.array(["a", "a"]))
+
+def test_a_label_that_the_classifier_does_not_know_is_a_mistake():
+    outcome = outcome_of(["a", "unknown"], ["a", "b"])
+    assert outcome.mistakes().tolist() == [1]
+    assert [row["class"] for row in outcome.per_class] == ["a", "b", "unknown"]
+
+
+def test_mistakes_come_with_the_most_confident_first():
+    target, predicted = ["a", "a", "b", "b", "a"], ["b", "a", "a", "b", "b"]
+    outcome = outcome_of(target, predicted, np.array([0.6, 0.99, 0.9, 0.7, 0.6]))
+    assert outcome.mistakes().tolist() == [2, 0, 4]
+    assert outcome.mistakes(1).tolist() == [2]
+    assert outcome_of(["a"], ["a"]).mistakes(5).tolist() == []
+
+
+def test_evaluate_predicts_once():
+    class Echo:
+        classes_ = np.array(["a", "b"])
+        calls = 0
+
+        def predict_proba(self, videos):
+            self.calls += 1
+            return np.array([[video[0] == label for label in "ab"] for video in videos], float)
+
+    model = Echo()
+    outcome = evaluate(model, ["a1", "b2"], ["a", "a"])
     assert outcome.predicted.tolist() == ["a", "b"]
     assert outcome.metrics["accuracy"] == 0.5
+    assert model.calls == 1
 
 
 def test_baselines_see_no_order():
@@ -40,22 +69,3 @@ def test_baselines_see_no_order():
     baselines = order_baselines(pipe, train, test, random_state=0)
     assert abs(baselines["single_frames"] - 0.5) <= 0.1
     assert abs(baselines["shuffled_frames"] - 0.5) <= 0.3  # 30 clips: 3.3 standard deviations
-
-
-def test_the_confusion_matrix_shows_counts():
-    outcome = Evaluation(np.array(["a"] * 3 + ["b"]), np.array(["a", "a", "b", "b"]))
-    figure = plot_confusion_matrix(outcome, "four videos")
-    axes = figure.axes[0]
-    shown = {tuple(text.get_position()): text.get_text() for text in axes.texts}
-    assert shown == {(0, 0): "2", (1, 0): "1", (0, 1): "0", (1, 1): "1"}
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
-    assert axes.get_title() == "four videos"
-
-
-def test_curves_of_every_network_that_was_trained():
-    records = [{"epoch": 1, "train_loss": 0.9}, {"epoch": 2, "train_loss": 0.4}]
-    figure = plot_history({"ResNet-50": [], "GRU": records})
-    (axes,) = figure.axes
-    assert axes.get_title() == "GRU"
-    assert axes.lines[0].get_xydata().tolist() == [[1, 0.9], [2, 0.4]]
-    assert plot_history({"GRU": []}).axes

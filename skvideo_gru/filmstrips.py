@@ -1,0 +1,447 @@
+"""Film strips: the frames that a classifier looked at, and what it made of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .decoding import read_frames
+from .errors import VideoDecodeError
+from .evaluation import Evaluation, evaluate
+from .opening import open_video
+from .packets import scan_packets
+from .plotting import STYLES, plain, say
+from .sampling import select_frames, uniform_indices
+from .videos import Video, VideoClip, describe_video
+
+__all__ = ["FilmStripDisplay", "Mistake", "MistakesDisplay", "video_name"]
+
+# Frames and classes of one picture, so that each is large enough to be seen.
+_FRAMES = 10
+_CLASSES = len(STYLES)
+
+# With fewer frames there is room left over: a single one would fill the page.
+_SLOTS = 4
+
+
+def video_name(video: Video) -> str:
+    """Name a video without the folder that it lies in.
+
+    Parameters
+    ----------
+    video : Video
+        The video.
+
+    Returns
+    -------
+    str
+        The file's name and, of a clip, its stretch; what the video is where there is no file.
+    """
+    name = os.path.basename(describe_video(video))
+    if not isinstance(video, VideoClip) or video.start is video.end is None:
+        return name
+    end = "the end" if video.end is None else f"{video.end:g} s"
+    return f"{name}, {video.start or 0:g} s to {end}"
+
+
+class FilmStripDisplay:
+    """Show a video's frames and, under them, how probable they made each class.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (T, H, W, 3), uint8
+        The frames that the classifier saw.
+    probabilities : ndarray of shape (T, n_classes)
+        The probability of every class after every frame.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    target : object, optional
+        The video's true label.
+    name : str, default=""
+        What the video is called.
+    seconds : array-like of shape (T,), optional
+        The moments of the frames. None counts frames instead.
+
+    Attributes
+    ----------
+    figure_ : Figure
+        The figure.
+    axes_ : list of Axes
+        The strip and the probabilities.
+
+    See Also
+    --------
+    MistakesDisplay : Shows the videos that a classifier got wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvideo_gru import FilmStripDisplay
+    >>> frames = np.full((2, 32, 32, 3), 128, np.uint8)
+    >>> display = FilmStripDisplay(frames, np.array([[0.5, 0.5], [0.1, 0.9]]), ["off", "on"])
+    >>> display.plot().axes_[0].get_title(loc="left")
+    'predicted on (0.90)'
+    """
+
+    def __init__(
+        self,
+        frames: np.ndarray,
+        probabilities: np.ndarray,
+        classes: Any,
+        *,
+        target: Any = None,
+        name: str = "",
+        seconds: Any = None,
+    ) -> None:
+        self.frames = frames
+        self.probabilities = probabilities
+        self.classes = np.asarray(classes)
+        self.target = target
+        self.name = name
+        self.seconds = seconds
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, video: Video, y: Any = None, *, figure: Any = None
+    ) -> Self:
+        """Draw what a pipeline sees in a video and what it makes of it.
+
+        Parameters
+        ----------
+        estimator : Pipeline
+            A fitted pipeline from `make_video_classifier`, or a search that has refitted
+            one.
+        video : Video
+            The video.
+        y : object, optional
+            Its true label.
+        figure : Figure or SubFigure, optional
+            Where to draw; None makes a new one.
+
+        Returns
+        -------
+        FilmStripDisplay
+            What was drawn.
+
+        Raises
+        ------
+        VideoDecodeError
+            If the video cannot be read.
+        """
+        pipe = getattr(estimator, "best_estimator_", estimator)
+        reading = pipe[0]._reading()
+        frames = read_frames(video, **reading)
+        running = pipe[-1].predict_proba_frames(pipe[:-1].transform([video]))[0]
+        return cls(
+            frames,
+            running[: len(frames)],
+            pipe.classes_,
+            target=y,
+            name=video_name(video),
+            seconds=_moments(video, reading, len(frames)),
+        ).plot(figure)
+
+    def plot(self, figure: Any = None) -> Self:
+        """Draw the frames and the probabilities.
+
+        Of more than ten frames, ten are shown; of more than five classes, five are
+        told apart: the true one, the predicted one and the most probable others.
+
+        Parameters
+        ----------
+        figure : Figure or SubFigure, optional
+            Where to draw; None makes a new one.
+
+        Returns
+        -------
+        FilmStripDisplay
+            The display itself.
+        """
+        n_frames, height, width = self.frames.shape[:3]
+        n_slots = min(max(n_frames, _SLOTS), _FRAMES)
+        strip = 6.5 / n_slots * height / width
+        if figure is None:
+            figure = Figure(figsize=(9, strip + 2.9), layout="constrained")
+        self.figure_ = figure
+        self.axes_ = list(figure.subplots(2, 1, sharex=True, height_ratios=[strip, 1.9]))
+        shown = _draw_strip(self.axes_[0], self.frames)
+        self.axes_[0].set_title(self._title(), loc="left", fontsize=11)
+        self._draw_probabilities(self.axes_[1])
+        self._name_moments(self.axes_[1], shown)
+        return self
+
+    def _title(self) -> str:
+        last = self.probabilities[-1]
+        return _title(self.name, self.target, self.classes[last.argmax()], last.max())
+
+    def _draw_probabilities(self, axes: Axes) -> None:
+        places = np.arange(len(self.frames))
+        top = self._told_apart()
+        rest = np.setdiff1d(np.arange(len(self.classes)), top)
+        for column in rest:
+            axes.plot(places, self.probabilities[:, column], color="0.7", linewidth=1)
+        handles, labels = axes.lines[:1], [f"{len(rest)} others"] * bool(len(rest))
+        named = [
+            axes.plot(places, self.probabilities[:, column], ms=5, **style)[0]
+            for column, style in zip(top, STYLES, strict=False)
+        ]
+        # A legend leaves out what begins with an underscore.
+        names = [plain(self.classes[column], 22) for column in top]
+        names = [f" {name}" if name.startswith("_") else name for name in names]
+        axes.legend(
+            [*named, *handles], [*names, *labels], loc="upper left", bbox_to_anchor=(1.01, 1.04)
+        )
+        axes.set(ylim=(-0.04, 1.04), ylabel="probability")
+        axes.grid(alpha=0.3)
+
+    def _told_apart(self) -> list[int]:
+        """Choose the classes with a colour: predicted, true, most probable at any time."""
+        order = np.argsort(-self.probabilities.max(axis=0), kind="stable").tolist()
+        known = np.flatnonzero(self.classes == self.target).tolist()
+        first = [int(self.probabilities[-1].argmax()), *known]
+        return list(dict.fromkeys([*first, *order]))[:_CLASSES]
+
+    def _name_moments(self, axes: Axes, shown: np.ndarray) -> None:
+        if self.seconds is None:
+            axes.set_xticks(shown, [str(frame + 1) for frame in shown])
+            axes.set_xlabel("frame")
+            return
+        seconds = np.asarray(self.seconds, float)
+        digits = 1 if seconds[-1] - seconds[0] >= 10 else 2
+        axes.set_xticks(shown, [f"{seconds[frame]:.{digits}f}" for frame in shown])
+        axes.set_xlabel("seconds")
+
+
+def _draw_strip(axes: Axes, frames: np.ndarray) -> np.ndarray:
+    """Draw frames in a row, each over its number on the x axis; return these numbers."""
+    n_frames = len(frames)
+    shown = uniform_indices(n_frames, min(n_frames, _FRAMES))
+    axes.set_axis_off()
+    axes.set(xlim=(-0.5, max(n_frames, _SLOTS) - 0.5), ylim=(0, 1))
+    width = n_frames / len(shown)
+    for slot, frame in enumerate(shown):
+        # Each keeps its proportions in axes of its own, whatever the figure's are.
+        place = (slot * width - 0.5 + 0.03 * width, 0, 0.94 * width, 1)
+        inset = axes.inset_axes(place, transform=axes.transData)
+        inset.imshow(frames[frame])
+        inset.set(xticks=[], yticks=[], anchor="S")
+        inset.spines[:].set_visible(False)
+    return shown
+
+
+def _moments(video: Video, reading: dict[str, Any], n_frames: int) -> np.ndarray | None:
+    """Find the moments of sampled frames without decoding; None if packets do not tell."""
+    if isinstance(video, np.ndarray):
+        return None
+    start, end = (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
+    how = {name: reading[name] for name in _SELECTING if name in reading}
+    try:
+        with open_video(video) as (container, stream):
+            index = scan_packets(container, stream, end)
+    except VideoDecodeError:
+        return None
+    if not index.trusted:
+        return None
+    chosen = select_frames(index.times, start=start, end=end, **how)
+    return index.times[chosen] if len(chosen) == n_frames else None
+
+
+_SELECTING = ("sampling", "n_frames", "fps", "stride", "seed")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What a video was, what it was taken for, and what there was to be seen.
+
+    Parameters
+    ----------
+    name : str
+        The video's name.
+    target : object
+        Its true label.
+    predicted : object
+        The label that it was given.
+    probability : float
+        How sure the classifier was.
+    frames : ndarray of shape (T, H, W, 3), uint8, or None
+        The frames that it saw; None if they can no longer be read.
+    reason : str, default=""
+        Why they cannot.
+    """
+
+    name: str
+    target: Any
+    predicted: Any
+    probability: float
+    frames: np.ndarray | None
+    reason: str = ""
+
+
+class MistakesDisplay:
+    """Show the videos that a classifier was surest about, and wrong.
+
+    Parameters
+    ----------
+    mistakes : sequence of Mistake
+        The mistakes, in the order in which they are shown.
+    n_videos : int
+        Number of videos that they were found among.
+
+    Attributes
+    ----------
+    figure_ : Figure
+        The figure.
+    axes_ : list of Axes
+        A strip for each mistake.
+
+    See Also
+    --------
+    FilmStripDisplay : Shows one video and its running probabilities.
+    """
+
+    def __init__(self, mistakes: Sequence[Mistake], n_videos: int) -> None:
+        self.mistakes = mistakes
+        self.n_videos = n_videos
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        videos: Sequence[Video],
+        y: Any,
+        *,
+        n_mistakes: int = 5,
+        figure: Any = None,
+    ) -> Self:
+        """Predict videos and draw the most confident mistakes.
+
+        Parameters
+        ----------
+        estimator : Pipeline
+            A fitted pipeline from `make_video_classifier`, or a search that has refitted
+            one.
+        videos : sequence of videos
+            The videos.
+        y : array-like of shape (n,)
+            Their labels.
+        n_mistakes : int, default=5
+            The largest number of mistakes to draw.
+        figure : Figure or SubFigure, optional
+            Where to draw; None makes a new one.
+
+        Returns
+        -------
+        MistakesDisplay
+            What was drawn.
+        """
+        outcome = evaluate(estimator, videos, y)
+        return cls.from_evaluation(
+            estimator, videos, outcome, n_mistakes=n_mistakes, figure=figure
+        )
+
+    @classmethod
+    def from_evaluation(
+        cls,
+        estimator: Any,
+        videos: Sequence[Video],
+        evaluation: Evaluation,
+        *,
+        n_mistakes: int = 5,
+        figure: Any = None,
+    ) -> Self:
+        """Draw the most confident mistakes of an evaluation, without predicting again.
+
+        Parameters
+        ----------
+        estimator : Pipeline
+            The pipeline that was evaluated, which knows how frames are taken.
+        videos : sequence of videos
+            The videos.
+        evaluation : Evaluation
+            What `evaluate` returned for them.
+        n_mistakes : int, default=5
+            The largest number of mistakes to draw.
+        figure : Figure or SubFigure, optional
+            Where to draw; None makes a new one.
+
+        Returns
+        -------
+        MistakesDisplay
+            What was drawn.
+        """
+        pipe = getattr(estimator, "best_estimator_", estimator)
+        rows = evaluation.mistakes(n_mistakes)
+        mistakes = [_mistake(videos[row], row, evaluation, pipe[0]._reading()) for row in rows]
+        return cls(mistakes, len(videos)).plot(figure)
+
+    def plot(self, figure: Any = None) -> Self:
+        """Draw a strip for each mistake.
+
+        Parameters
+        ----------
+        figure : Figure or SubFigure, optional
+            Where to draw; None makes a new one.
+
+        Returns
+        -------
+        MistakesDisplay
+            The display itself.
+        """
+        heights = [_strip_height(mistake.frames) for mistake in self.mistakes] or [1.0]
+        if figure is None:
+            size = (8, sum(heights) + 0.5 * len(heights))
+            figure = Figure(figsize=size, layout="constrained")
+        self.figure_ = figure
+        panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
+        self.axes_ = list(panels[:, 0])
+        for axes, mistake in zip(self.axes_, self.mistakes, strict=False):
+            _draw_mistake(axes, mistake)
+        if not self.mistakes:
+            say(self.axes_[0], f"No mistake among {self.n_videos} videos.")
+        return self
+
+
+def _mistake(video: Video, row: int, evaluation: Evaluation, reading: dict[str, Any]) -> Mistake:
+    frames, reason = None, ""
+    try:
+        frames = read_frames(video, **reading)
+    except VideoDecodeError as error:
+        reason = error.reason
+    return Mistake(
+        video_name(video),
+        evaluation.target[row],
+        evaluation.predicted[row],
+        float(evaluation.probabilities[row].max()),
+        frames,
+        reason,
+    )
+
+
+def _strip_height(frames: np.ndarray | None) -> float:
+    """Return the height in inches of a strip 8 inches wide."""
+    if frames is None:
+        return 0.6
+    n_slots = min(max(len(frames), _SLOTS), _FRAMES)
+    return 7.6 / n_slots * frames.shape[1] / frames.shape[2]
+
+
+def _draw_mistake(axes: Axes, mistake: Mistake) -> None:
+    if mistake.frames is None:
+        say(axes, f"It can no longer be read: {plain(mistake.reason, 70)}")
+    else:
+        _draw_strip(axes, mistake.frames)
+    title = _title(mistake.name, mistake.target, mistake.predicted, mistake.probability)
+    axes.set_title(title, loc="left", fontsize=11)
+
+
+def _title(name: str, target: Any, predicted: Any, probability: float) -> str:
+    text = f"predicted {plain(predicted, 30)} ({probability:.2f})"
+    if target is not None:
+        text = f"true {plain(target, 30)}, {text}"
+    return f"{plain(name, 80)}\n{text}" if name else text
