@@ -18,6 +18,7 @@ from typing import Any
 import joblib
 import mlflow
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
@@ -32,8 +33,9 @@ from .evaluation import order_baselines
 from .extraction import video_progress
 from .generated import make_order_videos
 from .pipeline import make_video_classifier
-from .plotting import plot_confusion_matrix, plot_history
+from .plotting import SearchDisplay, TrainingDisplay, plot_confusion_matrix
 from .prediction import predict_each
+from .reporting import evaluation_report
 from .saving import load_model, save_model
 from .splitting import split_videos
 from .tracking import (
@@ -67,10 +69,10 @@ def train(args: argparse.Namespace) -> int:
     with _work(args) as (data, generated), tracked_run("train"):
         pipe = _pipeline(args, generated, memory=args.memory or None)
         pipe.set_params(gru__hidden_size=args.hidden_size, gru__lr_decay=args.lr_decay)
-        parts = _split(args, data)
+        parts, split = _split(args, data)
         log_pipeline_params(pipe)
         pipe.fit(*_rows(data, parts["train"]))
-        _report(pipe, data, parts)
+        _report(args, pipe, data, parts, split)
         if generated:
             train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
             baselines = order_baselines(pipe, train, test, random_state=args.seed)
@@ -97,7 +99,7 @@ def tune(args: argparse.Namespace) -> int:
         memory = args.memory or stack.enter_context(tempfile.TemporaryDirectory())
         stack.enter_context(tracked_run("tune"))
         pipe = _pipeline(args, generated, memory=memory)
-        parts = _split(args, data)
+        parts, split = _split(args, data)
         log_pipeline_params(pipe)
         grid = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
@@ -105,13 +107,16 @@ def tune(args: argparse.Namespace) -> int:
         folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
             args.cv, shuffle=True, random_state=args.seed
         )
-        mlflow.set_tag("cv", f"{folds}, {'each group in one fold' if grouped else 'no groups'}")
+        cv = f"search over {args.cv} folds, " + (
+            "each group in one of them" if grouped else "stratified by class"
+        )
+        mlflow.set_tag("cv", cv)
         search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
         search.fit(*_rows(data, rows), groups=data.groups[rows] if grouped else None)
         _report_search(search)
         print(f"best: {search.best_params_}, refitted on {len(rows)} videos")
         held_out = {name: part for name, part in parts.items() if name == "test"}
-        _report(search.best_estimator_, data, held_out)
+        _report(args, search.best_estimator_, data, held_out, f"{split}; {cv}")
         _save(args, search.best_estimator_, data)
     return 0
 
@@ -143,7 +148,8 @@ def evaluate(args: argparse.Namespace) -> int:
                 )
             rows = np.flatnonzero(data.split == args.part)
         parts = {args.part: rows}
-        mlflow.set_tags({"split": f"none: {args.part}, {len(rows)} videos", "model": args.model})
+        split = f"none is made here: part {args.part!r} of the data, {len(rows)} videos"
+        mlflow.set_tags({"split": split, "model": args.model})
         log_videos(data, parts, args.n_jobs)
         log_environment()
         pipe = _load_model(args)
@@ -153,7 +159,7 @@ def evaluate(args: argparse.Namespace) -> int:
                 f"--data {args.data}: the model does not know the classes {unknown}; "
                 f"it knows {pipe.classes_.tolist()}."
             )
-        _report(pipe, data, parts)
+        _report(args, pipe, data, parts, split)
     return 0
 
 
@@ -323,38 +329,59 @@ def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> 
     )
 
 
-def _split(args: argparse.Namespace, data: Bunch) -> dict[str, Any]:
+def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
     parts, description = split_videos(data, args.split, random_state=args.seed)
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in parts.items())
-    print(f"split: {description}: {sizes}")
-    mlflow.set_tag("split", f"{description}: {sizes}")
+    split = f"{description}: {sizes}"
+    print(f"split: {split}")
+    mlflow.set_tag("split", split)
     log_videos(data, parts, args.n_jobs)
     log_environment()
-    return parts
+    return parts, split
 
 
 def _rows(data: Bunch, rows: Any) -> tuple[list[Any], Any]:
     return [data.data[row] for row in rows], data.target[rows]
 
 
-def _report(pipe: Pipeline, data: Bunch, parts: dict[str, Any]) -> None:
+def _report(
+    args: argparse.Namespace, pipe: Pipeline, data: Bunch, parts: dict[str, Any], split: str
+) -> None:
     """Print and log how the fitted pipeline does on the parts held out."""
-    histories = {"ResNet-50": pipe["features"].history_, "GRU": pipe["gru"].history_}
-    log_history("backbone", histories["ResNet-50"])
-    log_history("gru", histories["GRU"])
-    mlflow.log_figure(plot_history(histories), "training.png")
-    for name in parts:
+    log_history("backbone", pipe["features"].history_)
+    log_history("gru", pipe["gru"].history_)
+    mlflow.log_figure(TrainingDisplay.from_estimator(pipe).figure_, "training.png")
+    outcomes = {}
+    for name, rows in parts.items():
         if name == "train":
             continue
-        outcome = evaluate_model(pipe, *_rows(data, parts[name]))
+        videos, target = _rows(data, rows)
+        outcome = evaluate_model(pipe, videos, target)
+        outcomes[name] = videos, outcome
         metrics = outcome.metrics
         mlflow.log_metrics({f"{name}_{key}": value for key, value in metrics.items()})
-        title = f"{name}, {len(parts[name])} videos, accuracy {metrics['accuracy']:.3f}"
+        table = pd.DataFrame(outcome.per_class)
+        mlflow.log_text(table.to_csv(index=False), f"per_class_{name}.csv")
+        title = f"{name}, {len(rows)} videos, accuracy {metrics['accuracy']:.3f}"
         mlflow.log_figure(plot_confusion_matrix(outcome, title), f"confusion_{name}.png")
         print(
             f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
-            f"on {len(parts[name])} videos"
+            f"on {len(rows)} videos"
         )
+    page = evaluation_report(
+        pipe,
+        outcomes,
+        title=f"skvideo-gru {args.name}",
+        summary={"data": data.DESCR, **{name: str(value) for name, value in _asked(args)}},
+        split=split,
+    )
+    mlflow.log_text(page, "report.html")
+
+
+def _asked(args: argparse.Namespace) -> list[tuple[str, Any]]:
+    """Options whose values were chosen."""
+    unsaid = (None, "", "auto")
+    return [(k, v) for k, v in vars(args).items() if v not in unsaid and k not in ("name", "data")]
 
 
 def _report_search(search: GridSearchCV) -> None:
@@ -370,6 +397,7 @@ def _report_search(search: GridSearchCV) -> None:
             mlflow.log_metrics({"cv_accuracy": mean, "cv_accuracy_std": std})
             for fold in range(search.n_splits_):
                 mlflow.log_metric("fold_accuracy", results[f"split{fold}_test_score"][i], fold)
+    mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
     mlflow.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
     mlflow.log_metric("cv_accuracy", search.best_score_)
 

@@ -22,7 +22,6 @@ __all__ = [
     "legible_on",
     "plain",
     "plot_confusion_matrix",
-    "plot_history",
     "say",
 ]
 
@@ -444,20 +443,3 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
         label.set(ha="right", rotation_mode="anchor")
     shares.im_.colorbar.set_label("share of the true class")
     return figure
-
-
-def plot_history(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Draw how the losses fell.
-
-    Parameters
-    ----------
-    histories : mapping of str to sequence of mapping
-        For each network the numbers of its epochs, as ``history_`` holds them;
-        one without epochs is left out.
-
-    Returns
-    -------
-    Figure
-        One panel for each network.
-    """
-    return TrainingDisplay(histories).plot().figure_

@@ -91,7 +91,14 @@ def test_train_logs_what_a_run_should_hold(run):
     losses = client.get_metric_history(run.info.run_id, "gru_train_loss")
     assert [metric.step for metric in losses] == [1, 2, 3, 4, 5]
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert files >= {"confusion_val.png", "confusion_test.png", "training.png", "environment.json"}
+    kinds = ("confusion_{}.png", "per_class_{}.csv")
+    assert files == {kind.format(part) for kind in kinds for part in ("val", "test")} | {
+        "environment.json",
+        "report.html",
+        "training.png",
+    }
+    per_class = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/per_class_test.csv")
+    assert per_class.splitlines()[1:] == ["bright,1.0,1.0,1.0,3", "dark,1.0,1.0,1.0,3"]
     environment = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/environment.json")
     assert environment["packages"]["torch"] == version("torch")
 
@@ -201,6 +208,9 @@ def test_tune_logs_a_run_for_each_candidate(tracking, clips, capsys):
     best = max(run.data.metrics["cv_accuracy"] for run in children)
     assert parent.data.metrics["cv_accuracy"] == best
     assert parent.data.metrics["test_accuracy"] == 1.0
+    assert parent.data.tags["cv"] == "search over 2 folds, each group in one of them"
+    artifacts = mlflow.MlflowClient().list_artifacts(parent.info.run_id)
+    assert {"search.png", "report.html"} <= {file.path for file in artifacts}
     assert "val_accuracy" not in parent.data.metrics  # the refit has seen those videos
 
 
