@@ -39,9 +39,10 @@ __all__ = ["GRUClassifier"]
 class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     """Classify sequences of feature vectors with a GRU [1]_.
 
-    The GRU runs over a video's frames; its state after the last one goes
-    through fully connected layers. Training minimises cross-entropy, by default
-    with Adam [2]_ at a learning rate that decays gradually, by skorch.
+    The GRU runs over a video's frames; a mean of its outputs, with weights that
+    are learned, goes through fully connected layers. Training minimises
+    cross-entropy, by default with Adam [2]_ at a learning rate that decays
+    gradually, by skorch.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     dropout : float, default=0.0
         Share of units dropped in training, between GRU layers and before each
         fully connected layer.
-    pooling : {"last", "mean", "max", "attention"}, default="last"
+    pooling : {"last", "mean", "max", "attention"}, default="attention"
         What goes on to the fully connected layers: the state after the last
         frame, the outputs' mean or maximum over the frames, or a mean whose
         weights are learned.
@@ -199,7 +200,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         num_layers=1,
         bidirectional=False,
         dropout=0.0,
-        pooling="last",
+        pooling="attention",
         fc_sizes=(),
         optimizer="adam",
         lr=1e-3,
