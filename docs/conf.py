@@ -21,10 +21,11 @@ extensions = [
     "sphinx.ext.viewcode",
 ]
 exclude_patterns = ["_build"]
-nitpicky = False
 
 html_theme = "furo"
 html_title = f"skvideo_gru {release}"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
 html_copy_source = False
 html_show_sphinx = False
 
@@ -33,13 +34,12 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 
 autodoc_typehints = "none"  # the docstrings say more
-# Single backticks name things of the package, where there is a page for them.
+# Single backticks link to what has a page here, and set other names in italics.
 default_role = "autolink"
 autosummary_generate = True
 # Methods stand on their class's page, not each on one of its own; attributes are
 # documented by the class.
 numpydoc_show_class_members = False
-numpydoc_xref_param_type = False
 
 
 def _skip_routing(app, what, name, obj, skip, options):

@@ -194,7 +194,7 @@ def test_commands_run(document, work, monkeypatch):
 def test_the_reference_lists_every_public_name():
     text = (ROOT / "docs" / "api.md").read_text()
     listed = set(re.findall(r"^   (\w+)$", text, re.MULTILINE))
-    listed |= set(re.findall(r"^\.\. autodata:: (\w+)$", text, re.MULTILINE))
+    listed |= set(re.findall(r"^\.\. py:data:: (\w+)$", text, re.MULTILINE))
     assert listed == set(skvideo_gru.__all__)
 
 
