@@ -86,11 +86,11 @@ def clips(tmp_path_factory):
 
 @pytest.fixture
 def work(clips, tmp_path, monkeypatch):
-    """A working directory with those clips, and an MLflow store."""
+    """A working directory with those clips, and an MLflow store that the documents share."""
     for name in ("clips", "new", "manifest.csv"):
         (tmp_path / name).symlink_to(clips / name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clips}/mlflow.db")
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
