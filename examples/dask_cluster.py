@@ -22,10 +22,10 @@ def main(scheduler: str | None = None) -> None:
         tempfile.TemporaryDirectory() as folder,
         Client(scheduler) if scheduler else Client(n_workers=2, threads_per_worker=1) as client,
     ):
-        data = make_order_videos(Path(folder, "clips"), n_per_class=20, random_state=0)
+        data = make_order_videos(Path(folder, "clips"), n_per_class=6, random_state=0)
         pipe = make_video_classifier(memory=str(Path(folder, "cache")), random_state=0)
         pipe["features"].set_params(n_frames=6, frame_size=32, max_epochs=0)
-        search = GridSearchCV(pipe, {"gru__hidden_size": [16, 64]}, cv=3, error_score="raise")
+        search = GridSearchCV(pipe, {"gru__hidden_size": [16, 64]}, cv=2, error_score="raise")
         with joblib.parallel_config(backend="dask"):
             search.fit(data.data, data.target)
         print(f"{len(client.ncores())} workers; best: {search.best_params_}")

@@ -37,10 +37,10 @@ __all__ = ["GRUClassifier"]
 
 
 class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
-    """Classify sequences of feature vectors with a GRU [1]_.
+    """Classify sequences of feature vectors with a GRU.
 
-    The GRU runs over a video's frames; a mean of its outputs, with weights that
-    are learned, goes through fully connected layers. Training minimises
+    The GRU [1]_ runs over a video's frames; a mean of its outputs, with weights
+    that are learned, goes through fully connected layers. Training minimises
     cross-entropy, by default with Adam [2]_ at a learning rate that decays
     gradually, by skorch.
 

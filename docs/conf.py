@@ -1,0 +1,53 @@
+"""How Sphinx builds the documentation."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import skvideo_gru
+
+project = "skvideo_gru"
+author = "The skvideo_gru developers"
+copyright = author
+version = release = skvideo_gru.__version__
+
+templates_path = ["_templates"]
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = f"skvideo_gru {release}"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_copy_source = False
+html_show_sphinx = False
+
+# Headings of the guide are the names that its links go to.
+myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+
+autodoc_typehints = "none"  # the docstrings say more
+# Single backticks link to what has a page here, and set other names in italics.
+default_role = "autolink"
+autosummary_generate = True
+# Methods stand on their class's page, not each on one of its own; attributes are
+# documented by the class.
+numpydoc_show_class_members = False
+
+
+def _skip_routing(app, what, name, obj, skip, options):
+    """Leave out scikit-learn's methods that it makes for metadata routing."""
+    made = name.startswith("set_") and name.endswith("_request")
+    return True if made or name == "get_metadata_routing" else skip
+
+
+def setup(app):
+    """Connect what is above."""
+    app.connect("autodoc-skip-member", _skip_routing)

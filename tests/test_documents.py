@@ -1,0 +1,220 @@
+"""What the documents show works: every block of Python and shell in README.md and docs/."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+import skvideo_gru
+from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, cli, make_order_videos
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+# The one thing that is not as in the documents: defaults under which a fit takes seconds.
+# What a block gives itself stays as it is.
+CHEAP = {
+    ResNet50FrameFeaturizer: {"n_frames": 4, "frame_size": 32, "max_epochs": 1},
+    GRUClassifier: {"max_epochs": 2},
+}
+CHEAP_OPTIONS = ["--frame-size=32", "--n-frames=3", "--backbone-epochs=0", "--epochs=1"]
+
+# Other fences, which show or include and are no code to run.
+SHOWN = {"{image}", "{toctree}", "{eval-rst}", "{literalinclude}"}
+
+# Of our own commands, those that end by themselves and are run.
+RUN = {"check", "train", "tune", "predict", "cache"}
+
+# Commands that are not run here, and why. Arguments of `skvideo-gru` are parsed all the same.
+NOT_RUN = {
+    "python -m pip install": "it installs; .ci/run does it",
+    "python -m pytest": "it is what runs now",
+    "mlflow run": "it trains in a process of its own; its entry point is checked",
+}
+
+
+def blocks(document):
+    """Fenced blocks as (line of the fence, language, text)."""
+    found, fence = [], None
+    for number, line in enumerate(document.read_text().splitlines(), start=1):
+        match = re.match(r"\s*(```+|~~~+|:::+)\s*(\S*)", line)
+        if fence is None and match:
+            fence, language, start, text = match[1], match[2], number, []
+        elif fence is not None and line.strip() == fence:
+            found.append((start, language, "\n".join(text) + "\n"))
+            fence = None
+        elif fence is not None:
+            text.append(line)
+    assert fence is None, f"{document}: the fence in line {start} is not closed"
+    return found
+
+
+def cheaply(monkeypatch):
+    """Put the `CHEAP` defaults in the place of the real ones."""
+    for estimator, values in CHEAP.items():
+        init = estimator.__init__
+        names = init.__code__.co_varnames[1 : 1 + len(init.__defaults__)]
+        monkeypatch.setattr(
+            init,
+            "__defaults__",
+            tuple(values.get(n, v) for n, v in zip(names, init.__defaults__, strict=True)),
+        )
+        for name in set(values) - set(names):
+            monkeypatch.setitem(init.__kwdefaults__, name, values[name])
+        made = estimator()
+        assert {name: getattr(made, name) for name in values} == values
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """What the documents speak of: folders of clips, and a manifest with groups."""
+    folder = tmp_path_factory.mktemp("documents")
+    data = make_order_videos(folder / "clips", n_per_class=8, frame_size=32, random_state=0)
+    make_order_videos(folder / "made", n_per_class=4, frame_size=32, random_state=1)
+    new = folder / "new"
+    (folder / "made" / data.target_names[0]).rename(new)
+    rows = ["path,label,group"]
+    for number, (name, label) in enumerate(zip(data.filenames, data.target, strict=True)):
+        rows.append(f"clips/{name},{label},camera-{number % 4}")
+    (folder / "manifest.csv").write_text("\n".join(rows))
+    return folder
+
+
+@pytest.fixture
+def work(clips, tmp_path, monkeypatch):
+    """A working directory with those clips, and an MLflow store that the documents share."""
+    for name in ("clips", "new", "manifest.csv"):
+        (tmp_path / name).symlink_to(clips / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clips}/mlflow.db")
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_block_is_of_a_kind_that_is_tested(document):
+    for line, language, _ in blocks(document):
+        assert language in {"python", "sh"} | SHOWN, f"{document.name}:{line}: {language!r}"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [d for d in DOCUMENTS if any(language == "python" for _, language, _ in blocks(d))],
+    ids=lambda path: path.name,
+)
+def test_python_blocks_run(document, work, monkeypatch):
+    """One after the other, as a reader would who types them all."""
+    cheaply(monkeypatch)
+    names = {"__name__": "__main__"}
+    for line, language, text in blocks(document):
+        if language == "python":
+            tree = ast.parse(text, document.name)
+            ast.increment_lineno(tree, line)
+            exec(compile(tree, document.name, "exec"), names)
+
+
+def commands(document):
+    """Commands of the shell blocks, as (line, words), those joined by && apart."""
+    found = []
+    for start, language, text in blocks(document):
+        if language != "sh":
+            continue
+        for number, line in enumerate(text.splitlines(), start=start + 1):
+            words = shlex.split(line, comments=True)
+            while words:
+                end = words.index("&&") if "&&" in words else len(words)
+                found.append((number, words[:end]))
+                words = words[end + 1 :]
+    return found
+
+
+def check_mlflow_run(words):
+    """Compare `mlflow run` with the entry points, and what they run with the command line."""
+    project = yaml.safe_load((ROOT / "MLproject").read_text())
+    options = mlflow_options(words)
+    entry = project["entry_points"][options.pop("-e", "main")]
+    needed = {name for name, spec in entry["parameters"].items() if "default" not in spec}
+    given = options.pop("-P", {})
+    assert options == {"--env-manager": "local"}
+    assert needed <= set(given) <= set(entry["parameters"])
+    values = {name: spec.get("default") for name, spec in entry["parameters"].items()} | given
+    command = entry["command"].split()
+    arguments = [str(values[w[1:-1]]) if w.startswith("{") else w for w in command[3:]]
+    cli._parser().parse_args(arguments)
+
+
+def mlflow_options(words):
+    assert words[:3] == ["mlflow", "run", "."]
+    options = {}
+    for name, value in zip(words[3::2], words[4::2], strict=True):
+        if name == "-P":
+            key, text = value.split("=", 1)
+            options.setdefault("-P", {})[key] = text
+        else:
+            options[name] = value
+    return options
+
+
+def run_own_command(words, work):
+    """Run one of our commands, as cheaply as its options allow."""
+    words = [w for word in words for w in expanded(word, work)]
+    args = cli._parser().parse_args(words)
+    cheap = [
+        option
+        for option in CHEAP_OPTIONS
+        if args.name in ("train", "tune") and option.split("=")[0] not in words
+    ]
+    assert cli.main([*words, *cheap]) == 0
+
+
+def expanded(word, work):
+    return sorted(str(path) for path in work.glob(word)) if "*" in word else [word]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [d for d in DOCUMENTS if any(language == "sh" for _, language, _ in blocks(d))],
+    ids=lambda path: path.name,
+)
+def test_commands_run(document, work, monkeypatch):
+    for line, words in commands(document):
+        where = f"{document.name}:{line}: {shlex.join(words)}"
+        if words[0] == "skvideo-gru" and words[1] in RUN:
+            run_own_command(words[1:], work)
+            continue
+        assert any(shlex.join(words).startswith(known) for known in NOT_RUN), where
+        if words[0] == "skvideo-gru":
+            cli._parser().parse_args(words[1:])
+        if words[:2] == ["mlflow", "run"]:
+            check_mlflow_run(words)
+
+
+def test_the_reference_lists_every_public_name():
+    text = (ROOT / "docs" / "api.md").read_text()
+    listed = set(re.findall(r"^   (\w+)$", text, re.MULTILINE))
+    listed |= set(re.findall(r"^\.\. py:data:: (\w+)$", text, re.MULTILINE))
+    assert listed == set(skvideo_gru.__all__)
+
+
+def test_the_examples_page_holds_every_example_under_its_first_line():
+    text = (ROOT / "docs" / "examples.md").read_text()
+    parts = re.findall(
+        r"^## (\S+)\n\n(.+)\n\n```\{literalinclude\} \.\./examples/(\S+)$", text, re.MULTILINE
+    )
+    shown = {name: (line, included) for name, line, included in parts}
+    assert shown == {
+        file.name: (ast.get_docstring(ast.parse(file.read_text())).splitlines()[0], file.name)
+        for file in EXAMPLES
+    }
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "CONTRIBUTING.md"], ids=lambda p: p.name)
+def test_links_go_somewhere(document):
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert target.startswith("https://") or (document.parent / target).exists(), target
