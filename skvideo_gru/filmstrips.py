@@ -205,7 +205,8 @@ class FilmStripDisplay:
         order = np.argsort(-self.probabilities.max(axis=0), kind="stable").tolist()
         known = np.flatnonzero(self.classes == self.target).tolist()
         first = [int(self.probabilities[-1].argmax()), *known]
-        return list(dict.fromkeys([*first, *order]))[:_CLASSES]
+        # In the order of the classes: where all are shown, each keeps its colour.
+        return sorted(list(dict.fromkeys([*first, *order]))[:_CLASSES])
 
     def _name_moments(self, axes: Axes, shown: np.ndarray) -> None:
         if self.seconds is None:

@@ -16,6 +16,8 @@ from skvideo_gru import cli, commands
 from skvideo_gru.generated import write_video
 from skvideo_gru.saving import load_model
 
+pytestmark = pytest.mark.xdist_group("cli")  # one model for all of them
+
 FAST = [
     "--frame-size",
     "32",

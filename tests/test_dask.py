@@ -2,7 +2,10 @@
 
 import io
 import os
+import runpy
 import signal
+import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -12,6 +15,8 @@ from distributed import Client, LocalCluster
 from sklearn.model_selection import GridSearchCV
 
 from skvideo_gru import ResNet50FrameFeaturizer, embedding, extraction, make_video_classifier
+
+pytestmark = pytest.mark.xdist_group("dask")  # one cluster for all of them
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +47,13 @@ def test_a_cluster_gives_the_same_rows(client, featurizer, colour_clips, monkeyp
         rows = featurizer.transform(videos)
     assert largest_error(rows, expected) < 1e-5
     assert len(sent) <= 3  # to be named and sent once; not with each of the twelve tasks
+
+
+def test_the_example_searches_on_a_cluster(client, monkeypatch, capsys):
+    example = Path(__file__).parents[1] / "examples" / "dask_cluster.py"
+    monkeypatch.setattr(sys, "argv", [str(example), client.scheduler.address])
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out.startswith("2 workers; best: {'gru__hidden_size': ")
 
 
 class DeadlyFile(io.BytesIO):

@@ -11,6 +11,8 @@ import yaml
 import skvideo_gru
 from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, cli, make_order_videos
 
+pytestmark = pytest.mark.xdist_group("documents")  # one store for all of them
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -18,7 +20,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # The one thing that is not as in the documents: defaults under which a fit takes seconds.
 # What a block gives itself stays as it is.
 CHEAP = {
-    ResNet50FrameFeaturizer: {"n_frames": 4, "frame_size": 32, "max_epochs": 1},
+    ResNet50FrameFeaturizer: {"n_frames": 4, "frame_size": 32, "max_epochs": 0},
     GRUClassifier: {"max_epochs": 2},
 }
 CHEAP_OPTIONS = ["--frame-size=32", "--n-frames=3", "--backbone-epochs=0", "--epochs=1"]
@@ -27,13 +29,16 @@ CHEAP_OPTIONS = ["--frame-size=32", "--n-frames=3", "--backbone-epochs=0", "--ep
 SHOWN = {"{image}", "{toctree}", "{eval-rst}", "{literalinclude}"}
 
 # Of our own commands, those that end by themselves and are run.
-RUN = {"check", "train", "tune", "predict", "cache"}
+RUN = {"check", "train", "tune", "evaluate", "predict", "cache"}
 
 # Commands that are not run here, and why. Arguments of `skvideo-gru` are parsed all the same.
 NOT_RUN = {
     "python -m pip install": "it installs; .ci/run does it",
     "python -m pytest": "it is what runs now",
     "mlflow run": "it trains in a process of its own; its entry point is checked",
+    "export SKVIDEO_GRU_FOLDERS=": "it concerns the server",
+    "mlflow models serve": "it never ends; examples/serving.py starts one and asks it",
+    "curl localhost:5001/invocations": "it needs that server; examples/serving.py asks the same",
 }
 
 

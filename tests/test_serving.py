@@ -1,13 +1,8 @@
 import base64
 import json
-import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 
 import mlflow
 import numpy as np
@@ -15,8 +10,10 @@ import pandas as pd
 import pytest
 
 from skvideo_gru import make_video_classifier
-from skvideo_gru.serving import FOLDERS_VARIABLE, ServedModel
+from skvideo_gru.serving import ServedModel
 from skvideo_gru.tracking import log_model, tracked_run
+
+pytestmark = pytest.mark.xdist_group("serving")  # one model for all of them
 
 
 @pytest.fixture(scope="module")
@@ -104,53 +101,3 @@ def test_the_logged_model_answers_in_a_fresh_process(pipe, logged, clip, tmp_pat
     proba = [first["probabilities"][str(label)] for label in pipe.classes_]
     np.testing.assert_allclose(proba, pipe.predict_proba([clip])[0], rtol=1e-6)
     assert "may read" in second["error"]
-
-
-def test_the_server_answers_like_the_model(pipe, logged, clip, broken_clip, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folders = os.pathsep.join([str(clip.parent), str(broken_clip.parent)])
-    command = f"models serve -m {logged} --env-manager local -h 127.0.0.1 -p {port} -w 1"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", *command.split()],
-        cwd=tmp_path,
-        # The server is a program of its own, which need not be on the path.
-        env={
-            **os.environ,
-            FOLDERS_VARIABLE: folders,
-            "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]),
-        },
-        start_new_session=True,
-        stdout=(tmp_path / "log").open("w"),
-        stderr=subprocess.STDOUT,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{address}/ping")
-                break
-            except OSError:
-                assert server.poll() is None, (tmp_path / "log").read_text()
-                time.sleep(0.1)
-        videos = [str(clip), as_text(clip), str(broken_clip), "/etc/hostname"]
-        body = {"inputs": videos, "params": {"probabilities": True}}
-        request = urllib.request.Request(
-            f"{address}/invocations",
-            json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as response:
-            answers = json.load(response)["predictions"]
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
-    expected = pipe.predict_proba([clip])[0]
-    for answer in answers[:2]:
-        assert answer["error"] is None
-        proba = [answer["probabilities"][str(label)] for label in pipe.classes_]
-        np.testing.assert_allclose(proba, expected, rtol=1e-5)
-    assert [answer["label"] for answer in answers[2:]] == [None, None]
-    assert str(broken_clip) in answers[2]["error"]
-    assert "may read" in answers[3]["error"]
