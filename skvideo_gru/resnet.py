@@ -115,7 +115,8 @@ class ResNet50(nn.Module):
         self.layer4 = _stage(1024, 512, n_blocks=3, stride=2)
         self.fc = nn.Identity() if n_classes is None else nn.Linear(N_FEATURES, n_classes)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            # On the meta device there is nothing to draw, and drawing there imports much of torch.
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 # He et al. 2015, arXiv:1502.01852: keeps the variance through ReLUs.
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
