@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 from . import __version__
@@ -34,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         # Only now, so that --help and wrong usage are answered at once.
-        from . import commands
-
-        return int(getattr(commands, args.name)(args))
+        runs = args.name in ("train", "tune", "evaluate")
+        module = import_module(f".{'experiments' if runs else 'commands'}", __package__)
+        return int(getattr(module, args.name)(args))
     except (ValueError, OSError) as error:
         print(f"skvideo-gru {args.name}: error: {error}", file=sys.stderr)
         return 1

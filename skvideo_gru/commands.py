@@ -1,166 +1,29 @@
-"""What the command line does, by the package's public functions."""
+"""The commands that make no run: predict, check and cache."""
 
 from __future__ import annotations
 
 import argparse
 import csv
 import json
-import logging
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import joblib
-import mlflow
-import numpy as np
-import pandas as pd
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from .caching import cache_contents, remove_unfinished
 from .checking import check_videos
-from .cli import DEFAULTS, GENERATED
 from .datasets import VIDEO_SUFFIXES, load_video_folder, read_manifest
 from .errors import VideoDecodeError
-from .evaluation import evaluate as evaluate_model
-from .evaluation import order_baselines
 from .extraction import video_progress
-from .generated import make_order_videos
-from .pipeline import make_video_classifier
-from .plotting import SearchDisplay, TrainingDisplay, plot_confusion_matrix
 from .prediction import predict_each
-from .reporting import evaluation_report
-from .saving import load_model, save_model
-from .splitting import split_videos
-from .tracking import (
-    child_run,
-    fetch_model,
-    log_environment,
-    log_history,
-    log_model,
-    log_pipeline_params,
-    log_videos,
-    tracked_run,
-)
 from .videos import describe_video
 
-__all__ = ["cache", "check", "evaluate", "predict", "train", "tune"]
-
-
-def train(args: argparse.Namespace) -> int:
-    """Train a classifier, evaluate it on videos held out, log and save it.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        The command's options.
-
-    Returns
-    -------
-    int
-        Exit status.
-    """
-    with _work(args) as (data, generated), tracked_run("train"):
-        pipe = _pipeline(args, generated, memory=args.memory or None)
-        pipe.set_params(gru__hidden_size=args.hidden_size, gru__lr_decay=args.lr_decay)
-        parts, split = _split(args, data)
-        log_pipeline_params(pipe)
-        pipe.fit(*_rows(data, parts["train"]))
-        _report(args, pipe, data, parts, split)
-        if generated:
-            train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
-            baselines = order_baselines(pipe, train, test, random_state=args.seed)
-            _report_baselines(baselines, 1 / len(data.target_names))
-        _save(args, pipe, data)
-    return 0
-
-
-def tune(args: argparse.Namespace) -> int:
-    """Search learning-rate decay and hidden size, evaluate, log and save the best.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        The command's options.
-
-    Returns
-    -------
-    int
-        Exit status.
-    """
-    with ExitStack() as stack:
-        data, generated = stack.enter_context(_work(args))
-        memory = args.memory or stack.enter_context(tempfile.TemporaryDirectory())
-        stack.enter_context(tracked_run("tune"))
-        pipe = _pipeline(args, generated, memory=memory)
-        parts, split = _split(args, data)
-        log_pipeline_params(pipe)
-        grid = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
-        rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
-        grouped = data.groups is not None
-        folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
-            args.cv, shuffle=True, random_state=args.seed
-        )
-        cv = f"search over {args.cv} folds, " + (
-            "each group in one of them" if grouped else "stratified by class"
-        )
-        mlflow.set_tag("cv", cv)
-        search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
-        search.fit(*_rows(data, rows), groups=data.groups[rows] if grouped else None)
-        _report_search(search)
-        print(f"best: {search.best_params_}, refitted on {len(rows)} videos")
-        held_out = {name: part for name, part in parts.items() if name == "test"}
-        _report(args, search.best_estimator_, data, held_out, f"{split}; {cv}")
-        _save(args, search.best_estimator_, data)
-    return 0
-
-
-def evaluate(args: argparse.Namespace) -> int:
-    """Evaluate a saved model on labelled videos, and log how it does.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        The command's options.
-
-    Returns
-    -------
-    int
-        Exit status.
-    """
-    _quieten()
-    with tracked_run("evaluate"):
-        data = _load_data(args.data)
-        print(data.DESCR)
-        rows = np.arange(len(data.data))
-        if args.part != "all":
-            known = [] if data.split is None else np.unique(data.split).tolist()
-            if args.part not in known:
-                raise ValueError(
-                    f"--part {args.part}: the data set has no such part; "
-                    + (f"choose one of {known} or all." if known else "choose all.")
-                )
-            rows = np.flatnonzero(data.split == args.part)
-        parts = {args.part: rows}
-        split = f"none is made here: part {args.part!r} of the data, {len(rows)} videos"
-        mlflow.set_tags({"split": split, "model": args.model})
-        log_videos(data, parts, args.n_jobs)
-        log_environment()
-        pipe = _load_model(args)
-        unknown = sorted({str(y) for y in data.target[rows]} - {str(y) for y in pipe.classes_})
-        if unknown:
-            raise ValueError(
-                f"--data {args.data}: the model does not know the classes {unknown}; "
-                f"it knows {pipe.classes_.tolist()}."
-            )
-        _report(args, pipe, data, parts, split)
-    return 0
+__all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
 
 
 def predict(args: argparse.Namespace) -> int:
@@ -181,7 +44,7 @@ def predict(args: argparse.Namespace) -> int:
         videos += _videos_in(args.data)
     if not videos:
         raise ValueError("no video given; name VIDEO files or a data set with --data.")
-    model = _load_model(args)
+    model = load_named_model(args)
     n_failed = 0
     with ExitStack() as stack:
         file = sys.stdout
@@ -216,7 +79,7 @@ def check(args: argparse.Namespace) -> int:
     int
         Exit status.
     """
-    data = _load_data(args.data, must_exist=False)
+    data = load_data(args.data, must_exist=False)
     reports = []
     with video_progress("checking", len(data.data), verbose=1) as bar:
         for report in check_videos(data.data, -1 if args.n_jobs is None else args.n_jobs):
@@ -274,33 +137,28 @@ def _readable(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TiB"
 
 
-@contextmanager
-def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
-    """Load the data, or generate it; quieten what libraries say about themselves."""
-    folder = os.path.dirname(args.output) or "."
-    if not os.path.isdir(folder):  # said now, not after the training
-        raise FileNotFoundError(f"--output {args.output}: there is no folder {folder}.")
-    if os.path.isdir(args.output):
-        raise IsADirectoryError(f"--output {args.output}: it is a folder; name a file in it.")
-    _quieten()
-    if args.data:
-        data = _load_data(args.data)
-        print(data.DESCR)
-        yield data, False
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        print("No --data: generating clips whose classes differ only in the order of frames.")
-        data = make_order_videos(Path(folder) / "clips", random_state=args.seed)
-        print(data.DESCR)
-        yield data, True
+def load_data(path: str, *, must_exist: bool = True) -> Bunch:
+    """Load what ``--data`` names.
 
+    Parameters
+    ----------
+    path : str
+        A folder with a folder for each class, or a manifest.
+    must_exist : bool, default=True
+        Whether a manifest may name no file that is missing.
 
-def _quieten() -> None:
-    for library in ("mlflow", "alembic"):
-        logging.getLogger(library).setLevel(logging.ERROR)
+    Returns
+    -------
+    Bunch
+        The data set.
 
-
-def _load_data(path: str, must_exist: bool = True) -> Bunch:
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither.
+    ValueError
+        If it is no data set.
+    """
     if os.path.isdir(path):
         return load_video_folder(path)
     if not os.path.exists(path):
@@ -308,127 +166,31 @@ def _load_data(path: str, must_exist: bool = True) -> Bunch:
     return read_manifest(path, must_exist=must_exist)
 
 
-def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> Pipeline:
-    defaults = GENERATED if generated else DEFAULTS
-    chosen = {
-        name: default if getattr(args, name) is None else getattr(args, name)
-        for name, default in defaults.items()
-    }
-    return make_video_classifier(
-        memory=memory,
-        random_state=args.seed,
-        device=args.device,
-        n_jobs=args.n_jobs,
-        verbose=1,
-        features__n_frames=chosen["n_frames"],
-        features__frame_size=chosen["frame_size"],
-        features__max_epochs=chosen["backbone_epochs"],
-        features__objective=args.objective,
-        gru__max_epochs=args.epochs,
-        gru__lr=args.lr,
-    )
+def load_named_model(args: argparse.Namespace) -> Any:
+    """Load what ``--model`` names, if ``--trust`` allows it.
 
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options.
 
-def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
-    parts, description = split_videos(data, args.split, random_state=args.seed)
-    sizes = ", ".join(f"{len(rows)} {name}" for name, rows in parts.items())
-    split = f"{description}: {sizes}"
-    print(f"split: {split}")
-    mlflow.set_tag("split", split)
-    log_videos(data, parts, args.n_jobs)
-    log_environment()
-    return parts, split
+    Returns
+    -------
+    classifier
+        The model.
+    """
+    file = args.model
+    if file.startswith(("runs:/", "models:/")):
+        from .tracking import fetch_model  # MLflow takes seconds to import
 
+        file = fetch_model(file)
+    from .saving import load_model  # and so does skops
 
-def _rows(data: Bunch, rows: Any) -> tuple[list[Any], Any]:
-    return [data.data[row] for row in rows], data.target[rows]
-
-
-def _report(
-    args: argparse.Namespace, pipe: Pipeline, data: Bunch, parts: dict[str, Any], split: str
-) -> None:
-    """Print and log how the fitted pipeline does on the parts held out."""
-    log_history("backbone", pipe["features"].history_)
-    log_history("gru", pipe["gru"].history_)
-    mlflow.log_figure(TrainingDisplay.from_estimator(pipe).figure_, "training.png")
-    outcomes = {}
-    for name, rows in parts.items():
-        if name == "train":
-            continue
-        videos, target = _rows(data, rows)
-        outcome = evaluate_model(pipe, videos, target)
-        outcomes[name] = videos, outcome
-        metrics = outcome.metrics
-        mlflow.log_metrics({f"{name}_{key}": value for key, value in metrics.items()})
-        table = pd.DataFrame(outcome.per_class)
-        mlflow.log_text(table.to_csv(index=False), f"per_class_{name}.csv")
-        title = f"{name}, {len(rows)} videos, accuracy {metrics['accuracy']:.3f}"
-        mlflow.log_figure(plot_confusion_matrix(outcome, title), f"confusion_{name}.png")
-        print(
-            f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
-            f"on {len(rows)} videos"
-        )
-    page = evaluation_report(
-        pipe,
-        outcomes,
-        title=f"skvideo-gru {args.name}",
-        summary={"data": data.DESCR, **{name: str(value) for name, value in _asked(args)}},
-        split=split,
-    )
-    mlflow.log_text(page, "report.html")
-
-
-def _asked(args: argparse.Namespace) -> list[tuple[str, Any]]:
-    """Options whose values were chosen."""
-    unsaid = (None, "", "auto")
-    return [(k, v) for k, v in vars(args).items() if v not in unsaid and k not in ("name", "data")]
-
-
-def _report_search(search: GridSearchCV) -> None:
-    """Print every candidate and log each as a run of its own."""
-    results = search.cv_results_
-    print(f"\n{'lr_decay':>9} {'hidden_size':>12} {'accuracy':>9}  over {search.n_splits_} folds")
-    for i, params in enumerate(results["params"]):
-        decay, size = params["gru__lr_decay"], params["gru__hidden_size"]
-        mean, std = results["mean_test_score"][i], results["std_test_score"][i]
-        print(f"{decay:>9} {size:>12} {mean:>9.3f} +- {std:.3f}")
-        with child_run(f"lr_decay={decay} hidden_size={size}"):
-            mlflow.log_params(params)
-            mlflow.log_metrics({"cv_accuracy": mean, "cv_accuracy_std": std})
-            for fold in range(search.n_splits_):
-                mlflow.log_metric("fold_accuracy", results[f"split{fold}_test_score"][i], fold)
-    mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
-    mlflow.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
-    mlflow.log_metric("cv_accuracy", search.best_score_)
-
-
-def _report_baselines(baselines: dict[str, float], chance: float) -> None:
-    mlflow.log_metrics({f"test_accuracy_{name}": value for name, value in baselines.items()})
-    mlflow.log_metric("chance", chance)
-    print("without the order of frames, test accuracy beside chance:")
-    print(f"       a classifier on single frames        {baselines['single_frames']:.3f}")
-    print(f"       the same pipeline, frames shuffled   {baselines['shuffled_frames']:.3f}")
-    print(f"       chance                               {chance:.3f}")
-
-
-def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
-    # A model takes along neither this machine's folders nor its workers.
-    pipe.set_params(features__memory=None, features__n_jobs=None, features__verbose=0)
-    if args.output:
-        save_model(pipe, args.output)
-        print(f"saved: {args.output}")
-    model = log_model(pipe, describe_video(data.data[0]), args.register)
-    print(f"model: {model}")
-
-
-def _load_model(args: argparse.Namespace) -> Any:
-    in_mlflow = args.model.startswith(("runs:/", "models:/"))
-    file = fetch_model(args.model) if in_mlflow else args.model
     return load_model(file, trust=args.trust == "yes")
 
 
 def _videos_in(path: str) -> list[Any]:
     """Videos to predict: of a manifest, or all that lie anywhere in a folder."""
     if not os.path.isdir(path):
-        return list(_load_data(path, must_exist=False).data)
+        return list(load_data(path, must_exist=False).data)
     return [str(f) for f in sorted(Path(path).rglob("*")) if f.suffix.lower() in VIDEO_SUFFIXES]

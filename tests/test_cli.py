@@ -12,11 +12,11 @@ import pytest
 import yaml
 from conftest import make_frames
 
-from skvideo_gru import cli, commands
+from skvideo_gru import cli, commands, experiments
 from skvideo_gru.generated import write_video
 from skvideo_gru.saving import load_model
+from skvideo_gru.tracking import log_model, tracked_run
 
-pytestmark = pytest.mark.xdist_group("cli")  # one model for all of them
 
 FAST = [
     "--frame-size",
@@ -169,10 +169,11 @@ def test_pickles_are_refused_unless_trusted(model, clips, tmp_path, capsys):
 
 
 def test_a_registered_model_goes_by_its_alias(model, clips, capsys):
-    command = ["train", "--data", str(clips), *FAST, "--register"]
-    assert cli.main([*command, "lamps"]) == 0
+    command = ["train", "--data", str(clips), *FAST, "--register", "lamps"]
+    assert cli.main(command) == 0
     assert "model: models:/lamps@champion" in capsys.readouterr().out
-    assert cli.main([*command, "lamps@next"]) == 0
+    with tracked_run("again"):
+        assert log_model(load_model(model), "a.mp4", "lamps@next") == "models:/lamps@next"
     client = mlflow.MlflowClient()
     aliases = client.get_registered_model("lamps").aliases
     assert {name: int(number) for name, number in aliases.items()} == {"champion": 1, "next": 2}
@@ -217,9 +218,9 @@ def test_tune_logs_a_run_for_each_candidate(tracking, clips, capsys):
 
 
 def test_without_data_clips_are_generated(tracking, capsys, monkeypatch):
-    few = commands.make_order_videos
+    few = experiments.make_order_videos
     monkeypatch.setattr(
-        commands, "make_order_videos", lambda path, **kw: few(path, n_per_class=12, **kw)
+        experiments, "make_order_videos", lambda path, **kw: few(path, n_per_class=12, **kw)
     )
     assert cli.main(["train", "--epochs", "2"]) == 0
     out = capsys.readouterr().out
@@ -301,7 +302,7 @@ def test_interruption_is_no_traceback(monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "_load_data", interrupted)
+    monkeypatch.setattr(commands, "load_data", interrupted)
     assert cli.main(["check", "clips"]) == 130
     assert capsys.readouterr().err == "skvideo-gru check: interrupted\n"
 

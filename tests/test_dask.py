@@ -16,8 +16,6 @@ from sklearn.model_selection import GridSearchCV
 
 from skvideo_gru import ResNet50FrameFeaturizer, embedding, extraction, make_video_classifier
 
-pytestmark = pytest.mark.xdist_group("dask")  # one cluster for all of them
-
 
 @pytest.fixture(scope="module")
 def client():

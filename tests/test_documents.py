@@ -11,7 +11,6 @@ import yaml
 import skvideo_gru
 from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, cli, make_order_videos
 
-pytestmark = pytest.mark.xdist_group("documents")  # one store for all of them
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,6 +23,7 @@ CHEAP = {
     GRUClassifier: {"max_epochs": 2},
 }
 CHEAP_OPTIONS = ["--frame-size=32", "--n-frames=3", "--backbone-epochs=0", "--epochs=1"]
+CHEAP_SEARCH = ["--cv=2", "--hidden-size=4,8", "--lr-decay=0.9"]
 
 # Other fences, which show or include and are no code to run.
 SHOWN = {"{image}", "{toctree}", "{eval-rst}", "{literalinclude}"}
@@ -171,8 +171,9 @@ def run_own_command(words, work):
     args = cli._parser().parse_args(words)
     cheap = [
         option
-        for option in CHEAP_OPTIONS
-        if args.name in ("train", "tune") and option.split("=")[0] not in words
+        for names, options in ((("train", "tune"), CHEAP_OPTIONS), (("tune",), CHEAP_SEARCH))
+        for option in options
+        if args.name in names and option.split("=")[0] not in words
     ]
     assert cli.main([*words, *cheap]) == 0
 

@@ -13,8 +13,6 @@ from skvideo_gru import make_video_classifier
 from skvideo_gru.serving import ServedModel
 from skvideo_gru.tracking import log_model, tracked_run
 
-pytestmark = pytest.mark.xdist_group("serving")  # one model for all of them
-
 
 @pytest.fixture(scope="module")
 def pipe(colour_clips):
