@@ -17,7 +17,6 @@ from skvideo_gru.generated import write_video
 from skvideo_gru.saving import load_model
 from skvideo_gru.tracking import log_model, tracked_run
 
-
 FAST = [
     "--frame-size",
     "32",

@@ -11,7 +11,6 @@ import yaml
 import skvideo_gru
 from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, cli, make_order_videos
 
-
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
