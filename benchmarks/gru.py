@@ -31,7 +31,13 @@ def make_data(n_videos=600, n_frames=20, n_features=2048):
 def ours(X, y, hidden_size):
     """Fit the package's classifier."""
     GRUClassifier(
-        hidden_size, max_epochs=EPOCHS, batch_size=BATCH, lr=LR, random_state=0, device="cpu"
+        hidden_size,
+        pooling="last",
+        max_epochs=EPOCHS,
+        batch_size=BATCH,
+        lr=LR,
+        random_state=0,
+        device="cpu",
     ).fit(X, y)
 
 

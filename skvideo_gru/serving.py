@@ -94,7 +94,7 @@ class ServedModel:
                 return base64.b64decode(given[uri.end() if uri else 0 :])
             except binascii.Error as error:
                 return _RefusedError(f"it is no base64: {error}.")
-        path = os.path.realpath(given)
+        path = os.path.realpath(given.replace("\0", ""))  # which no path can hold
         if any(os.path.commonpath([path, folder]) == folder for folder in self.folders):
             return path
         return _RefusedError(

@@ -57,8 +57,9 @@ def test_paths_and_contents_get_the_same_answer(pipe, clip):
 def test_what_cannot_be_read_spoils_no_other_row(pipe, clip, broken_clip, tmp_path):
     served = ServedModel(pipe, [clip.parent, broken_clip.parent])
     given = [str(broken_clip), str(clip), None, "data:video/mp4;base64,A", as_text(clip)[:400]]
+    given += ["", "a\0b", 3, "x" * 5000, f"{clip.parent}/{'x' * 300}.mp4"]
     answers = served.predict(given)
-    assert answers["label"].notna().tolist() == [False, True, False, False, False]
+    assert answers["label"].notna().tolist() == [False, True] + [False] * 8
     assert str(broken_clip) in answers["error"][0]
     assert "give a path, or a file's content as base64" in answers["error"][2]
     assert "no base64" in answers["error"][3]
