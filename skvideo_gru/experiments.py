@@ -61,12 +61,13 @@ def train(args: argparse.Namespace) -> int:
         parts, split = _split(args, data)
         log_pipeline_params(pipe)
         pipe.fit(*_rows(data, parts["train"]))
-        _report(args, pipe, data, parts, split)
+        _save(args, pipe, data)  # before a broken video held out can end the run
+        held_out = {name: rows for name, rows in parts.items() if name != "train"}
+        _report(args, pipe, data, held_out, split)
         if generated:
             train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
             baselines = order_baselines(pipe, train, test, random_state=args.seed)
             _report_baselines(baselines, 1 / len(data.target_names))
-        _save(args, pipe, data)
     return 0
 
 
@@ -104,9 +105,9 @@ def tune(args: argparse.Namespace) -> int:
         search.fit(*_rows(data, rows), groups=data.groups[rows] if grouped else None)
         _report_search(search)
         print(f"best: {search.best_params_}, refitted on {len(rows)} videos")
+        _save(args, search.best_estimator_, data)
         held_out = {name: part for name, part in parts.items() if name == "test"}
         _report(args, search.best_estimator_, data, held_out, f"{split}; {cv}")
-        _save(args, search.best_estimator_, data)
     return 0
 
 
@@ -223,8 +224,6 @@ def _report(
     mlflow.log_figure(TrainingDisplay.from_estimator(pipe).figure_, "training.png")
     outcomes = {}
     for name, rows in parts.items():
-        if name == "train":
-            continue
         videos, target = _rows(data, rows)
         outcome = evaluate_model(pipe, videos, target)
         outcomes[name] = videos, outcome
@@ -283,9 +282,12 @@ def _report_baselines(baselines: dict[str, float], chance: float) -> None:
 
 def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
     # A model takes along neither this machine's folders nor its workers.
-    pipe.set_params(features__memory=None, features__n_jobs=None, features__verbose=0)
+    travelling = {"features__memory": None, "features__n_jobs": None, "features__verbose": 0}
+    here = {name: pipe.get_params()[name] for name in travelling}
+    pipe.set_params(**travelling)
     if args.output:
         save_model(pipe, args.output)
         print(f"saved: {args.output}")
     model = log_model(pipe, describe_video(data.data[0]), args.register)
     print(f"model: {model}")
+    pipe.set_params(**here)

@@ -153,6 +153,8 @@ def test_evaluate_logs_how_a_saved_model_does(model, run, clips, capsys):
     assert evaluated.data.tags["model"] == f"runs:/{trained}"
     assert cli.main([*command, str(model)]) == 0
     assert "all: accuracy 0.950" in capsys.readouterr().out
+    assert cli.main([*command, str(model), "--part", "train"]) == 0
+    assert "train: accuracy 1.000, macro-F1 1.000 on 30 videos" in capsys.readouterr().out
     assert cli.main([*command, str(model), "--part", "val"]) == 1
     assert "no such part; choose one of ['test', 'train'] or all" in capsys.readouterr().err
     assert newest_runs()[0].info.status == "FAILED"
@@ -285,6 +287,17 @@ def test_a_failed_run_is_marked_as_failed(tracking, clips, broken_clip, tmp_path
     assert cli.main(arguments) == 1
     assert str(broken_clip) in capsys.readouterr().err
     assert newest_runs()[0].info.status == "FAILED"
+
+
+def test_a_broken_test_video_costs_no_trained_model(tracking, clips, broken_clip, tmp_path):
+    rows = [line.split(",") for line in (clips / "manifest.csv").read_text().split()[1:]]
+    lines = [f"{clips}/{path},{label},train" for path, label, _ in rows]
+    table = ["path,label,split", *lines, f"{broken_clip},dark,test"]
+    (tmp_path / "manifest.csv").write_text("\n".join(table))
+    output = tmp_path / "model.skops"
+    arguments = ["train", "--data", str(tmp_path / "manifest.csv"), "--output", str(output)]
+    assert cli.main([*arguments, *FAST]) == 1
+    assert load_model(output).predict([f"{clips}/dark/0.mp4"]) == ["dark"]
 
 
 @pytest.mark.parametrize(
