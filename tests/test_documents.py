@@ -37,7 +37,7 @@ NOT_RUN = {
     "mlflow run": "it trains in a process of its own; its entry point is checked",
     "export SKVIDEO_GRU_FOLDERS=": "it concerns the server",
     "mlflow models serve": "it never ends; examples/serving.py starts one and asks it",
-    "curl localhost:5001/invocations": "it needs that server; examples/serving.py asks the same",
+    "curl --json": "it needs that server; examples/serving.py asks the same",
 }
 
 
