@@ -42,6 +42,9 @@ def predict(args: argparse.Namespace) -> int:
     videos: list[Any] = list(args.videos)
     if args.data:
         videos += _videos_in(args.data)
+    for video in args.videos:
+        if os.path.isdir(video):
+            raise IsADirectoryError(f"{video}: it is a folder; give it as --data {video}.")
     if not videos:
         raise ValueError("no video given; name VIDEO files or a data set with --data.")
     model = load_named_model(args)
@@ -162,7 +165,8 @@ def load_data(path: str, *, must_exist: bool = True) -> Bunch:
     if os.path.isdir(path):
         return load_video_folder(path)
     if not os.path.exists(path):
-        raise FileNotFoundError(f"--data {path}: there is no such folder or manifest.")
+        where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
+        raise FileNotFoundError(f"--data {path}: there is no such folder or manifest{where}.")
     return read_manifest(path, must_exist=must_exist)
 
 

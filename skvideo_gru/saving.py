@@ -62,8 +62,13 @@ def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f"{path}: there is no such file.")
+    is_skops = zipfile.is_zipfile(path)
+    with open(path, "rb") as file:
+        begun = os.fspath(path).endswith(".skops") or file.read(2) == b"PK"
+    if begun and not is_skops:
+        raise ValueError(f"{path}: it is damaged or incomplete; save or copy it again.")
     try:
-        model = _load_skops(path, trust) if zipfile.is_zipfile(path) else _load_pickle(path, trust)
+        model = (_load_skops if is_skops else _load_pickle)(path, trust)
     except _UntrustedError:
         raise
     except Exception as error:  # another kind of file can raise anything

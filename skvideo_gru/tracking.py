@@ -190,7 +190,10 @@ def fetch_model(address: str) -> str:
         folder = mlflow.artifacts.download_artifacts(address)
         flavour = Model.load(folder).flavors["python_function"]
     except (MlflowException, OSError, KeyError) as error:
-        raise ValueError(f"{address}: MLflow holds no such model: {error}") from error
+        raise ValueError(
+            f"{address}: MLflow holds no such model in {mlflow.get_tracking_uri()} "
+            f"(MLFLOW_TRACKING_URI names another store): {error}"
+        ) from error
     return os.path.join(folder, flavour["model_path"])
 
 

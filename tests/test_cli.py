@@ -264,6 +264,7 @@ def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_cl
         (["check", "nowhere"], "there is no such folder or manifest"),
         (["predict", "--model", "none.joblib", "a.mp4"], "none.joblib: there is no such"),
         (["predict", "--model", "none.joblib"], "no video given"),
+        (["predict", "--model", "none.joblib", "."], ".: it is a folder; give it as --data ."),
         (["predict", "--model", __file__, "--trust", "yes", "a.mp4"], "no model could be loaded"),
         (
             ["predict", "--model", "runs:/none/model", "a.mp4"],

@@ -62,5 +62,9 @@ def test_what_holds_no_model_is_said(tmp_path):
     with pytest.raises(ValueError, match=r"text\.joblib: no model could be loaded"):
         load_model(tmp_path / "text.joblib", trust=True)
     skops.io.dump(MinMaxScaler(), tmp_path / "scaler.skops")
+    for name in ("half.skops", "half"):
+        (tmp_path / name).write_bytes((tmp_path / "scaler.skops").read_bytes()[:500])
+        with pytest.raises(ValueError, match=f"{name}: it is damaged or incomplete"):
+            load_model(tmp_path / name)
     with pytest.raises(ValueError, match="holds a MinMaxScaler, no classifier"):
         load_model(tmp_path / "scaler.skops")
