@@ -163,9 +163,7 @@ class FilmStripDisplay:
         FilmStripDisplay
             The display itself.
         """
-        n_frames, height, width = self.frames.shape[:3]
-        n_slots = min(max(n_frames, _SLOTS), _FRAMES)
-        strip = 6.5 / n_slots * height / width
+        strip = _strip_height(self.frames, width=6.5)
         if figure is None:
             figure = Figure(figsize=(9, strip + 2.9), layout="constrained")
         self.figure_ = figure
@@ -394,7 +392,10 @@ class MistakesDisplay:
         MistakesDisplay
             The display itself.
         """
-        heights = [_strip_height(mistake.frames) for mistake in self.mistakes] or [1.0]
+        heights = [
+            0.6 if mistake.frames is None else _strip_height(mistake.frames, width=7.6)
+            for mistake in self.mistakes
+        ] or [1.0]
         if figure is None:
             size = (8, sum(heights) + 0.5 * len(heights))
             figure = Figure(figsize=size, layout="constrained")
@@ -424,12 +425,10 @@ def _mistake(video: Video, row: int, evaluation: Evaluation, reading: dict[str, 
     )
 
 
-def _strip_height(frames: np.ndarray | None) -> float:
-    """Return the height in inches of a strip 8 inches wide."""
-    if frames is None:
-        return 0.6
+def _strip_height(frames: np.ndarray, width: float) -> float:
+    """Return the height of a strip of some width, in inches."""
     n_slots = min(max(len(frames), _SLOTS), _FRAMES)
-    return 7.6 / n_slots * frames.shape[1] / frames.shape[2]
+    return width / n_slots * frames.shape[1] / frames.shape[2]
 
 
 def _draw_mistake(axes: Axes, mistake: Mistake) -> None:
