@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 for success, 1 for an error in the data or the work, 130
         after an interruption.
     """
-    args = _parser().parse_args(argv)
+    args = _parse(argv)
     try:
         # Only now, so that --help and wrong usage are answered at once.
         runs = args.name in ("train", "tune", "evaluate")
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="skvideo-gru", description="Video classification the scikit-learn way."
     )
@@ -98,13 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="predict videos as CSV")
     _add_saved_model_options(predict)
     predict.add_argument(
-        "--data", default="", help="folder or manifest of videos, instead of or beside VIDEO"
+        "--data", default="", help="folder of videos or CSV manifest, instead of or beside VIDEO"
     )
     predict.add_argument("--output", default="", help="CSV file to write (standard output)")
     predict.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
 
     check = commands.add_parser("check", help="report every video that cannot be read to its end")
-    check.add_argument("data", help="folder with a folder for each class, or CSV manifest")
+    check.add_argument("data", help="folder of videos, or CSV manifest")
     check.add_argument("--n-jobs", type=_auto(int), default="auto", help="threads (one a core)")
     check.add_argument("--json", action="store_true", help="print all that is known as JSON")
 
@@ -119,7 +119,11 @@ def _parser() -> argparse.ArgumentParser:
     cache.add_argument(
         "--max-age", type=float, metavar="DAYS", help="remove what was not used for so long"
     )
-    return parser
+
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:  # the command's own usage helps here, not the list of commands
+        commands.choices[args.name].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return args
 
 
 def _size(text: str) -> int:

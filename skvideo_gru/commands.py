@@ -17,7 +17,7 @@ from sklearn.utils import Bunch
 
 from .caching import cache_contents, remove_unfinished
 from .checking import check_videos
-from .datasets import VIDEO_SUFFIXES, load_video_folder, read_manifest
+from .datasets import VIDEO_SUFFIXES, find_videos, load_video_folder, read_manifest
 from .errors import VideoDecodeError
 from .extraction import video_progress
 from .prediction import predict_each
@@ -82,10 +82,10 @@ def check(args: argparse.Namespace) -> int:
     int
         Exit status.
     """
-    data = load_data(args.data, must_exist=False)
+    videos = _videos_in(args.data)
     reports = []
-    with video_progress("checking", len(data.data), verbose=1) as bar:
-        for report in check_videos(data.data, -1 if args.n_jobs is None else args.n_jobs):
+    with video_progress("checking", len(videos), verbose=1) as bar:
+        for report in check_videos(videos, -1 if args.n_jobs is None else args.n_jobs):
             reports.append(report)
             bar.update()
     failed = [report for report in reports if report["reason"]]
@@ -166,7 +166,7 @@ def load_data(path: str, *, must_exist: bool = True) -> Bunch:
         return load_video_folder(path)
     if not os.path.exists(path):
         where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
-        raise FileNotFoundError(f"--data {path}: there is no such folder or manifest{where}.")
+        raise FileNotFoundError(f"{path}: there is no such folder or manifest{where}.")
     return read_manifest(path, must_exist=must_exist)
 
 
@@ -194,7 +194,13 @@ def load_named_model(args: argparse.Namespace) -> Any:
 
 
 def _videos_in(path: str) -> list[Any]:
-    """Videos to predict: of a manifest, or all that lie anywhere in a folder."""
+    """Videos of a manifest, or all that lie anywhere in a folder."""
     if not os.path.isdir(path):
         return list(load_data(path, must_exist=False).data)
-    return [str(f) for f in sorted(Path(path).rglob("*")) if f.suffix.lower() in VIDEO_SUFFIXES]
+    videos = [str(file) for file in find_videos(Path(path))]
+    if not videos:
+        raise ValueError(
+            f"{path}: the folder holds no video (known endings: "
+            f"{', '.join(sorted(VIDEO_SUFFIXES))})."
+        )
+    return videos

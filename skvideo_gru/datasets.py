@@ -87,7 +87,7 @@ def load_video_folder(path: str | os.PathLike[str]) -> Bunch:
         raise ValueError(f"{root}: expected one folder for each class in it, found none.")
     files: list[Path] = []
     for folder in classes:
-        videos = sorted(file for file in folder.rglob("*") if _is_video(file, root))
+        videos = find_videos(folder)
         if not videos:
             raise ValueError(
                 f"{folder}: the class holds no video (known endings: "
@@ -106,9 +106,27 @@ def load_video_folder(path: str | os.PathLike[str]) -> Bunch:
     )
 
 
-def _is_video(file: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    return file.suffix.lower() in VIDEO_SUFFIXES and not hidden and file.is_file()
+def find_videos(folder: Path) -> list[Path]:
+    """Find the videos that lie in a folder or in folders inside it.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Returns
+    -------
+    list of Path
+        Files with an ending of `VIDEO_SUFFIXES`, sorted; none that is hidden or
+        lies in a hidden folder.
+    """
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in VIDEO_SUFFIXES
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+    ]
 
 
 def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:

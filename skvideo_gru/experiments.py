@@ -138,7 +138,11 @@ def evaluate(args: argparse.Namespace) -> int:
                 )
             rows = np.flatnonzero(data.split == args.part)
         parts = {args.part: rows}
-        split = f"none is made here: part {args.part!r} of the data, {len(rows)} videos"
+        split = (
+            f"none is made here: part {args.part!r} of the data, {len(rows)} videos; "
+            "those that the model learned from, if any, flatter it"
+        )
+        print(f"split: {split}")
         mlflow.set_tags({"split": split, "model": args.model})
         log_videos(data, parts, args.n_jobs)
         log_environment()

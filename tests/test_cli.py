@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import joblib
 import mlflow
@@ -254,14 +255,17 @@ def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_cl
     assert [report["n_frames"] for report in reports] == [5, 0, 0]
     assert reports[0]["reason"] is None
     assert reports[2]["reason"] == "No such file or directory"
+    assert cli.main(["check", str(tmp_path)]) == 1  # any folder of videos
+    assert capsys.readouterr().out.endswith("2 videos checked, 1 cannot be read.\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "--data", "nowhere"], "train: error: --data nowhere: there is no such folder"),
+        (["train", "--data", "nowhere"], "train: error: nowhere: there is no such folder"),
         (["train", "--output", "no/m.joblib"], "--output no/m.joblib: there is no folder no"),
         (["check", "nowhere"], "there is no such folder or manifest"),
+        (["check", str(Path(__file__).parent)], "tests: the folder holds no video (known"),
         (["predict", "--model", "none.joblib", "a.mp4"], "none.joblib: there is no such"),
         (["predict", "--model", "none.joblib"], "no video given"),
         (["predict", "--model", "none.joblib", "."], ".: it is a folder; give it as --data ."),
@@ -302,13 +306,20 @@ def test_a_broken_test_video_costs_no_trained_model(tracking, clips, broken_clip
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train", "--epochs", "many"], ["tune", "--lr-decay", "a,b"], ["paint"], []]
+    ("arguments", "usage"),
+    [
+        (["train", "--epochs", "many"], "usage: skvideo-gru train [-h] [--data"),
+        (["train", "--epoch-size", "3"], "usage: skvideo-gru train [-h] [--data"),
+        (["tune", "--lr-decay", "a,b"], "usage: skvideo-gru tune [-h] [--data"),
+        (["paint"], "usage: skvideo-gru [-h]"),
+        ([], "usage: skvideo-gru [-h]"),
+    ],
 )
-def test_wrong_usage_exits_with_2(arguments, capsys):
+def test_wrong_usage_exits_with_2_and_tells_the_right_one(arguments, usage, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
     assert caught.value.code == 2
-    assert "usage: skvideo-gru" in capsys.readouterr().err
+    assert usage in capsys.readouterr().err
 
 
 def test_interruption_is_no_traceback(monkeypatch, capsys):
@@ -348,8 +359,8 @@ def test_entry_points_pass_options_that_the_command_line_has(pytestconfig):
         words = entry["command"].split()
         assert words[:3] == ["python", "-m", "skvideo_gru"]
         arguments = [str(values[w[1:-1]]) if w.startswith("{") else w for w in words[3:]]
-        parsed = vars(cli._parser().parse_args(arguments))
-        plain = vars(cli._parser().parse_args([words[3], *_required(words[3])]))
+        parsed = vars(cli._parse(arguments))
+        plain = vars(cli._parse([words[3], *_required(words[3])]))
         for name, spec in entry["parameters"].items():
             if "default" in spec:
                 assert parsed[name] == plain[name], name

@@ -149,7 +149,7 @@ def check_mlflow_run(words):
     values = {name: spec.get("default") for name, spec in entry["parameters"].items()} | given
     command = entry["command"].split()
     arguments = [str(values[w[1:-1]]) if w.startswith("{") else w for w in command[3:]]
-    cli._parser().parse_args(arguments)
+    cli._parse(arguments)
 
 
 def mlflow_options(words):
@@ -167,7 +167,7 @@ def mlflow_options(words):
 def run_own_command(words, work):
     """Run one of our commands, as cheaply as its options allow."""
     words = [w for word in words for w in expanded(word, work)]
-    args = cli._parser().parse_args(words)
+    args = cli._parse(words)
     cheap = [
         option
         for names, options in ((("train", "tune"), CHEAP_OPTIONS), (("tune",), CHEAP_SEARCH))
@@ -194,7 +194,7 @@ def test_commands_run(document, work, monkeypatch):
             continue
         assert any(shlex.join(words).startswith(known) for known in NOT_RUN), where
         if words[0] == "skvideo-gru":
-            cli._parser().parse_args(words[1:])
+            cli._parse(words[1:])
         if words[:2] == ["mlflow", "run"]:
             check_mlflow_run(words)
 
