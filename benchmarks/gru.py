@@ -33,6 +33,7 @@ def ours(X, y, hidden_size):
     GRUClassifier(
         hidden_size,
         pooling="last",
+        deltas=False,
         max_epochs=EPOCHS,
         batch_size=BATCH,
         lr=LR,

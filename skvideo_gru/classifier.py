@@ -39,7 +39,7 @@ __all__ = ["GRUClassifier"]
 class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     """Classify sequences of feature vectors with a GRU.
 
-    The GRU [1]_ runs over a video's frames; a mean of its outputs, with weights
+    The GRU [1]_ runs over a video's frames and their changes; a mean of its outputs, with weights
     that are learned, goes through fully connected layers. Training minimises
     cross-entropy, by default with Adam [2]_ at a learning rate that decays
     gradually, by skorch.
@@ -59,6 +59,9 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         What goes on to the fully connected layers: the state after the last
         frame, the outputs' mean or maximum over the frames, or a mean whose
         weights are learned.
+    deltas : bool, default=True
+        Whether the GRU gets, beside every frame's features, how far each has moved
+        since the frame before, as an absolute difference.
     fc_sizes : tuple of int, default=()
         Units of fully connected layers between the GRU and the last layer.
     optimizer : {"adam", "adamw", "nadam", "radam", "rmsprop", "sgd"}, default="adam"
@@ -145,6 +148,9 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     `partial_fit` since. Saving keeps the net's weights and history; the
     optimizer's state and the callbacks end with the process.
 
+    Sequences of type float64 are computed in float64, all others in float32, which
+    is faster.
+
     References
     ----------
     .. [1] K. Cho et al., "Learning Phrase Representations using RNN
@@ -171,6 +177,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "pooling": [StrOptions(set(POOLINGS))],
+        "deltas": ["boolean"],
         "fc_sizes": [tuple, list],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -201,6 +208,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         bidirectional=False,
         dropout=0.0,
         pooling="attention",
+        deltas=True,
         fc_sizes=(),
         optimizer="adam",
         lr=1e-3,
@@ -228,6 +236,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
+        self.deltas = deltas
         self.fc_sizes = fc_sizes
         self.optimizer = optimizer
         self.lr = lr
@@ -367,7 +376,10 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         """Validate training data and leave out rows without frames or weight."""
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
-        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=reset)
+        # Float64 is computed in float64, as by scikit-learn, and anything else in float32.
+        dtype: Any = [np.float32, np.float64] if reset else self._dtype
+        sequences = validate_sequences(self, X, self.frame_dim, dtype=dtype, reset=reset)
+        self._dtype: str = sequences.dtype.name
         if not all(isinstance(size, int | np.integer) and size > 0 for size in self.fc_sizes):
             raise ValueError(f"fc_sizes={self.fc_sizes!r} must hold positive ints only.")
         y = column_or_1d(y, warn=True)
@@ -473,9 +485,11 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "module__bidirectional": self.bidirectional,
             "module__dropout": self.dropout,
             "module__pooling": self.pooling,
+            "module__deltas": self.deltas,
             "module__fc_sizes": tuple(self.fc_sizes),
+            "module__dtype": self._dtype,
             "criterion": nn.CrossEntropyLoss,
-            "criterion__weight": torch.tensor(weights, dtype=torch.float32),
+            "criterion__weight": torch.from_numpy(weights.astype(self._dtype)),
             "criterion__label_smoothing": self.label_smoothing,
             "optimizer": OPTIMIZERS[self.optimizer],
             "optimizer__weight_decay": self.weight_decay,
@@ -498,7 +512,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     def _dataset(self, data: _Data) -> SequenceDataset:
         inputs = {"sequences": data.sequences, "lengths": data.lengths}
         if data.weight is not None:
-            inputs["weight"] = data.weight.astype(np.float32)
+            inputs["weight"] = data.weight.astype(self._dtype)
         return SequenceDataset(inputs, np.searchsorted(self.classes_, data.y))
 
     def _known_class_weight(self) -> Any:
@@ -523,7 +537,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n, n_classes), float32
+        ndarray of shape (n, n_classes), float32 or float64
             Probabilities, in the order of ``classes_``; the class priors for a
             row without any frame.
 
@@ -535,7 +549,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             If `X` does not fit.
         """
         sequences, lengths = self._sequences(X)
-        proba = np.tile(self.class_prior_.astype(np.float32), (len(lengths), 1))
+        proba = np.tile(self.class_prior_.astype(self._dtype), (len(lengths), 1))
         rows = np.flatnonzero(lengths)
         if len(rows):
             proba[rows] = self._net_proba(_inputs(sequences, lengths, rows))
@@ -551,7 +565,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n, T, n_classes), float32
+        ndarray of shape (n, T, n_classes), float32 or float64
             What `predict_proba` gives for the sequence up to each frame; NaN
             where there is none.
 
@@ -564,7 +578,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         """
         sequences, lengths = self._sequences(X)
         shape = (*sequences.shape[:2], len(self.classes_))
-        running = np.full(shape, np.nan, dtype=np.float32)
+        running = np.full(shape, np.nan, dtype=self._dtype)
         for frame in range(int(lengths.max(initial=0))):
             rows = np.flatnonzero(lengths > frame)
             heads = {
@@ -576,7 +590,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
 
     def _sequences(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         check_is_fitted(self)
-        sequences = validate_sequences(self, X, self.frame_dim, dtype=np.float32, reset=False)
+        sequences = validate_sequences(self, X, self.frame_dim, dtype=self._dtype, reset=False)
         return sequences, sequence_lengths(sequences)
 
     def _net_proba(self, inputs: dict[str, np.ndarray]) -> np.ndarray:

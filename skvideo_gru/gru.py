@@ -36,6 +36,9 @@ class GRUNetwork(nn.Module):
         What goes on of the outputs: the state after the last frame (of the
         backward GRU, after the first), their mean or maximum over the frames, or
         a mean whose weights are learned from the outputs.
+    deltas : bool, default=False
+        Whether the GRU gets, beside every frame's features, how far each has moved
+        since the frame before: absolute differences, zeros for the first frame.
     fc_sizes : sequence of int, default=()
         Units of the fully connected layers, with ReLU, between the GRU and the
         last layer, which puts out the logits.
@@ -57,12 +60,15 @@ class GRUNetwork(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         pooling: str = "last",
+        deltas: bool = False,
         fc_sizes: Sequence[int] = (),
+        dtype: str = "float32",
     ) -> None:
         super().__init__()
         self.pooling = pooling
+        self.deltas = deltas
         self.gru = nn.GRU(
-            input_size,
+            input_size * (2 if deltas else 1),
             hidden_size,
             num_layers,
             batch_first=True,
@@ -77,6 +83,7 @@ class GRUNetwork(nn.Module):
             layers += [nn.Dropout(dropout), nn.Linear(size, n_units), nn.ReLU()]
             size = n_units
         self.fc = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(size, n_classes))
+        self.to(getattr(torch, dtype))  # at last, so that the weights are the same in either
 
     def forward(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Compute the logits of padded sequences.
@@ -93,6 +100,10 @@ class GRUNetwork(nn.Module):
         Tensor of shape (n, n_classes)
             Logits.
         """
+        if self.deltas:
+            moved = torch.zeros_like(sequences)
+            moved[:, 1:] = sequences.diff(dim=1).abs()
+            sequences = torch.cat([sequences, moved], dim=2)
         longest = int(lengths.max())
         if bool((lengths == longest).all()):
             outputs, state = self.gru(sequences[:, :longest])

@@ -32,6 +32,9 @@ def by_the_equations(network, sequence):
     """Logits of one sequence."""
     weights = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
     outputs = sequence.double().numpy()
+    if network.deltas:
+        before = np.concatenate([outputs[:1], outputs[:-1]])
+        outputs = np.concatenate([outputs, np.abs(outputs - before)], axis=1)
     for layer in range(network.gru.num_layers):
         inputs = outputs
         outputs = last = run_by_the_equations(weights, inputs, f"l{layer}")
@@ -57,11 +60,12 @@ def by_the_equations(network, sequence):
     return out
 
 
+@pytest.mark.parametrize("deltas", [False, True])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_logits_follow_the_equations(pooling, bidirectional):
+def test_logits_follow_the_equations(pooling, bidirectional, deltas):
     torch.manual_seed(0)
-    options = {"pooling": pooling, "bidirectional": bidirectional}
+    options = {"pooling": pooling, "bidirectional": bidirectional, "deltas": deltas}
     network = GRUNetwork(5, 3, hidden_size=4, num_layers=2, fc_sizes=(7, 6), **options).eval()
     sequences = torch.randn(3, 6, 5)
     lengths = torch.tensor([6, 1, 4])
@@ -82,11 +86,13 @@ def test_equals_plain_torch():
     torch.testing.assert_close(network(x, torch.full((8,), 6)), expected)
 
 
+@pytest.mark.parametrize("deltas", [False, True])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_padding_changes_nothing_whatever_is_in_it(pooling, bidirectional):
+def test_padding_changes_nothing_whatever_is_in_it(pooling, bidirectional, deltas):
     torch.manual_seed(0)
-    network = GRUNetwork(5, 3, pooling=pooling, bidirectional=bidirectional).eval()
+    options = {"pooling": pooling, "bidirectional": bidirectional, "deltas": deltas}
+    network = GRUNetwork(5, 3, **options).eval()
     x = torch.randn(4, 6, 5)
     lengths = torch.tensor([2, 6, 3, 1])
     alone = torch.cat([network(x[i : i + 1, :n], n[None]) for i, n in enumerate(lengths)])
