@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 
+from .checkpoints import Checkpoint
 from .gru import GRUNetwork
 from .resnet import IMAGENET, N_FEATURES, Normalisation, ResNet50, normalise
 from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
@@ -131,6 +133,7 @@ def train_backbone(
     batch_size: int = 64,
     seed: int = 0,
     device: str | torch.device = "auto",
+    checkpoint: Path | None = None,
     verbose: int = 0,
 ) -> tuple[Weights, list[dict[str, float]]]:
     """Train a ResNet-50 to classify frames or clips.
@@ -168,6 +171,8 @@ def train_backbone(
         Seed of everything random.
     device : str or torch.device, default="auto"
         Where to compute.
+    checkpoint : Path, optional
+        File that an interrupted training is kept in, and goes on from.
     verbose : int, default=0
         With 1 or more, a progress bar.
 
@@ -205,6 +210,8 @@ def train_backbone(
             policy=OneCycleLR, step_every="batch", max_lr=lr, total_steps=max_epochs * n_steps
         )
     ]
+    if checkpoint is not None:
+        callbacks.append(Checkpoint(checkpoint))
     if verbose:
         callbacks.append(EpochProgress(f"backbone ({objective})"))
     with seeded(seed):

@@ -15,7 +15,7 @@ from typing import Any
 import joblib
 from sklearn.utils import Bunch
 
-from .caching import cache_contents, remove_unfinished
+from .caching import cache_contents, prune, remove_unfinished
 from .checking import check_videos
 from .datasets import VIDEO_SUFFIXES, find_videos, load_video_folder, read_manifest
 from .errors import VideoDecodeError
@@ -120,12 +120,11 @@ def cache(args: argparse.Namespace) -> int:
     remove_unfinished(store, older_than=3600)
     before = cache_contents(store)
     age = None if args.max_age is None else timedelta(days=args.max_age)
-    if args.max_size is not None or age is not None:
-        store.reduce_size(bytes_limit=args.max_size, age_limit=age)
+    prune(store, args.max_size, age)
     after = cache_contents(store)
-    print(f"{'':10} {'entries':>8} {'size':>10}")
+    print(f"{'':11} {'entries':>8} {'size':>10}")
     for kind, (n_entries, n_bytes) in after.items():
-        print(f"{kind:10} {n_entries:>8} {_readable(n_bytes):>10}")
+        print(f"{kind:11} {n_entries:>8} {_readable(n_bytes):>10}")
     removed = sum(n for n, _ in before.values()) - sum(n for n, _ in after.values())
     if removed:
         print(f"{removed} entries removed.")

@@ -21,7 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .backbone import train_backbone
-from .caching import CACHE_VERSION, backbone, kept
+from .caching import CACHE_VERSION, backbone, checkpoint_path, kept
 from .embedding import ENGINES, FrameEmbedder
 from .errors import VideoDecodeError
 from .extraction import (
@@ -111,7 +111,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         or a 3-D array.
     memory : str, os.PathLike or joblib.Memory, optional
         Where features and trained backbones are kept. A video's features are
-        found again by the file's content, not its name; an interrupted
+        found again by the file's content, not its name; an interrupted `fit` or
         `transform` goes on where it was. Without a `random_state`, a backbone
         trained on the same videos is taken from here too.
     random_state : int, RandomState instance or None, default=None
@@ -497,13 +497,15 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 normalisation=self._normalisation,
                 seed=_definite(seed),
                 device=self.device,
+                checkpoint=checkpoint,
                 verbose=self.verbose,
                 **recipe,
             )
             return weights, history, joblib.hash(weights)
 
-        key = None
-        if self._memory().location is not None:
+        key = checkpoint = None
+        memory = self._memory()
+        if memory.location is not None:
             key = (
                 CACHE_VERSION,
                 seed,
@@ -514,7 +516,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 [str(digest_or_error(video)) for video in videos],
                 encoded.tolist(),
             )
+            checkpoint = checkpoint_path(memory, key)
         self.weights_, self.history_, self._weights_digest = self._kept_backbone(key, train)
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
         return clips or None
 
     def _encode(self, y: np.ndarray) -> np.ndarray:

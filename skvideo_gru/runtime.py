@@ -93,7 +93,13 @@ class EpochProgress(Callback):
         **_ : dict
             What skorch passes besides.
         """
-        self.bar_ = tqdm(total=net.max_epochs, desc=self.description, unit="epoch", disable=None)
+        self.bar_ = tqdm(
+            total=net.max_epochs,
+            initial=len(net.history),
+            desc=self.description,
+            unit="epoch",
+            disable=None,
+        )
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
         """Move the bar.
@@ -161,7 +167,8 @@ def fit_net(net: Any, X: Any, y: Any = None, *, start: Any = None) -> None:
     begin_net(net, start)
     net.notify("on_train_begin", X=X, y=y)
     try:
-        net.fit_loop(X, y)
+        # A checkpoint may have brought the first epochs.
+        net.fit_loop(X, y, epochs=net.max_epochs - len(net.history))
     except KeyboardInterrupt:
         stoppers = [cb for _, cb in net.callbacks_ if isinstance(cb, EarlyStopping)]
         if not any(cb.misses_ == cb.patience for cb in stoppers):

@@ -1,10 +1,12 @@
 """The cache under hard conditions: killed and rival processes, a full disk."""
 
+import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from conftest import largest_error
 from joblib import Memory
 
 from skvideo_gru import ResNet50FrameFeaturizer, extraction
-from skvideo_gru.caching import cache_contents, remove_unfinished
+from skvideo_gru.caching import cache_contents, prune, remove_unfinished
 from skvideo_gru.decoding import read_frames
 from skvideo_gru.generated import write_video
 
@@ -96,15 +98,30 @@ def test_a_full_disk_costs_the_cache_not_the_rows(videos, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert largest_error(rows, expected) < 1e-5
     assert n_features(tmp_path) == 0
-    assert remove_unfinished(Memory(tmp_path, verbose=0), older_than=3600) == 0  # perhaps in work
-    assert remove_unfinished(Memory(tmp_path, verbose=0), older_than=0) == 4
+    assert (
+        remove_unfinished(Memory(str(tmp_path), verbose=0), older_than=3600) == 0
+    )  # perhaps in work
+    assert remove_unfinished(Memory(str(tmp_path), verbose=0), older_than=0) == 4
     assert largest_error(model.transform(videos[:4]), expected) < 1e-5
     assert n_features(tmp_path) == 4
 
 
 def test_contents_are_counted(videos, tmp_path):
     ResNet50FrameFeaturizer(**MODEL, memory=tmp_path).fit_transform(videos[:3])
-    contents = cache_contents(Memory(tmp_path, verbose=0))
+    contents = cache_contents(Memory(str(tmp_path), verbose=0))
     assert {kind: n for kind, (n, _) in contents.items()} == {"features": 3, "backbone": 1}
     files = list(tmp_path.glob("joblib/skvideo_gru/caching/features/*/*"))
     assert contents["features"][1] == sum(file.stat().st_size for file in files)
+
+
+def test_pruning_counts_interrupted_trainings(tmp_path):
+    memory = Memory(str(tmp_path), verbose=0)
+    folder = tmp_path / "joblib" / "interrupted"
+    folder.mkdir(parents=True)
+    for number, age in enumerate((10, 100, 1000)):
+        (folder / f"{number}.pt").write_bytes(bytes(1000))
+        os.utime(folder / f"{number}.pt", (time.time() - age,) * 2)
+    prune(memory, None, timedelta(seconds=500))
+    assert cache_contents(memory)["interrupted"] == (2, 2000)
+    prune(memory, 1500, None)
+    assert [file.name for file in folder.iterdir()] == ["0.pt"]

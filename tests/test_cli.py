@@ -381,12 +381,13 @@ def test_cache_shows_and_prunes(tracking, clips, capsys):
     assert [line.split()[:2] for line in shown.splitlines()[1:]] == [
         ["features", "40"],
         ["backbone", "1"],
+        ["interrupted", "0"],
     ]
     assert cli.main(["cache", "kept", "--max-size", "1M"]) == 0
-    _, features, backbone, removed = capsys.readouterr().out.splitlines()
+    _, features, backbone, _, removed = capsys.readouterr().out.splitlines()
     assert int(features.split()[1]) + int(backbone.split()[1]) + int(removed.split()[0]) == 41
     assert cli.main(["cache", "kept", "--max-age", "0"]) == 0
-    assert "features          0        0 B" in capsys.readouterr().out
+    assert "features           0        0 B" in capsys.readouterr().out
 
 
 def test_cache_names_what_is_wrong(capsys):
