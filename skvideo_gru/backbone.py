@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import LRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from .checkpoints import Checkpoint
 from .gru import GRUNetwork
+from .nets import MixedPrecisionNet
 from .resnet import IMAGENET, N_FEATURES, Normalisation, ResNet50, normalise
 from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
 from .weights import Weights, build_network, to_numpy
@@ -131,6 +131,7 @@ def train_backbone(
     label_smoothing: float = 0.1,
     frames_per_clip: int = 4,
     batch_size: int = 64,
+    mixed_precision: bool = False,
     seed: int = 0,
     device: str | torch.device = "auto",
     checkpoint: Path | None = None,
@@ -167,6 +168,8 @@ def train_backbone(
         Random frames that ``"frame"`` takes of each clip in an epoch.
     batch_size : int, default=64
         Frames in a training step.
+    mixed_precision : bool, default=False
+        Whether to compute in bfloat16 where that does no harm.
     seed : int, default=0
         Seed of everything random.
     device : str or torch.device, default="auto"
@@ -215,8 +218,9 @@ def train_backbone(
     if verbose:
         callbacks.append(EpochProgress(f"backbone ({objective})"))
     with seeded(seed):
-        net = NeuralNet(
+        net = MixedPrecisionNet(
             module,
+            mixed_precision=mixed_precision,
             module__n_classes=len(counts),
             module__weights=weights,
             module__normalisation=normalisation,

@@ -95,6 +95,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Random frames of each clip in an epoch, for ``objective="frame"``.
     batch_size : int, default=64
         Frames in a training step.
+    mixed_precision : bool, default=False
+        Whether training computes in bfloat16 where that does no harm, which is
+        faster on a GPU.
     weights : str or os.PathLike, optional
         File of a state dict in torchvision's layout to start from, instead of
         a random initialisation: ``.safetensors``, or what ``torch.save`` wrote.
@@ -173,6 +176,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "frames_per_clip": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "mixed_precision": ["boolean"],
         "weights": [str, PathLike, None],
         "pixel_mean": [tuple, list],
         "pixel_std": [tuple, list],
@@ -202,6 +206,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         label_smoothing=0.1,
         frames_per_clip=4,
         batch_size=64,
+        mixed_precision=False,
         weights=None,
         pixel_mean=IMAGENET[0],
         pixel_std=IMAGENET[1],
@@ -228,6 +233,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         self.label_smoothing = label_smoothing
         self.frames_per_clip = frames_per_clip
         self.batch_size = batch_size
+        self.mixed_precision = mixed_precision
         self.weights = weights
         self.pixel_mean = pixel_mean
         self.pixel_std = pixel_std
@@ -475,6 +481,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             "label_smoothing",
             "frames_per_clip",
             "batch_size",
+            *(["mixed_precision"] if self.mixed_precision else []),
         ]
         recipe = {name: getattr(self, name) for name in names}
         clips: list[Any] = []

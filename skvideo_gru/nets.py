@@ -1,4 +1,4 @@
-"""The skorch net around the GRU, and the data set that feeds it."""
+"""The skorch nets around both networks, and the data set that feeds the GRU."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch import NeuralNetClassifier
+from skorch import NeuralNet, NeuralNetClassifier
 from torch import nn
 from torch.utils.data import Dataset
 
-__all__ = ["SequenceDataset", "WeightedNet", "as_it_is"]
+__all__ = ["MixedPrecisionNet", "SequenceDataset", "WeightedNet", "as_it_is"]
 
 
 class SequenceDataset(Dataset):
@@ -56,7 +56,46 @@ def as_it_is(batch: Any) -> Any:
     return batch
 
 
-class WeightedNet(NeuralNetClassifier):
+class MixedPrecisionNet(NeuralNet):
+    """A net that may train in bfloat16 where that does no harm.
+
+    Parameters
+    ----------
+    *args : tuple
+        What skorch's net takes.
+    mixed_precision : bool, default=False
+        Whether it does.
+    **kwargs : dict
+        What skorch's net takes.
+    """
+
+    def __init__(self, *args: Any, mixed_precision: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mixed_precision = mixed_precision
+
+    def infer(self, x: Any, **fit_params: Any) -> torch.Tensor:
+        """Run the network on a batch.
+
+        Parameters
+        ----------
+        x : Tensor or dict of str to Tensor
+            Inputs.
+        **fit_params : dict
+            What skorch passes besides.
+
+        Returns
+        -------
+        Tensor of shape (n, n_classes)
+            Logits, in the weights' type.
+        """
+        if not (self.mixed_precision and self.module_.training):
+            return super().infer(x, **fit_params)
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16):
+            logits = super().infer(x, **fit_params)
+        return logits.to(next(self.module_.parameters()).dtype)
+
+
+class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
     """A net in whose loss every sequence may have a weight."""
 
     def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:

@@ -72,3 +72,13 @@ def test_training_starts_from_given_weights():
     end, _ = train_backbone(clips, y, weights=start, max_epochs=1, lr=1e-12, device="cpu")
     np.testing.assert_allclose(end["conv1.weight"], start["conv1.weight"], atol=1e-6)
     assert end["layer1.0.bn3.weight"].mean() > 0.9  # no zero initialisation
+
+
+def test_mixed_precision_changes_little():
+    clips, y = tone_clips(8), np.arange(8) % 2
+    options = {"max_epochs": 2, "batch_size": 8, "device": "cpu"}
+    _, exact = train_backbone(clips, y, **options)
+    _, mixed = train_backbone(clips, y, mixed_precision=True, **options)
+    losses = [[record["train_loss"] for record in history] for history in (exact, mixed)]
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.1)

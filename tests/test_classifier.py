@@ -97,6 +97,27 @@ def test_float64_is_computed_in_float64():
     np.testing.assert_array_equal(same.predict_proba(X), double.predict_proba(X))
 
 
+def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32():
+    X, y = order_data()
+    seen = []
+
+    class Watch(Callback):
+        def on_train_begin(self, net, **_):
+            net.module_.fc.register_forward_hook(
+                lambda module, given, out: seen.append((module.training, out.dtype))
+            )
+
+    clf = GRUClassifier(**SMALL, mixed_precision=True, callbacks=[Watch()], device="cpu")
+    assert clf.fit(X, y).predict_proba(X).dtype == np.float32
+    assert set(seen) == {(True, torch.bfloat16), (False, torch.float32)}
+    plain = GRUClassifier(**SMALL).fit(X, y)
+    assert clf.history_[-1]["train_loss"] == pytest.approx(
+        plain.history_[-1]["train_loss"], abs=0.05
+    )
+    held_out, y_held_out = order_data(seed=1)
+    assert clf.score(held_out, y_held_out) >= 0.95
+
+
 def test_every_parameter_moves_in_fit():
     X, y = order_data()
     options = {"num_layers": 2, "fc_sizes": (8, 4), "hidden_size": 5, "random_state": 0}
