@@ -59,9 +59,10 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         What goes on to the fully connected layers: the state after the last
         frame, the outputs' mean or maximum over the frames, or a mean whose
         weights are learned.
-    deltas : bool, default=True
-        Whether the GRU gets, beside every frame's features, how far each has moved
-        since the frame before, as an absolute difference.
+    delta_weight : float, default=1.0
+        How many times as much as the features their changes count: beside every
+        frame's features the GRU gets how far each has risen and how far it has fallen
+        since the frame before. With 0 it gets the features alone.
     fc_sizes : tuple of int, default=()
         Units of fully connected layers between the GRU and the last layer.
     optimizer : {"adam", "adamw", "nadam", "radam", "rmsprop", "sgd"}, default="adam"
@@ -180,7 +181,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "pooling": [StrOptions(set(POOLINGS))],
-        "deltas": ["boolean"],
+        "delta_weight": [Interval(Real, 0, None, closed="left")],
         "fc_sizes": [tuple, list],
         "optimizer": [StrOptions(set(OPTIMIZERS))],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -212,7 +213,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         bidirectional=False,
         dropout=0.0,
         pooling="attention",
-        deltas=True,
+        delta_weight=1.0,
         fc_sizes=(),
         optimizer="adam",
         lr=1e-3,
@@ -241,7 +242,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         self.bidirectional = bidirectional
         self.dropout = dropout
         self.pooling = pooling
-        self.deltas = deltas
+        self.delta_weight = delta_weight
         self.fc_sizes = fc_sizes
         self.optimizer = optimizer
         self.lr = lr
@@ -491,7 +492,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "module__bidirectional": self.bidirectional,
             "module__dropout": self.dropout,
             "module__pooling": self.pooling,
-            "module__deltas": self.deltas,
+            "module__delta_weight": self.delta_weight,
             "module__fc_sizes": tuple(self.fc_sizes),
             "module__dtype": self._dtype,
             "criterion": nn.CrossEntropyLoss,

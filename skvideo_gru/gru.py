@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -36,9 +37,11 @@ class GRUNetwork(nn.Module):
         What goes on of the outputs: the state after the last frame (of the
         backward GRU, after the first), their mean or maximum over the frames, or
         a mean whose weights are learned from the outputs.
-    deltas : bool, default=False
-        Whether the GRU gets, beside every frame's features, how far each has moved
-        since the frame before: absolute differences, zeros for the first frame.
+    delta_weight : float, default=0.0
+        How many times as much as the features their changes count. Beside every
+        frame's features the GRU gets how far each has risen and fallen since the
+        frame before: both are differences or zero, and zero for the first frame.
+        With 0 it gets the features alone.
     fc_sizes : sequence of int, default=()
         Units of the fully connected layers, with ReLU, between the GRU and the
         last layer, which puts out the logits.
@@ -60,15 +63,15 @@ class GRUNetwork(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         pooling: str = "last",
-        deltas: bool = False,
+        delta_weight: float = 0.0,
         fc_sizes: Sequence[int] = (),
         dtype: str = "float32",
     ) -> None:
         super().__init__()
         self.pooling = pooling
-        self.deltas = deltas
+        self.delta_weight = delta_weight
         self.gru = nn.GRU(
-            input_size * (2 if deltas else 1),
+            input_size * (3 if delta_weight else 1),
             hidden_size,
             num_layers,
             batch_first=True,
@@ -100,10 +103,11 @@ class GRUNetwork(nn.Module):
         Tensor of shape (n, n_classes)
             Logits.
         """
-        if self.deltas:
-            moved = torch.zeros_like(sequences)
-            moved[:, 1:] = sequences.diff(dim=1).abs()
-            sequences = torch.cat([sequences, moved], dim=2)
+        if self.delta_weight:
+            gain = math.sqrt(self.delta_weight)
+            change = torch.zeros_like(sequences)
+            change[:, 1:] = gain * sequences.diff(dim=1)
+            sequences = torch.cat([sequences / gain, change.relu(), (-change).relu()], dim=2)
         longest = int(lengths.max())
         if bool((lengths == longest).all()):
             outputs, state = self.gru(sequences[:, :longest])

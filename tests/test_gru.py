@@ -32,9 +32,11 @@ def by_the_equations(network, sequence):
     """Logits of one sequence."""
     weights = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
     outputs = sequence.double().numpy()
-    if network.deltas:
-        before = np.concatenate([outputs[:1], outputs[:-1]])
-        outputs = np.concatenate([outputs, np.abs(outputs - before)], axis=1)
+    if network.delta_weight:
+        change = outputs - np.concatenate([outputs[:1], outputs[:-1]])
+        risen, fallen = np.maximum(change, 0), np.maximum(-change, 0)
+        gain = network.delta_weight**0.5
+        outputs = np.concatenate([outputs / gain, risen * gain, fallen * gain], axis=1)
     for layer in range(network.gru.num_layers):
         inputs = outputs
         outputs = last = run_by_the_equations(weights, inputs, f"l{layer}")
@@ -60,13 +62,21 @@ def by_the_equations(network, sequence):
     return out
 
 
-@pytest.mark.parametrize("deltas", [False, True])
+@pytest.mark.parametrize("delta_weight", [0, 1, 9.0])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_logits_follow_the_equations(pooling, bidirectional, deltas):
+def test_logits_follow_the_equations(pooling, bidirectional, delta_weight):
     torch.manual_seed(0)
-    options = {"pooling": pooling, "bidirectional": bidirectional, "deltas": deltas}
-    network = GRUNetwork(5, 3, hidden_size=4, num_layers=2, fc_sizes=(7, 6), **options).eval()
+    network = GRUNetwork(
+        5,
+        3,
+        hidden_size=4,
+        num_layers=2,
+        fc_sizes=(7, 6),
+        pooling=pooling,
+        bidirectional=bidirectional,
+        delta_weight=delta_weight,
+    ).eval()
     sequences = torch.randn(3, 6, 5)
     lengths = torch.tensor([6, 1, 4])
     logits = network(sequences, lengths).detach().numpy()
@@ -86,13 +96,13 @@ def test_equals_plain_torch():
     torch.testing.assert_close(network(x, torch.full((8,), 6)), expected)
 
 
-@pytest.mark.parametrize("deltas", [False, True])
+@pytest.mark.parametrize("delta_weight", [0, 1, 9.0])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_padding_changes_nothing_whatever_is_in_it(pooling, bidirectional, deltas):
+def test_padding_changes_nothing_whatever_is_in_it(pooling, bidirectional, delta_weight):
     torch.manual_seed(0)
-    options = {"pooling": pooling, "bidirectional": bidirectional, "deltas": deltas}
-    network = GRUNetwork(5, 3, **options).eval()
+    options = {"pooling": pooling, "bidirectional": bidirectional}
+    network = GRUNetwork(5, 3, delta_weight=delta_weight, **options).eval()
     x = torch.randn(4, 6, 5)
     lengths = torch.tensor([2, 6, 3, 1])
     alone = torch.cat([network(x[i : i + 1, :n], n[None]) for i, n in enumerate(lengths)])
