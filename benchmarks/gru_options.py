@@ -1,4 +1,4 @@
-"""Accuracy with every pooling and schedule of the GRU, on real features.
+"""Accuracy with the GRU's options, on real features.
 
 Run it as ``python benchmarks/gru_options.py MANIFEST MEMORY [SEEDS]``: for each
 seed it splits the videos at random (70/15/15), trains the standard pipeline's
@@ -19,9 +19,11 @@ from skvideo_gru.splitting import split_videos
 
 OPTIONS = [
     *({"pooling": pooling} for pooling in ("last", "mean", "max", "attention")),
+    {"delta_weight": 0},
+    {"delta_weight": 1},
+    {"delta_weight": 10},
     {"bidirectional": True},
     {"class_weight": "balanced"},
-    {"max_grad_norm": 1.0},
     {"lr_schedule": None},
     {"lr_schedule": "step"},
     {"lr_schedule": "cosine"},
