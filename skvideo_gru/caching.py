@@ -174,9 +174,11 @@ def remove_unfinished(memory: Memory, older_than: float) -> int:
     int
         Number of files removed.
     """
+    folder = Path(memory.store_backend.location)
     unfinished = [
         file
-        for file in Path(memory.store_backend.location).rglob("output.pkl.*")
+        for pattern in ("output.pkl.*", ".unfinished-*/part")  # joblib's, and checkpoints
+        for file in folder.rglob(pattern)
         if time.time() - file.stat().st_mtime >= older_than
     ]
     for file in unfinished:

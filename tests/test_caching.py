@@ -121,7 +121,10 @@ def test_pruning_counts_interrupted_trainings(tmp_path):
     for number, age in enumerate((10, 100, 1000)):
         (folder / f"{number}.pt").write_bytes(bytes(1000))
         os.utime(folder / f"{number}.pt", (time.time() - age,) * 2)
+    (folder / ".unfinished-1").mkdir()
+    (folder / ".unfinished-1" / "part").touch()
+    assert remove_unfinished(memory, older_than=0) == 1
     prune(memory, None, timedelta(seconds=500))
     assert cache_contents(memory)["interrupted"] == (2, 2000)
     prune(memory, 1500, None)
-    assert [file.name for file in folder.iterdir()] == ["0.pt"]
+    assert [file.name for file in folder.glob("*.pt")] == ["0.pt"]
