@@ -33,7 +33,6 @@ def ours(X, y, hidden_size):
     GRUClassifier(
         hidden_size,
         pooling="last",
-        delta_weight=0,
         max_epochs=EPOCHS,
         batch_size=BATCH,
         lr=LR,

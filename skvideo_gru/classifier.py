@@ -39,7 +39,7 @@ __all__ = ["GRUClassifier"]
 class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     """Classify sequences of feature vectors with a GRU.
 
-    The GRU [1]_ runs over a video's frames and their changes; a mean of its outputs, with weights
+    The GRU [1]_ runs over a video's frames; a mean of its outputs, with weights
     that are learned, goes through fully connected layers. Training minimises
     cross-entropy, by default with Adam [2]_ at a learning rate that decays
     gradually, by skorch.
@@ -59,10 +59,11 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         What goes on to the fully connected layers: the state after the last
         frame, the outputs' mean or maximum over the frames, or a mean whose
         weights are learned.
-    delta_weight : float, default=1.0
+    delta_weight : float, default=0.0
         How many times as much as the features their changes count: beside every
         frame's features the GRU gets how far each has risen and how far it has fallen
-        since the frame before. With 0 it gets the features alone.
+        since the frame before, three times as many numbers. With 0 it gets the
+        features alone. `make_video_classifier` takes 100.
     fc_sizes : tuple of int, default=()
         Units of fully connected layers between the GRU and the last layer.
     optimizer : {"adam", "adamw", "nadam", "radam", "rmsprop", "sgd"}, default="adam"
@@ -213,7 +214,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         bidirectional=False,
         dropout=0.0,
         pooling="attention",
-        delta_weight=1.0,
+        delta_weight=0.0,
         fc_sizes=(),
         optimizer="adam",
         lr=1e-3,
