@@ -19,9 +19,7 @@ from skvideo_gru.splitting import split_videos
 
 OPTIONS = [
     *({"pooling": pooling} for pooling in ("last", "mean", "max", "attention")),
-    {"delta_weight": 0},
-    {"delta_weight": 1},
-    {"delta_weight": 10},
+    *({"delta_weight": weight} for weight in (0, 1, 10, 100)),
     {"bidirectional": True},
     {"class_weight": "balanced"},
     {"lr_schedule": None},

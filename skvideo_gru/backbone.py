@@ -74,8 +74,9 @@ class _ClipObjective(nn.Module):
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         real = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
-        features = frames.new_zeros((*real.shape, N_FEATURES), dtype=torch.float32)
-        features[real] = self.backbone(_augment(frames, self.normalisation)[real.flatten()])
+        found = self.backbone(_augment(frames, self.normalisation)[real.flatten()])
+        features = found.new_zeros((*real.shape, N_FEATURES))
+        features[real] = found
         return self.head(features, lengths)
 
 

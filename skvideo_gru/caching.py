@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -123,7 +126,7 @@ def cache_contents(memory: Memory) -> dict[str, tuple[int, int]]:
     """
     contents = {}
     items = [(Path(item.path).parent.name, item.size) for item in memory.store_backend.get_items()]
-    items += [("interrupted", file.stat().st_size) for file in _interrupted(memory)]
+    items += [("interrupted", found.st_size) for found in _interrupted(memory).values()]
     for kind in ("features", "backbone", "interrupted"):
         sizes = [size for name, size in items if name == kind]
         contents[kind] = len(sizes), sum(sizes)
@@ -138,23 +141,30 @@ def prune(memory: Memory, max_size: int | None, max_age: timedelta | None) -> No
     memory : joblib.Memory
         The cache.
     max_size : int or None
-        Bytes that may stay; of interrupted trainings first.
+        Bytes that may stay; interrupted trainings get what features and backbones
+        leave of them.
     max_age : timedelta or None
         For how long what stays may not have been used.
     """
-    for file in sorted(_interrupted(memory), key=lambda file: -file.stat().st_mtime):
-        used = file.stat()
-        too_old = max_age is not None and time.time() - used.st_mtime > max_age.total_seconds()
-        if too_old or (max_size is not None and used.st_size > max_size):
-            file.unlink(missing_ok=True)
-        elif max_size is not None:
-            max_size -= used.st_size
     if max_size is not None or max_age is not None:
         memory.reduce_size(bytes_limit=max_size, age_limit=max_age)
+    room = math.inf if max_size is None else max_size
+    room -= sum(item.size for item in memory.store_backend.get_items())
+    newest_first = sorted(_interrupted(memory).items(), key=lambda found: -found[1].st_mtime)
+    for file, found in newest_first:
+        too_old = max_age is not None and time.time() - found.st_mtime > max_age.total_seconds()
+        if too_old or found.st_size > room:
+            file.unlink(missing_ok=True)
+        else:
+            room -= found.st_size
 
 
-def _interrupted(memory: Memory) -> list[Path]:
-    return list(Path(memory.store_backend.location).glob("interrupted/*.pt"))
+def _interrupted(memory: Memory) -> dict[Path, os.stat_result]:
+    files = {}
+    for file in Path(memory.store_backend.location).glob("interrupted/*.pt"):
+        with suppress(FileNotFoundError):  # its training has ended meanwhile
+            files[file] = file.stat()
+    return files
 
 
 def remove_unfinished(memory: Memory, older_than: float) -> int:
@@ -175,12 +185,10 @@ def remove_unfinished(memory: Memory, older_than: float) -> int:
         Number of files removed.
     """
     folder = Path(memory.store_backend.location)
-    unfinished = [
-        file
-        for pattern in ("output.pkl.*", ".unfinished-*/part")  # joblib's, and checkpoints
-        for file in folder.rglob(pattern)
-        if time.time() - file.stat().st_mtime >= older_than
-    ]
+    candidates = [*folder.rglob("output.pkl.*"), *folder.glob("interrupted/.unfinished-*/part")]
+    unfinished = [file for file in candidates if time.time() - file.stat().st_mtime >= older_than]
     for file in unfinished:
         file.unlink(missing_ok=True)
+        if file.name == "part":
+            file.parent.rmdir()
     return len(unfinished)

@@ -20,6 +20,17 @@ __all__ = ["Checkpoint"]
 # Seconds between two writings: a file takes three times the weights' space.
 _PAUSE = 30.0
 
+# What torch raises for files that are damaged or something else.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
+
 
 class Checkpoint(Callback):
     """Write the state of a training after its epochs, and begin with what was written.
@@ -53,16 +64,20 @@ class Checkpoint(Callback):
             return
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+            states = [(part, state[name]) for name, part in _parts(net).items()]
+            history, random = json.loads(state["history"]), state["random"]
+        except _UNREADABLE as error:
             warnings.warn(
-                f"{self.path}: the interrupted training cannot be read ({error}) and begins anew.",
+                f"{self.path}: the interrupted training cannot be read ({error!r}) and begins "
+                "anew.",
                 stacklevel=2,
             )
             return
-        for name, part in _parts(net).items():
-            part.load_state_dict(state[name])
-        net.history.extend(json.loads(state["history"]))
-        torch.set_rng_state(state["random"])
+        for part, its_state in states:
+            part.load_state_dict(its_state)
+        net.history.extend(history)
+        net.resumed_epochs_ = len(history)
+        torch.set_rng_state(random)
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
         """Write the file, if there are epochs to come and it is time.

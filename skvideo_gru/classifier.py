@@ -35,6 +35,9 @@ from .sequences import sequence_lengths, validate_sequences
 
 __all__ = ["GRUClassifier"]
 
+# Float64 is computed in float64, as by scikit-learn, and anything else in float32.
+_DTYPES = [np.float32, np.float64]
+
 
 class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     """Classify sequences of feature vectors with a GRU.
@@ -62,7 +65,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     delta_weight : float, default=0.0
         How many times as much as the features their changes count: beside every
         frame's features the GRU gets how far each has risen and how far it has fallen
-        since the frame before, three times as many numbers. With 0 it gets the
+        since the frame before, three times as many numbers. Changes are multiplied by
+        the weight's square root, features divided by it. With 0 the GRU gets the
         features alone. `make_video_classifier` takes 100.
     fc_sizes : tuple of int, default=()
         Units of fully connected layers between the GRU and the last layer.
@@ -101,8 +105,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         Weights of the classes in the loss; ``"balanced"`` weighs a class
         inversely to its frequency.
     mixed_precision : bool, default=False
-        Whether training computes in bfloat16 where that does no harm, which is
-        faster on a GPU.
+        Whether training computes in bfloat16 what torch's autocast deems safe,
+        which is faster on a GPU; not for sequences of float64.
     frame_dim : int, default=2048
         Length of a frame's feature vector, by which 2-D rows are folded.
         3-D input says it itself.
@@ -153,8 +157,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     `partial_fit` since. Saving keeps the net's weights and history; the
     optimizer's state and the callbacks end with the process.
 
-    Sequences of type float64 are computed in float64, all others in float32, which
-    is faster.
+    Where the first sequences are a float64 array, all is computed in float64,
+    otherwise in float32, which is faster; further ones are converted.
 
     References
     ----------
@@ -306,13 +310,15 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             raise ValueError("groups and validation_data are for early_stopping=True.")
         start = getattr(self, "net_", None) if self.warm_start else None
         known = self.classes_ if start is not None else None
-        data = self._check_data(X, y, sample_weight, reset=start is None)
+        data = self._check_data(
+            X, y, sample_weight, dtype=_DTYPES if start is None else self._dtype
+        )
         groups = None if groups is None else column_or_1d(groups)[data.rows]
         self._set_classes(data, known)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         train, held_out = data, None
         if validation_data is not None:
-            held_out = self._check_data(*validation_data, None, reset=False)
+            held_out = self._check_data(*validation_data, None, dtype=data.sequences.dtype)
             self._check_labels(held_out.y)
         elif self.early_stopping:
             train, held_out = self._hold_out(data, groups, seed)
@@ -366,7 +372,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
                 f"classes={known.tolist()} are not those of the first call: "
                 f"{self.classes_.tolist()}."
             )
-        data = self._check_data(X, y, sample_weight, reset=first)
+        data = self._check_data(X, y, sample_weight, dtype=_DTYPES if first else self._dtype)
         self._set_classes(data, known, before=None if first else self._class_counts)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         # Another order of batches in every call.
@@ -380,14 +386,18 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         self.n_iter_ = len(self.history_)
         return self
 
-    def _check_data(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> _Data:
+    @property
+    def _dtype(self) -> str:
+        """The type that the net computes in."""
+        return self.net_.get_params_for("module")["dtype"]
+
+    def _check_data(self, X: Any, y: Any, sample_weight: Any, *, dtype: Any) -> _Data:
         """Validate training data and leave out rows without frames or weight."""
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
-        # Float64 is computed in float64, as by scikit-learn, and anything else in float32.
-        dtype: Any = [np.float32, np.float64] if reset else self._dtype
-        sequences = validate_sequences(self, X, self.frame_dim, dtype=dtype, reset=reset)
-        self._dtype: str = sequences.dtype.name
+        sequences = validate_sequences(
+            self, X, self.frame_dim, dtype=dtype, reset=dtype is _DTYPES
+        )
         if not all(isinstance(size, int | np.integer) and size > 0 for size in self.fc_sizes):
             raise ValueError(f"fc_sizes={self.fc_sizes!r} must hold positive ints only.")
         y = column_or_1d(y, warn=True)
@@ -495,9 +505,9 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "module__pooling": self.pooling,
             "module__delta_weight": self.delta_weight,
             "module__fc_sizes": tuple(self.fc_sizes),
-            "module__dtype": self._dtype,
+            "module__dtype": train.sequences.dtype.name,
             "criterion": nn.CrossEntropyLoss,
-            "criterion__weight": torch.from_numpy(weights.astype(self._dtype)),
+            "criterion__weight": torch.from_numpy(weights.astype(train.sequences.dtype)),
             "criterion__label_smoothing": self.label_smoothing,
             "optimizer": OPTIMIZERS[self.optimizer],
             "optimizer__weight_decay": self.weight_decay,
@@ -521,7 +531,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     def _dataset(self, data: _Data) -> SequenceDataset:
         inputs = {"sequences": data.sequences, "lengths": data.lengths}
         if data.weight is not None:
-            inputs["weight"] = data.weight.astype(self._dtype)
+            inputs["weight"] = data.weight.astype(data.sequences.dtype)
         return SequenceDataset(inputs, np.searchsorted(self.classes_, data.y))
 
     def _known_class_weight(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from math import isfinite
 from numbers import Integral, Real
@@ -96,8 +97,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     batch_size : int, default=64
         Frames in a training step.
     mixed_precision : bool, default=False
-        Whether training computes in bfloat16 where that does no harm, which is
-        faster on a GPU.
+        Whether training computes in bfloat16 what torch's autocast deems safe,
+        which is faster on a GPU.
     weights : str or os.PathLike, optional
         File of a state dict in torchvision's layout to start from, instead of
         a random initialisation: ``.safetensors``, or what ``torch.save`` wrote.
@@ -526,7 +527,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             checkpoint = checkpoint_path(memory, key)
         self.weights_, self.history_, self._weights_digest = self._kept_backbone(key, train)
         if checkpoint is not None:
-            checkpoint.unlink(missing_ok=True)
+            with suppress(OSError):  # it may be another user's, in a folder shared
+                checkpoint.unlink()
         return clips or None
 
     def _encode(self, y: np.ndarray) -> np.ndarray:

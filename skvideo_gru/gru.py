@@ -41,10 +41,13 @@ class GRUNetwork(nn.Module):
         How many times as much as the features their changes count. Beside every
         frame's features the GRU gets how far each has risen and fallen since the
         frame before: both are differences or zero, and zero for the first frame.
+        They are multiplied by the weight's square root, and features divided by it.
         With 0 it gets the features alone.
     fc_sizes : sequence of int, default=()
         Units of the fully connected layers, with ReLU, between the GRU and the
         last layer, which puts out the logits.
+    dtype : {"float32", "float64"}, default="float32"
+        Type of the weights and of what goes in and comes out.
 
     References
     ----------

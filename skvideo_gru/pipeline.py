@@ -65,7 +65,7 @@ def make_video_classifier(
         memory=memory, random_state=random_state, device=device, n_jobs=n_jobs, verbose=verbose
     )
     # A backbone that was trained on single frames knows the training videos' looks by
-    # heart, and their changes not: these count more, see benchmarks/tank_wagon.md.
+    # heart, but not their changes; so these count more, see benchmarks/tank_wagon.md.
     gru = GRUClassifier(
         delta_weight=100.0, random_state=random_state, device=device, verbose=verbose
     )

@@ -95,7 +95,7 @@ class EpochProgress(Callback):
         """
         self.bar_ = tqdm(
             total=net.max_epochs,
-            initial=len(net.history),
+            initial=_resumed_epochs(net),
             desc=self.description,
             unit="epoch",
             disable=None,
@@ -127,6 +127,11 @@ class EpochProgress(Callback):
         """
         self.bar_.close()
         del self.bar_  # It holds a terminal and cannot be pickled.
+
+
+def _resumed_epochs(net: Any) -> int:
+    """Count the epochs that a checkpoint has brought."""
+    return getattr(net, "resumed_epochs_", 0)
 
 
 def begin_net(net: Any, start: Any = None) -> None:
@@ -167,8 +172,7 @@ def fit_net(net: Any, X: Any, y: Any = None, *, start: Any = None) -> None:
     begin_net(net, start)
     net.notify("on_train_begin", X=X, y=y)
     try:
-        # A checkpoint may have brought the first epochs.
-        net.fit_loop(X, y, epochs=net.max_epochs - len(net.history))
+        net.fit_loop(X, y, epochs=net.max_epochs - _resumed_epochs(net))
     except KeyboardInterrupt:
         stoppers = [cb for _, cb in net.callbacks_ if isinstance(cb, EarlyStopping)]
         if not any(cb.misses_ == cb.patience for cb in stoppers):

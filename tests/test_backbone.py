@@ -74,9 +74,11 @@ def test_training_starts_from_given_weights():
     assert end["layer1.0.bn3.weight"].mean() > 0.9  # no zero initialisation
 
 
-def test_mixed_precision_changes_little():
+@pytest.mark.parametrize("objective", ["frame", "clip"])
+def test_mixed_precision_changes_little(objective):
     clips, y = tone_clips(8), np.arange(8) % 2
-    options = {"max_epochs": 2, "batch_size": 8, "device": "cpu"}
+    clips[0] = clips[0][:2]
+    options = {"max_epochs": 2, "batch_size": 8, "device": "cpu", "objective": objective}
     _, exact = train_backbone(clips, y, **options)
     _, mixed = train_backbone(clips, y, mixed_precision=True, **options)
     losses = [[record["train_loss"] for record in history] for history in (exact, mixed)]

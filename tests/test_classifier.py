@@ -92,6 +92,9 @@ def test_float64_is_computed_in_float64():
     types = [clf.predict_proba(X).dtype for clf in (single, double, whole)]
     assert types == [np.float32, np.float64, np.float32]
     np.testing.assert_allclose(double.predict_proba(X), single.predict_proba(X), atol=1e-4)
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        single.fit(X.astype(np.float64), np.zeros(len(y)))
+    assert single.predict_proba(X).dtype == np.float32  # still as it was
     same = pickle.loads(pickle.dumps(double))
     np.testing.assert_array_equal(same.predict_proba(X), double.predict_proba(X))
 
