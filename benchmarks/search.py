@@ -1,6 +1,6 @@
 """Cost of a grid search over the GRU with features cached, and what two workers bring.
 
-Run it as ``python benchmarks/search.py [ROUNDS]``. It makes 100 clips, keeps
+Run it as ``python benchmarks/search.py [ROUNDS] [DELTA_WEIGHT]``. It makes 100 clips, keeps
 their features, and searches 9 candidates in 3 folds with one worker left all
 cores and with two, in turn in every round; then come medians over the rounds.
 """
@@ -19,7 +19,7 @@ from skvideo_gru import make_order_videos, make_video_classifier
 GRID = {"gru__lr_decay": [0.9, 0.95, 1.0], "gru__hidden_size": [32, 64, 128]}
 
 
-def search(data, memory, n_jobs):
+def search(data, memory, n_jobs, delta_weight):
     """Return wall time and the sum of the times of all fits, the last one included."""
     pipe = make_video_classifier(
         memory=memory,
@@ -27,6 +27,7 @@ def search(data, memory, n_jobs):
         features__frame_size=32,
         features__max_epochs=0,
         gru__max_epochs=10,
+        gru__delta_weight=delta_weight,
     )
     model = GridSearchCV(pipe, GRID, cv=3, n_jobs=n_jobs, error_score="raise")
     begin = time.perf_counter()
@@ -37,17 +38,17 @@ def search(data, memory, n_jobs):
     return wall, fits + model.refit_time_
 
 
-def main(rounds: int = 1) -> None:
+def main(rounds: int = 1, delta_weight: int = 100) -> None:
     """Measure and print."""
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         data = make_order_videos(Path(folder, "clips"), n_per_class=50, random_state=0)
         memory = str(Path(folder, "cache"))
-        search(data, memory, None)  # computes the features
+        search(data, memory, None, delta_weight)  # computes the features
         ones, twos = [], []
         for _ in range(rounds):
-            ones.append(search(data, memory, None))
-            twos.append(search(data, memory, 2))
+            ones.append(search(data, memory, None, delta_weight))
+            twos.append(search(data, memory, 2, delta_weight))
     wall = median(wall for wall, _ in ones)
     print(f"one worker: {wall:.1f} s, {median(w / fits for w, fits in ones):.3f} x its fits")
     faster = median(one / two for (one, _), (two, _) in zip(ones, twos, strict=True))
