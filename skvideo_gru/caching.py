@@ -146,8 +146,9 @@ def prune(memory: Memory, max_size: int | None, max_age: timedelta | None) -> No
     max_age : timedelta or None
         For how long what stays may not have been used.
     """
-    if max_size is not None or max_age is not None:
-        memory.reduce_size(bytes_limit=max_size, age_limit=max_age)
+    if max_size is None and max_age is None:
+        return
+    memory.reduce_size(bytes_limit=max_size, age_limit=max_age)
     room = math.inf if max_size is None else max_size
     room -= sum(item.size for item in memory.store_backend.get_items())
     newest_first = sorted(_interrupted(memory).items(), key=lambda found: -found[1].st_mtime)
