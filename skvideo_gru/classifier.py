@@ -35,9 +35,6 @@ from .sequences import sequence_lengths, validate_sequences
 
 __all__ = ["GRUClassifier"]
 
-# Float64 is computed in float64, as by scikit-learn, and anything else in float32.
-_DTYPES = [np.float32, np.float64]
-
 
 class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     """Classify sequences of feature vectors with a GRU.
@@ -310,9 +307,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             raise ValueError("groups and validation_data are for early_stopping=True.")
         start = getattr(self, "net_", None) if self.warm_start else None
         known = self.classes_ if start is not None else None
-        data = self._check_data(
-            X, y, sample_weight, dtype=_DTYPES if start is None else self._dtype
-        )
+        dtype = None if start is None else self._dtype
+        data = self._check_data(X, y, sample_weight, dtype=dtype)
         groups = None if groups is None else column_or_1d(groups)[data.rows]
         self._set_classes(data, known)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -372,7 +368,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
                 f"classes={known.tolist()} are not those of the first call: "
                 f"{self.classes_.tolist()}."
             )
-        data = self._check_data(X, y, sample_weight, dtype=_DTYPES if first else self._dtype)
+        data = self._check_data(X, y, sample_weight, dtype=None if first else self._dtype)
         self._set_classes(data, known, before=None if first else self._class_counts)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         # Another order of batches in every call.
@@ -392,12 +388,16 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         return self.net_.get_params_for("module")["dtype"]
 
     def _check_data(self, X: Any, y: Any, sample_weight: Any, *, dtype: Any) -> _Data:
-        """Validate training data and leave out rows without frames or weight."""
+        """Validate training data and leave out rows without frames or weight.
+
+        `dtype` is the net's; None for the first data, which decide it.
+        """
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
-        sequences = validate_sequences(
-            self, X, self.frame_dim, dtype=dtype, reset=dtype is _DTYPES
-        )
+        first = dtype is None
+        # Float64 is computed in float64, as by scikit-learn, and anything else in float32.
+        dtypes = [np.float32, np.float64] if first else dtype
+        sequences = validate_sequences(self, X, self.frame_dim, dtype=dtypes, reset=first)
         if not all(isinstance(size, int | np.integer) and size > 0 for size in self.fc_sizes):
             raise ValueError(f"fc_sizes={self.fc_sizes!r} must hold positive ints only.")
         y = column_or_1d(y, warn=True)
