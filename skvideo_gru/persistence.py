@@ -13,6 +13,9 @@ from . import __version__
 
 __all__ = ["SKOPS_TRUSTED_TYPES", "Versioned", "written_whole"]
 
+#: Where the documentation of the released version is, as pyproject.toml says too.
+DOCUMENTATION = "https://skvideo-gru.readthedocs.io/en/stable/"
+
 #: What ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` needs to know to load the
 #: estimators of this package; none of them runs code of the file's.
 SKOPS_TRUSTED_TYPES = [
@@ -23,7 +26,13 @@ SKOPS_TRUSTED_TYPES = [
 
 
 class Versioned:
-    """An estimator that notes in its saved state which version made it."""
+    """An estimator that notes in its saved state which version made it.
+
+    Its HTML representation links to this package's documentation, not scikit-learn's.
+    """
+
+    _doc_link_module = "skvideo_gru"
+    _doc_link_template = f"{DOCUMENTATION}generated/skvideo_gru.{{estimator_name}}.html"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is saved, with the version."""

@@ -1,5 +1,9 @@
 """The classifier inside scikit-learn's meta-estimators."""
 
+import re
+from importlib.metadata import metadata
+from pathlib import Path
+
 import numpy as np
 import pytest
 import sklearn
@@ -18,9 +22,10 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils import estimator_html_repr
 from test_classifier import order_data
 
-from skvideo_gru import FrameWise, GRUClassifier
+from skvideo_gru import FrameWise, GRUClassifier, make_video_classifier
 
 
 def small_classifier(**options):
@@ -145,3 +150,14 @@ def test_set_output(rows):
     assert list(pipe["gru"].feature_names_in_) == names
     with pytest.raises(ValueError, match="feature names"):
         pipe.predict(table[names[::-1]])
+
+
+def test_the_html_representation_links_to_the_documentation():
+    html = estimator_html_repr(make_video_classifier())
+    (address,) = metadata("skvideo-gru").get_all("Project-URL")
+    address = address.removeprefix("Documentation, ")
+    documented = (Path(__file__).parents[1] / "docs" / "api.md").read_text().split()
+    links = re.findall(rf'href="{re.escape(address)}generated/skvideo_gru\.(\w+)\.html"', html)
+    assert set(links) == {"ResNet50FrameFeaturizer", "FrameWise", "GRUClassifier"}
+    assert set(links) <= set(documented)
+    assert "scikit-learn.org" in html  # MinMaxScaler's own page
