@@ -1,9 +1,9 @@
 """Accuracy on cameras that training never saw: every location left out in turn.
 
-Run it as ``python benchmarks/locations.py MANIFEST [FRAME_SIZE] [EPOCHS]`` (64
-and 15, the defaults, are much work: as many trainings as there are groups). It
-prints a Markdown table of the standard pipeline, and of the same with a GRU that
-gets the features without their changes.
+Run it as ``python benchmarks/locations.py MANIFEST [FRAME_SIZE] [EPOCHS] [MODALITY]
+[AUGMENTATION]`` (64, 15, rgb and light, the defaults, are much work: as many trainings as
+there are groups). It prints a Markdown table of the standard pipeline, and of the same with
+a GRU that gets the features without their changes.
 """
 
 import sys
@@ -18,7 +18,13 @@ from skvideo_gru import load_video_manifest, make_video_classifier
 DELTA_WEIGHTS = (100.0, 0.0)
 
 
-def main(manifest: str, frame_size: str = "64", epochs: str = "15") -> None:
+def main(
+    manifest: str,
+    frame_size: str = "64",
+    epochs: str = "15",
+    modality: str = "rgb",
+    augmentation: str = "light",
+) -> None:
     """Train for every location, and print."""
     data = load_video_manifest(manifest)
     predicted = {weight: np.empty_like(data.target) for weight in DELTA_WEIGHTS}
@@ -31,6 +37,8 @@ def main(manifest: str, frame_size: str = "64", epochs: str = "15") -> None:
                 verbose=1,
                 features__frame_size=int(frame_size),
                 features__max_epochs=int(epochs),
+                features__modality=modality,
+                features__augmentation=augmentation,
             )
             for weight, labels in predicted.items():
                 pipe.set_params(gru__delta_weight=weight)

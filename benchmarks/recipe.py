@@ -32,8 +32,8 @@ augment_as_it_is, net_as_it_is = backbone._augment, backbone.MixedPrecisionNet
 def augmentation(change):
     """Patch the augmentation by what `change` makes of normalised (n, T, 3, H, W)."""
 
-    def augment(frames, normalisation):
-        pictures = augment_as_it_is(frames, normalisation)
+    def augment(frames, normalisation, augmentation):
+        pictures = augment_as_it_is(frames, normalisation, augmentation)
         return change(pictures.unflatten(0, frames.shape[:2])).flatten(0, 1)
 
     return patch.object(backbone, "_augment", augment)
@@ -70,7 +70,7 @@ def colour(clips):
 def plain():
     """Leave frames as they are."""
 
-    def augment(frames, normalisation):
+    def augment(frames, normalisation, augmentation):
         return resnet.normalise(frames.flatten(0, 1), normalisation)
 
     return patch.object(backbone, "_augment", augment)
@@ -80,6 +80,7 @@ class Mixup(net_as_it_is):
     """Train on weighted means of two frames, and of their losses."""
 
     def infer(self, x, **fit_params):
+        """Mix the frames."""
         if self.module_.training:
             self.share = float(torch.distributions.Beta(0.2, 0.2).sample())
             self.order = torch.randperm(len(x))
@@ -87,6 +88,7 @@ class Mixup(net_as_it_is):
         return super().infer(x, **fit_params)
 
     def get_loss(self, y_pred, y_true, *args, **kwargs):
+        """Mix the losses."""
         one = super().get_loss(y_pred, y_true, *args, **kwargs)
         other = super().get_loss(y_pred, y_true[self.order], *args, **kwargs)
         return self.share * one + (1 - self.share) * other
@@ -96,14 +98,17 @@ class Average(Callback):
     """Take the moving average of the weights in the end."""
 
     def on_train_begin(self, net, **_):
+        """Begin with the first weights."""
         self.mean = AveragedModel(
             net.module_, multi_avg_fn=get_ema_multi_avg_fn(0.98), use_buffers=True
         )
 
     def on_batch_end(self, net, training, **_):
+        """Take in the weights of a step."""
         self.mean.update_parameters(net.module_)
 
     def on_train_end(self, net, **_):
+        """Put the average in their place."""
         net.module_.load_state_dict(self.mean.module.state_dict())
         del self.mean
 
@@ -171,7 +176,11 @@ VARIANTS = {
     "no weight decay": (nullcontext, {"weight_decay": 0.0}),
     "no zero start": (lambda: patch.object(resnet.ResNet50, "zero_init_residual"), {}),
     "cosine": (lambda: patch.object(backbone, "OneCycleLR", cosine), {}),
+    "strong": (nullcontext, {"augmentation": "strong"}),
+    "motion": (nullcontext, {"modality": "motion"}),
+    "motion and strong": (nullcontext, {"modality": "motion", "augmentation": "strong"}),
     "untrained": (nullcontext, {"max_epochs": 0}),
+    "untrained and motion": (nullcontext, {"max_epochs": 0, "modality": "motion"}),
 }
 
 

@@ -23,12 +23,26 @@ from .weights import Weights, build_network, to_numpy
 __all__ = ["train_backbone"]
 
 
-def _augment(frames: torch.Tensor, normalisation: Normalisation) -> torch.Tensor:
-    """Shift and re-light clips at random, all frames of a clip alike.
+def _augment(
+    frames: torch.Tensor, normalisation: Normalisation, augmentation: str
+) -> torch.Tensor:
+    """Move and re-light clips at random, all frames of a clip alike.
 
     Takes uint8 (n, T, H, W, 3) and returns normalised float (n * T, 3, H, W).
-    Shifts go up to 1/32 of the frame; beyond it its edge repeats.
     """
+    n, n_frames = frames.shape[:2]
+    if augmentation == "strong":
+        pictures = _warped(normalise(frames.flatten(0, 1), normalisation), n_frames)
+    else:
+        pictures = normalise(_shifted(frames).flatten(0, 1), normalisation)
+    contrast = 0.8 + 0.4 * torch.rand(n, 1, 1, 1)
+    brightness = 0.4 * torch.rand(n, 1, 1, 1) - 0.2
+    contrast = contrast.repeat_interleave(n_frames, 0).to(frames.device)
+    return pictures * contrast + brightness.repeat_interleave(n_frames, 0).to(frames.device)
+
+
+def _shifted(frames: torch.Tensor) -> torch.Tensor:
+    """Shift each clip by up to 1/32 of its size; beyond it its edge repeats."""
     n, n_frames, height, width, _ = frames.shape
 
     def shifted(length: int) -> torch.Tensor:
@@ -39,42 +53,62 @@ def _augment(frames: torch.Tensor, normalisation: Normalisation) -> torch.Tensor
     rows, columns = shifted(height)[:, None, :, None], shifted(width)[:, None, None, :]
     clip = torch.arange(n, device=frames.device)[:, None, None, None]
     moment = torch.arange(n_frames, device=frames.device)[None, :, None, None]
-    pictures = normalise(frames[clip, moment, rows, columns].flatten(0, 1), normalisation)
-    contrast = 0.8 + 0.4 * torch.rand(n, 1, 1, 1)
-    brightness = 0.4 * torch.rand(n, 1, 1, 1) - 0.2
-    contrast = contrast.repeat_interleave(n_frames, 0).to(frames.device)
-    return pictures * contrast + brightness.repeat_interleave(n_frames, 0).to(frames.device)
+    return frames[clip, moment, rows, columns]
+
+
+def _warped(pictures: torch.Tensor, n_frames: int) -> torch.Tensor:
+    """Mirror half of the clips; shift each by up to 1/10 and scale it by up to 1/5."""
+    n = len(pictures) // n_frames
+    scale = 0.8 + 0.4 * torch.rand(n)
+    mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
+    shift = 0.4 * torch.rand(n, 2) - 0.2  # the picture reaches from -1 to 1
+    matrix = torch.zeros(n, 2, 3)
+    matrix[:, 0, 0], matrix[:, 1, 1], matrix[:, :, 2] = mirror * scale, scale, shift
+    matrix = matrix.repeat_interleave(n_frames, 0).to(pictures.device)
+    grid = nn.functional.affine_grid(matrix, list(pictures.shape), align_corners=False)
+    warped = nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    return warped.contiguous(memory_format=torch.channels_last)
 
 
 class _FrameObjective(nn.Module):
     """Classify single frames: the backbone and a linear layer."""
 
     def __init__(
-        self, n_classes: int, weights: Weights | None, normalisation: Normalisation
+        self,
+        n_classes: int,
+        weights: Weights | None,
+        normalisation: Normalisation,
+        augmentation: str,
     ) -> None:
         super().__init__()
         self.backbone = _start(weights)
-        self.normalisation = normalisation
+        self.normalisation, self.augmentation = normalisation, augmentation
         self.head = nn.Linear(N_FEATURES, n_classes)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        return self.head(self.backbone(_augment(frames[:, None], self.normalisation)))
+        pictures = _augment(frames[:, None], self.normalisation, self.augmentation)
+        return self.head(self.backbone(pictures))
 
 
 class _ClipObjective(nn.Module):
     """Classify whole clips: the backbone on every frame and a temporary GRU."""
 
     def __init__(
-        self, n_classes: int, weights: Weights | None, normalisation: Normalisation
+        self,
+        n_classes: int,
+        weights: Weights | None,
+        normalisation: Normalisation,
+        augmentation: str,
     ) -> None:
         super().__init__()
         self.backbone = _start(weights)
-        self.normalisation = normalisation
+        self.normalisation, self.augmentation = normalisation, augmentation
         self.head = GRUNetwork(N_FEATURES, n_classes)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         real = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
-        found = self.backbone(_augment(frames, self.normalisation)[real.flatten()])
+        pictures = _augment(frames, self.normalisation, self.augmentation)
+        found = self.backbone(pictures[real.flatten()])
         features = found.new_zeros((*real.shape, N_FEATURES))
         features[real] = found
         return self.head(features, lengths)
@@ -132,6 +166,7 @@ def train_backbone(
     label_smoothing: float = 0.1,
     frames_per_clip: int = 4,
     batch_size: int = 64,
+    augmentation: str = "light",
     mixed_precision: bool = False,
     seed: int = 0,
     device: str | torch.device = "auto",
@@ -141,8 +176,8 @@ def train_backbone(
     """Train a ResNet-50 to classify frames or clips.
 
     Cross-entropy with inverse-frequency class weights and label smoothing,
-    AdamW [1]_, one-cycle schedule [2]_; shifts, contrast and brightness vary at
-    random. From scratch, every residual block starts as the identity.
+    AdamW [1]_, one-cycle schedule [2]_, random augmentation. From scratch, every
+    residual block starts as the identity.
 
     Parameters
     ----------
@@ -169,6 +204,11 @@ def train_backbone(
         Random frames that ``"frame"`` takes of each clip in an epoch.
     batch_size : int, default=64
         Frames in a training step.
+    augmentation : {"light", "strong"}, default="light"
+        How frames vary at random, all of a clip alike: shifted by up to 1/32 of their
+        size, contrast and brightness changed by up to a fifth; or instead shifted by
+        up to 1/10, scaled by up to a fifth and half of them mirrored, beside contrast and
+        brightness.
     mixed_precision : bool, default=False
         Whether to compute in bfloat16 where that does no harm.
     seed : int, default=0
@@ -225,6 +265,7 @@ def train_backbone(
             module__n_classes=len(counts),
             module__weights=weights,
             module__normalisation=normalisation,
+            module__augmentation=augmentation,
             criterion=nn.CrossEntropyLoss,
             criterion__weight=torch.tensor(len(y) / (len(counts) * counts), dtype=torch.float32),
             criterion__label_smoothing=label_smoothing,

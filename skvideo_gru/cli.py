@@ -201,6 +201,18 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         choices=["frame", "clip"],
         help="what the ResNet-50 learns from (%(default)s)",
     )
+    parser.add_argument(
+        "--modality",
+        default="rgb",
+        choices=["rgb", "motion"],
+        help="what the ResNet-50 sees: colours, or outlines and what moves (%(default)s)",
+    )
+    parser.add_argument(
+        "--augmentation",
+        default="light",
+        choices=["light", "strong"],
+        help="how much its training frames vary at random (%(default)s)",
+    )
     parser.add_argument("--epochs", type=int, default=20, help="the GRU's epochs (%(default)s)")
     parser.add_argument("--lr", type=float, default=1e-3, help="its learning rate (%(default)s)")
     parser.add_argument(

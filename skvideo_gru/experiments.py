@@ -199,6 +199,8 @@ def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> 
         features__frame_size=chosen["frame_size"],
         features__max_epochs=chosen["backbone_epochs"],
         features__objective=args.objective,
+        features__modality=args.modality,
+        features__augmentation=args.augmentation,
         gru__max_epochs=args.epochs,
         gru__lr=args.lr,
     )

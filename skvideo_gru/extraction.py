@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -16,7 +16,6 @@ from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from .caching import CACHE_VERSION, features, kept
-from .decoding import read_frames
 from .embedding import FrameEmbedder, frames_per_batch
 from .errors import VideoDecodeError
 from .videos import Video, content_digest
@@ -32,6 +31,9 @@ __all__ = [
 
 #: The features of a video, or why there are none.
 Outcome = np.ndarray | VideoDecodeError
+
+#: What makes frames of a video.
+Reader = Callable[[Any], np.ndarray]
 
 # Videos that one task of joblib's takes: enough to be worth sending the weights.
 _CHUNK = 16
@@ -60,7 +62,7 @@ def video_progress(description: str, total: int, verbose: int) -> tqdm:
 
 
 def decode_videos(
-    videos: Sequence[Video], reading: Mapping[str, Any], *, n_jobs: int | None, verbose: int
+    videos: Sequence[Video], read: Reader, *, n_jobs: int | None, verbose: int
 ) -> list[np.ndarray | VideoDecodeError]:
     """Read the frames of many videos.
 
@@ -68,8 +70,8 @@ def decode_videos(
     ----------
     videos : sequence of videos
         The videos.
-    reading : mapping of str to object
-        Keyword arguments of `read_frames`.
+    read : callable
+        Reads one.
     n_jobs : int or None
         Number of joblib workers.
     verbose : int
@@ -83,17 +85,17 @@ def decode_videos(
     clips = []
     with video_progress("decoding", len(videos), verbose) as bar:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-        for frames in parallel(delayed(_read)(video, reading) for video in videos):
+        for frames in parallel(delayed(_read)(video, read) for video in videos):
             clips.append(frames)
             bar.update()
     return clips
 
 
-def _read(video: Any, reading: Mapping[str, Any] | None) -> Any:
-    if reading is None:
+def _read(video: Any, read: Reader | None) -> Any:
+    if read is None:
         return video
     try:
-        return read_frames(video, **reading)
+        return read(video)
     except VideoDecodeError as error:
         return error
 
@@ -101,7 +103,7 @@ def _read(video: Any, reading: Mapping[str, Any] | None) -> Any:
 def embed_videos(
     videos: Sequence[Any],
     embedder: FrameEmbedder,
-    reading: Mapping[str, Any] | None,
+    read: Reader | None,
     *,
     device: Any,
     n_jobs: int | None,
@@ -114,8 +116,8 @@ def embed_videos(
         The videos, or what `decode_videos` has made of them.
     embedder : FrameEmbedder
         Turns frames into features.
-    reading : mapping of str to object or None
-        Keyword arguments of `read_frames`; None if they are read already.
+    read : callable or None
+        Reads one; None if they are read already.
     device : str or torch.device
         Where the network computes.
     n_jobs : int or None
@@ -129,7 +131,7 @@ def embed_videos(
     backend, _ = get_active_backend()
     on_cluster = hasattr(backend, "client")
     if effective_n_jobs(n_jobs) == 1 and not on_cluster:
-        yield from _embed(videos, embedder, reading, device)
+        yield from _embed(videos, embedder, read, device)
         return
     chunks = [videos[i : i + _CHUNK] for i in range(0, len(videos), _CHUNK)]
     # Left to itself, joblib leaves what tasks share with one of Dask's workers, and none
@@ -138,7 +140,7 @@ def embed_videos(
     with parallel_config(backend=spread) if spread else nullcontext():
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
     task = delayed(_embed_chunk)
-    for rows in parallel(task(chunk, embedder, reading, device) for chunk in chunks):
+    for rows in parallel(task(chunk, embedder, read, device) for chunk in chunks):
         yield from rows
 
 
@@ -149,7 +151,7 @@ def _embed_chunk(*args: Any) -> list[Outcome]:
 def _embed(
     videos: Sequence[Any],
     embedder: FrameEmbedder,
-    reading: Mapping[str, Any] | None,
+    read: Reader | None,
     device: Any,
 ) -> Iterator[Outcome]:
     """Embed videos in full batches, whatever videos their frames belong to."""
@@ -161,7 +163,7 @@ def _embed(
         rows.extend(embedder(np.stack(frames), device) if frames else ())
         frames.clear()
 
-    for clip in _decoded_ahead(videos, reading):
+    for clip in _decoded_ahead(videos, read):
         if isinstance(clip, VideoDecodeError):
             waiting.append(clip)
         else:
@@ -189,12 +191,12 @@ def _finished(waiting: deque[int | VideoDecodeError], rows: list[np.ndarray]) ->
         waiting.popleft()
 
 
-def _decoded_ahead(videos: Sequence[Any], reading: Mapping[str, Any] | None) -> Iterator[Any]:
+def _decoded_ahead(videos: Sequence[Any], read: Reader | None) -> Iterator[Any]:
     """Decode the next videos on a thread while the network computes."""
     with ThreadPoolExecutor(1) as pool:
         ahead: deque[Future[Any]] = deque()
         for video in videos:
-            ahead.append(pool.submit(_read, video, reading))
+            ahead.append(pool.submit(_read, video, read))
             if len(ahead) > _AHEAD:
                 yield ahead.popleft().result()
         while ahead:

@@ -23,10 +23,12 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .backbone import train_backbone
 from .caching import CACHE_VERSION, backbone, checkpoint_path, kept
+from .decoding import read_frames
 from .embedding import ENGINES, FrameEmbedder
 from .errors import VideoDecodeError
 from .extraction import (
     Outcome,
+    Reader,
     decode_videos,
     digest_or_error,
     embed_cached,
@@ -34,6 +36,7 @@ from .extraction import (
     video_progress,
 )
 from .geometry import RESIZES, check_frame_size
+from .motion import read_motion
 from .persistence import Versioned, written_whole
 from .resnet import IMAGENET, N_FEATURES, Normalisation
 from .runtime import resolve_device
@@ -42,6 +45,9 @@ from .videos import Video, as_video_list, describe_video
 from .weights import Weights, initial_weights, load_weights, save_weights
 
 __all__ = ["ResNet50FrameFeaturizer"]
+
+# What makes the network's pictures of a video.
+_READERS: dict[str, Callable[..., np.ndarray]] = {"rgb": read_frames, "motion": read_motion}
 
 # A backbone's weights, the numbers of its epochs, and a hash of the weights, which takes
 # longer than to read them.
@@ -75,6 +81,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         224 where `weights` are given.
     resize : {"stretch", "crop", "pad"}, default="stretch"
         How frames are brought to `frame_size`, see `read_frames`.
+    modality : {"rgb", "motion"}, default="rgb"
+        What the network sees: frames in their colours; or pictures of their outlines
+        and of what moves, which differ less from camera to camera. Pretrained
+        `weights` expect the first.
     on_error : {"raise", "nan"}, default="raise"
         What to do about a video that cannot be read: raise the error, or go on
         without it: it is not trained on, its row is NaN, and one warning tells
@@ -96,6 +106,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Random frames of each clip in an epoch, for ``objective="frame"``.
     batch_size : int, default=64
         Frames in a training step.
+    augmentation : {"light", "strong"}, default="light"
+        How much the training frames vary at random: a little in place, contrast and
+        brightness; or much in place and size too, and mirrored left to right, which
+        serves cameras that training has not seen. Not for classes that differ in left
+        and right.
     mixed_precision : bool, default=False
         Whether training computes in bfloat16 what torch's autocast deems safe,
         which is faster on a GPU.
@@ -168,6 +183,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         "stride": [Interval(Integral, 1, None, closed="left")],
         "frame_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "resize": [StrOptions(set(RESIZES))],
+        "modality": [StrOptions(set(_READERS))],
         "on_error": [StrOptions({"raise", "nan"})],
         "allow_partial": ["boolean"],
         "objective": [StrOptions({"frame", "clip"})],
@@ -177,6 +193,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "frames_per_clip": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "augmentation": [StrOptions({"light", "strong"})],
         "mixed_precision": ["boolean"],
         "weights": [str, PathLike, None],
         "pixel_mean": [tuple, list],
@@ -198,6 +215,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         stride=1,
         frame_size=None,
         resize="stretch",
+        modality="rgb",
         on_error="raise",
         allow_partial=False,
         objective="frame",
@@ -207,6 +225,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         label_smoothing=0.1,
         frames_per_clip=4,
         batch_size=64,
+        augmentation="light",
         mixed_precision=False,
         weights=None,
         pixel_mean=IMAGENET[0],
@@ -225,6 +244,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         self.stride = stride
         self.frame_size = frame_size
         self.resize = resize
+        self.modality = modality
         self.on_error = on_error
         self.allow_partial = allow_partial
         self.objective = objective
@@ -234,6 +254,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         self.label_smoothing = label_smoothing
         self.frames_per_clip = frames_per_clip
         self.batch_size = batch_size
+        self.augmentation = augmentation
         self.mixed_precision = mixed_precision
         self.weights = weights
         self.pixel_mean = pixel_mean
@@ -482,6 +503,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             "label_smoothing",
             "frames_per_clip",
             "batch_size",
+            # Left out where they are as they were before there were these options, so that
+            # backbones kept since then are found.
+            *(["augmentation"] if self.augmentation != "light" else []),
             *(["mixed_precision"] if self.mixed_precision else []),
         ]
         recipe = {name: getattr(self, name) for name in names}
@@ -489,7 +513,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
 
         def train() -> _Backbone:
             clips.extend(
-                decode_videos(videos, self._reading(), n_jobs=self.n_jobs, verbose=self.verbose)
+                decode_videos(videos, self._reader(), n_jobs=self.n_jobs, verbose=self.verbose)
             )
             for frames in clips:
                 if isinstance(frames, VideoDecodeError):
@@ -520,7 +544,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 joblib.hash(start),
                 recipe,
                 self._normalisation,
-                self._reading(),
+                self._pictures(),
                 [str(digest_or_error(video)) for video in videos],
                 encoded.tolist(),
             )
@@ -574,6 +598,14 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             reading["allow_partial"] = True
         return reading | {"frame_size": self.frame_size_}
 
+    def _reader(self) -> Reader:
+        return partial(_READERS[self.modality], **self._reading())
+
+    def _pictures(self) -> dict[str, Any]:
+        """Collect what the network's pictures depend on besides the video."""
+        other = {} if self.modality == "rgb" else {"modality": self.modality}
+        return self._reading() | other
+
     def _features(
         self, videos: Sequence[Video], clips: Sequence[Any] | None, out: Any = None
     ) -> np.ndarray:
@@ -586,7 +618,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         embed = partial(
             embed_videos,
             embedder=embedder,
-            reading=self._reading() if clips is None else None,
+            read=self._reader() if clips is None else None,
             device=self.device,
             n_jobs=self.n_jobs,
         )
@@ -595,7 +627,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         if memory.location is None:
             outcomes = ((outcome, False) for outcome in embed(sources))
         else:
-            depends_on = (self._reading(), self._weights_digest, self._normalisation)
+            depends_on = (self._pictures(), self._weights_digest, self._normalisation)
             outcomes = embed_cached(videos, sources, embed, depends_on, memory)
         self.failed_ = []
         if out is None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from skvideo_gru.backbone import _augment, train_backbone
+from skvideo_gru.backbone import _augment, _warped, train_backbone
 from skvideo_gru.resnet import IMAGENET, normalise
 from skvideo_gru.weights import initial_weights
 
@@ -23,17 +23,37 @@ def order_clips(n=12, n_frames=4, size=32):
     return list(clips.astype(np.uint8))
 
 
-def test_augmentation_treats_the_frames_of_a_clip_alike():
+@pytest.mark.parametrize("augmentation", ["light", "strong"])
+def test_augmentation_treats_the_frames_of_a_clip_alike(augmentation):
     clip = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
     clips = torch.tensor(np.stack([clip.repeat(4, 0)] * 3))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        out = _augment(clips, IMAGENET).reshape(3, 4, 3, 32, 32)
+        out = _augment(clips, IMAGENET, augmentation).reshape(3, 4, 3, 32, 32)
     for frame in range(1, 4):
         assert torch.equal(out[:, 0], out[:, frame])
     assert not torch.equal(out[0], out[1])
     plain = normalise(clips[0])
     assert 0.2 < (out[0] - plain).abs().mean() < 2.0
+
+
+def test_strong_augmentation_mirrors_scales_and_shifts():
+    n, size = 200, 32
+    place = torch.linspace(-1 + 1 / size, 1 - 1 / size, size)  # of pixels' centres
+    ramps = torch.stack([place.expand(size, size), place[:, None].expand(size, size)])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        across, down = _warped(ramps.repeat(n, 1, 1, 1), 1).numpy().transpose(1, 0, 2, 3)
+    lines = (across[:, size // 2], down[:, :, size // 2])
+    middle = slice(8, -8)  # farther out the edge may repeat
+    fits = [np.polyfit(place[middle], line[:, middle].T, 1) for line in lines]
+    (slope, shift), (slope_down, shift_down) = fits
+    np.testing.assert_allclose(abs(slope), slope_down, atol=1e-5)
+    assert 0.4 < (slope < 0).mean() < 0.6  # mirrored
+    for values, low, high in [(slope_down, 0.8, 1.2), (shift, -0.2, 0.2), (shift_down, -0.2, 0.2)]:
+        assert low - 1e-5 <= values.min() < low + 0.04
+        assert high - 0.04 < values.max() <= high + 1e-5
+    assert across.max() <= place[-1] + 1e-5  # beyond the frame its edge repeats
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,12 @@ from skvideo_gru import (
     VideoClip,
     VideoDecodeError,
     extraction,
+    featurizer,
     make_video_classifier,
 )
 from skvideo_gru.decoding import read_frames
 from skvideo_gru.generated import write_video
+from skvideo_gru.motion import motion_pictures
 
 UNTRAINED = {"n_frames": 3, "frame_size": 32, "max_epochs": 0, "random_state": 0}
 TRAINED = {**UNTRAINED, "max_epochs": 1, "batch_size": 8}
@@ -49,7 +51,7 @@ def decoded(monkeypatch):
             names.append(str(video))
         return read_frames(video, **reading)
 
-    monkeypatch.setattr(extraction, "read_frames", counting)
+    monkeypatch.setitem(featurizer._READERS, "rgb", counting)
     return names
 
 
@@ -174,6 +176,25 @@ def test_memory_keeps_features_by_content(colour_clips, tmp_path, decoded):
     assert decoded == [str(moved), videos[0]]
 
 
+def test_motion_is_what_the_network_sees_if_asked(colour_clips, tmp_path):
+    videos, y = colour_clips
+    motion = [motion_pictures(read_frames(v, n_frames=3, frame_size=32)) for v in videos]
+    by_hand = ResNet50FrameFeaturizer(**TRAINED).fit(motion, y)
+    colours = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path).fit(videos, y)
+    model = clone(colours).set_params(modality="motion").fit(videos, y)
+    expected = by_hand.transform(motion)
+    assert largest_error(model.transform(videos), expected) < 1e-4
+    assert largest_error(colours.transform(videos), expected) > 1e-2
+    assert largest_error(model.fit_transform(videos, y), expected) < 1e-4  # kept and found
+
+
+def test_strong_augmentation_is_another_training(colour_clips, tmp_path):
+    videos, y = colour_clips
+    light = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path).fit(videos, y)
+    strong = clone(light).set_params(augmentation="strong").fit(videos, y)
+    assert not np.array_equal(light.weights_["conv1.weight"], strong.weights_["conv1.weight"])
+
+
 def test_memory_computes_the_same_content_once(colour_clips, tmp_path, decoded):
     video = colour_clips[0][0]
     model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path)
@@ -231,12 +252,12 @@ def test_an_interrupted_transform_goes_on_where_it_was(colour_clips, tmp_path, m
             raise KeyboardInterrupt
         return read_frames(video, **reading)
 
-    monkeypatch.setattr(extraction, "read_frames", interrupting)
+    monkeypatch.setitem(featurizer._READERS, "rgb", interrupting)
     with pytest.raises(KeyboardInterrupt):
         model.transform(videos)
     seen.clear()
-    monkeypatch.setattr(
-        extraction, "read_frames", lambda v, **r: seen.append(v) or read_frames(v, **r)
+    monkeypatch.setitem(
+        featurizer._READERS, "rgb", lambda v, **r: seen.append(v) or read_frames(v, **r)
     )
     model.transform(videos)
     assert seen == videos[6:]
@@ -342,6 +363,8 @@ def test_a_broken_video_is_named(colour_clips, broken_clip, tmp_path):
         ({"n_frames": 0}, "'n_frames' parameter"),
         ({"frame_size": (1, 2, 3)}, r"frame_size=\(1, 2, 3\)"),
         ({"objective": "video"}, "'objective' parameter"),
+        ({"modality": "flow"}, "'modality' parameter"),
+        ({"augmentation": "none"}, "'augmentation' parameter"),
         ({"resize": "squash"}, "'resize' parameter"),
         ({"engine": "tensorrt"}, "'engine' parameter"),
         ({"pixel_mean": (0.5, 0.5)}, r"pixel_mean=\(0\.5, 0\.5\) must hold three numbers"),
