@@ -19,9 +19,10 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import train_test_split
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import Subset
 
 from skvideo_gru import backbone, load_video_manifest, make_video_classifier, read_frames, resnet
 
@@ -123,6 +124,20 @@ def unweighted(*args, criterion__weight, **kwargs):
     return net_as_it_is(*args, **kwargs)
 
 
+def best_epoch(*args, train_split, callbacks, **kwargs):
+    """Make the net that holds out a tenth of the clips and returns to its best epoch on them."""
+
+    def split(frames, *_, **__):
+        held_out = torch.randperm(len(frames.clips))[: len(frames.clips) // 10]
+        clip = torch.arange(len(frames)) // frames.per_clip
+        held_out = torch.isin(clip, held_out)
+        parts = [torch.nonzero(part).flatten().tolist() for part in (~held_out, held_out)]
+        return tuple(Subset(frames, part) for part in parts)
+
+    keep = ("best", EarlyStopping(patience=EPOCHS, load_best=True, sink=lambda _: None))
+    return net_as_it_is(*args, train_split=split, callbacks=[*callbacks, keep], **kwargs)
+
+
 def cosine(optimizer, max_lr, total_steps, **_):
     """Let the learning rate fall from the first step on."""
     return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
@@ -170,12 +185,14 @@ VARIANTS = {
     "all three": (lambda: augmentation(lambda x: colour(crop(flip(x)))), {}),
     "mixup": (lambda: net(Mixup), {}),
     "average of weights (EMA)": (lambda: net(averaged), {}),
+    "best epoch on a held-out tenth": (lambda: net(best_epoch), {}),
     "stochastic depth": (stochastic_depth, {}),
     "no class weights": (lambda: net(unweighted), {}),
     "no label smoothing": (nullcontext, {"label_smoothing": 0.0}),
     "no weight decay": (nullcontext, {"weight_decay": 0.0}),
     "no zero start": (lambda: patch.object(resnet.ResNet50, "zero_init_residual"), {}),
     "cosine": (lambda: patch.object(backbone, "OneCycleLR", cosine), {}),
+    "clip": (nullcontext, {"objective": "clip"}),
     "strong": (nullcontext, {"augmentation": "strong"}),
     "motion": (nullcontext, {"modality": "motion"}),
     "motion and strong": (nullcontext, {"modality": "motion", "augmentation": "strong"}),
@@ -206,7 +223,6 @@ def main(manifest: str, seeds: str = "0,1,2", variants: str = ",".join(VARIANTS)
                 features__n_frames=FRAMES,
                 features__frame_size=SIZE,
                 features__max_epochs=EPOCHS,
-                features__objective="frame",
             ).set_params(**{f"features__{key}": value for key, value in params.items()})
             begin = time.perf_counter()
             with context():
