@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seed
 from .weights import Weights, build_network, to_numpy
 
 __all__ = ["train_backbone"]
+
+_Augment = Callable[[torch.Tensor], torch.Tensor]
 
 
 def _augment(
@@ -57,7 +60,7 @@ def _shifted(frames: torch.Tensor) -> torch.Tensor:
 
 
 def _warped(pictures: torch.Tensor, n_frames: int) -> torch.Tensor:
-    """Mirror half of the clips; shift each by up to 1/10 and scale it by up to 1/5."""
+    """Mirror half of the clips; shift each by up to 1/10, show 4/5 to 6/5 of its sides."""
     n = len(pictures) // n_frames
     scale = 0.8 + 0.4 * torch.rand(n)
     mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
@@ -65,50 +68,39 @@ def _warped(pictures: torch.Tensor, n_frames: int) -> torch.Tensor:
     matrix = torch.zeros(n, 2, 3)
     matrix[:, 0, 0], matrix[:, 1, 1], matrix[:, :, 2] = mirror * scale, scale, shift
     matrix = matrix.repeat_interleave(n_frames, 0).to(pictures.device)
-    grid = nn.functional.affine_grid(matrix, list(pictures.shape), align_corners=False)
-    warped = nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    with torch.autocast(pictures.device.type, enabled=False):  # bfloat16 would blur places
+        grid = nn.functional.affine_grid(matrix, list(pictures.shape), align_corners=False)
+        warped = nn.functional.grid_sample(
+            pictures, grid, padding_mode="border", align_corners=False
+        )
     return warped.contiguous(memory_format=torch.channels_last)
 
 
 class _FrameObjective(nn.Module):
     """Classify single frames: the backbone and a linear layer."""
 
-    def __init__(
-        self,
-        n_classes: int,
-        weights: Weights | None,
-        normalisation: Normalisation,
-        augmentation: str,
-    ) -> None:
+    def __init__(self, n_classes: int, weights: Weights | None, augment: _Augment) -> None:
         super().__init__()
         self.backbone = _start(weights)
-        self.normalisation, self.augmentation = normalisation, augmentation
+        self.augment = augment
         self.head = nn.Linear(N_FEATURES, n_classes)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        pictures = _augment(frames[:, None], self.normalisation, self.augmentation)
-        return self.head(self.backbone(pictures))
+        return self.head(self.backbone(self.augment(frames[:, None])))
 
 
 class _ClipObjective(nn.Module):
     """Classify whole clips: the backbone on every frame and a temporary GRU."""
 
-    def __init__(
-        self,
-        n_classes: int,
-        weights: Weights | None,
-        normalisation: Normalisation,
-        augmentation: str,
-    ) -> None:
+    def __init__(self, n_classes: int, weights: Weights | None, augment: _Augment) -> None:
         super().__init__()
         self.backbone = _start(weights)
-        self.normalisation, self.augmentation = normalisation, augmentation
+        self.augment = augment
         self.head = GRUNetwork(N_FEATURES, n_classes)
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         real = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
-        pictures = _augment(frames, self.normalisation, self.augmentation)
-        found = self.backbone(pictures[real.flatten()])
+        found = self.backbone(self.augment(frames)[real.flatten()])
         features = found.new_zeros((*real.shape, N_FEATURES))
         features[real] = found
         return self.head(features, lengths)
@@ -205,10 +197,11 @@ def train_backbone(
     batch_size : int, default=64
         Frames in a training step.
     augmentation : {"light", "strong"}, default="light"
-        How frames vary at random, all of a clip alike: shifted by up to 1/32 of their
-        size, contrast and brightness changed by up to a fifth; or instead shifted by
-        up to 1/10, scaled by up to a fifth and half of them mirrored, beside contrast and
-        brightness.
+        How examples vary at random, with ``"clip"`` all frames of a clip alike. Both
+        change contrast by up to a fifth and brightness by up to 0.2 of the
+        normalisation's deviation. ``"light"`` shifts by up to 1/32 of the frame;
+        ``"strong"`` by up to 1/10, shows between 4/5 and 6/5 of its height and width, and
+        mirrors half of them.
     mixed_precision : bool, default=False
         Whether to compute in bfloat16 where that does no harm.
     seed : int, default=0
@@ -264,8 +257,9 @@ def train_backbone(
             mixed_precision=mixed_precision,
             module__n_classes=len(counts),
             module__weights=weights,
-            module__normalisation=normalisation,
-            module__augmentation=augmentation,
+            module__augment=partial(
+                _augment, normalisation=normalisation, augmentation=augmentation
+            ),
             criterion=nn.CrossEntropyLoss,
             criterion__weight=torch.tensor(len(y) / (len(counts) * counts), dtype=torch.float32),
             criterion__label_smoothing=label_smoothing,

@@ -107,7 +107,11 @@ def checkpoint_path(memory: Memory, key: Any) -> Path:
     Path
         The file.
     """
-    return Path(memory.store_backend.location) / "interrupted" / f"{joblib.hash(key)}.pt"
+    return _interrupted_folder(memory) / f"{joblib.hash(key)}.pt"
+
+
+def _interrupted_folder(memory: Memory) -> Path:
+    return Path(memory.store_backend.location, "interrupted")
 
 
 def cache_contents(memory: Memory) -> dict[str, tuple[int, int]]:
@@ -162,7 +166,7 @@ def prune(memory: Memory, max_size: int | None, max_age: timedelta | None) -> No
 
 def _interrupted(memory: Memory) -> dict[Path, os.stat_result]:
     files = {}
-    for file in Path(memory.store_backend.location).glob("interrupted/*.pt"):
+    for file in _interrupted_folder(memory).glob("*.pt"):
         with suppress(FileNotFoundError):  # its training has ended meanwhile
             files[file] = file.stat()
     return files
@@ -185,9 +189,11 @@ def remove_unfinished(memory: Memory, older_than: float) -> int:
     int
         Number of files removed.
     """
-    folder = Path(memory.store_backend.location)
-    candidates = [*folder.rglob("output.pkl.*"), *folder.glob("interrupted/.unfinished-*/part")]
-    unfinished = [file for file in candidates if time.time() - file.stat().st_mtime >= older_than]
+    results = Path(memory.store_backend.location).rglob("output.pkl.*")
+    trainings = _interrupted_folder(memory).glob(".unfinished-*/part")
+    unfinished = [
+        file for file in (*results, *trainings) if time.time() - file.stat().st_mtime >= older_than
+    ]
     for file in unfinished:
         file.unlink(missing_ok=True)
         if file.name == "part":

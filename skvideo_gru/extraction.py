@@ -22,6 +22,7 @@ from .videos import Video, content_digest
 
 __all__ = [
     "Outcome",
+    "Reader",
     "decode_videos",
     "digest_or_error",
     "embed_cached",

@@ -36,7 +36,7 @@ from .extraction import (
     video_progress,
 )
 from .geometry import RESIZES, check_frame_size
-from .motion import read_motion
+from .motion import motion_pictures
 from .persistence import Versioned, written_whole
 from .resnet import IMAGENET, N_FEATURES, Normalisation
 from .runtime import resolve_device
@@ -45,9 +45,6 @@ from .videos import Video, as_video_list, describe_video
 from .weights import Weights, initial_weights, load_weights, save_weights
 
 __all__ = ["ResNet50FrameFeaturizer"]
-
-# What makes the network's pictures of a video.
-_READERS: dict[str, Callable[..., np.ndarray]] = {"rgb": read_frames, "motion": read_motion}
 
 # A backbone's weights, the numbers of its epochs, and a hash of the weights, which takes
 # longer than to read them.
@@ -83,8 +80,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         How frames are brought to `frame_size`, see `read_frames`.
     modality : {"rgb", "motion"}, default="rgb"
         What the network sees: frames in their colours; or pictures of their outlines
-        and of what moves, which differ less from camera to camera. Pretrained
-        `weights` expect the first.
+        and of what moves, which differ less from camera to camera. `weights` expect
+        what they were trained with, ImageNet's the first.
     on_error : {"raise", "nan"}, default="raise"
         What to do about a video that cannot be read: raise the error, or go on
         without it: it is not trained on, its row is NaN, and one warning tells
@@ -183,7 +180,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         "stride": [Interval(Integral, 1, None, closed="left")],
         "frame_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "resize": [StrOptions(set(RESIZES))],
-        "modality": [StrOptions(set(_READERS))],
+        "modality": [StrOptions({"rgb", "motion"})],
         "on_error": [StrOptions({"raise", "nan"})],
         "allow_partial": ["boolean"],
         "objective": [StrOptions({"frame", "clip"})],
@@ -503,8 +500,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             "label_smoothing",
             "frames_per_clip",
             "batch_size",
-            # Left out where they are as they were before there were these options, so that
-            # backbones kept since then are found.
+            # Left out at their defaults: keys stay those of before these options.
             *(["augmentation"] if self.augmentation != "light" else []),
             *(["mixed_precision"] if self.mixed_precision else []),
         ]
@@ -599,7 +595,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         return reading | {"frame_size": self.frame_size_}
 
     def _reader(self) -> Reader:
-        return partial(_READERS[self.modality], **self._reading())
+        return partial(_read_pictures, self.modality, self._reading())
 
     def _pictures(self) -> dict[str, Any]:
         """Collect what the network's pictures depend on besides the video."""
@@ -656,6 +652,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         if self.flatten:
             return n_videos, self.n_frames * N_FEATURES
         return n_videos, self.n_frames, N_FEATURES
+
+
+def _read_pictures(modality: str, reading: dict[str, Any], video: Video) -> np.ndarray:
+    frames = read_frames(video, **reading)
+    return motion_pictures(frames) if modality == "motion" else frames
 
 
 def _put(features: np.ndarray, row: np.ndarray, video: Video) -> None:

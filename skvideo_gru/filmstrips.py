@@ -56,7 +56,7 @@ class FilmStripDisplay:
     Parameters
     ----------
     frames : ndarray of shape (T, H, W, 3), uint8
-        The frames that the classifier saw.
+        The frames that the classifier saw, in their colours.
     probabilities : ndarray of shape (T, n_classes)
         The probability of every class after every frame.
     classes : ndarray of shape (n_classes,)
@@ -269,7 +269,7 @@ class Mistake:
     probability : float
         How sure the classifier was.
     frames : ndarray of shape (T, H, W, 3), uint8, or None
-        The frames that it saw; None if they can no longer be read.
+        The frames that it saw, in their colours; None if they can no longer be read.
     reason : str, default=""
         Why they cannot.
     """

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from .decoding import read_frames
-from .videos import Video
-
-__all__ = ["motion_pictures", "read_motion"]
+__all__ = ["motion_pictures"]
 
 
 def motion_pictures(frames: np.ndarray) -> np.ndarray:
@@ -30,15 +25,17 @@ def motion_pictures(frames: np.ndarray) -> np.ndarray:
         greys have a standard deviation of a quarter of the scale; how much the grey
         has changed since the frame before (of the first frame, until the next); and how
         far it is from the clip's mean. Of all three the square root, so that
-        little is seen beside much: a change by 1 of 255 gives 16, by 255 gives 255.
+        little is seen beside much: a change by 1 of 255 gives 15, by 255 gives 255.
+
+    Notes
+    -----
+    Black bars count as greys, and take strength from the outlines between them.
 
     References
     ----------
     .. [1] L. Wang et al., "Temporal Segment Networks: Towards Good Practices for Deep
        Action Recognition", 2016, arXiv:1608.00859.
     """
-    if not frames.size:
-        return frames
     grey = frames.mean(axis=3, dtype=np.float32)
     even = grey * (64 / max(grey.std(), 1.0))
     steepness = np.zeros_like(grey)
@@ -49,26 +46,3 @@ def motion_pictures(frames: np.ndarray) -> np.ndarray:
         [steepness, np.abs(grey - grey[before]), np.abs(grey - grey.mean(axis=0))], axis=3
     )
     return np.sqrt(255 * channels.clip(max=255)).astype(np.uint8)
-
-
-def read_motion(video: Video, **reading: Any) -> np.ndarray:
-    """Read a video's frames as pictures of outlines and motion.
-
-    Parameters
-    ----------
-    video : Video
-        A video.
-    **reading : dict
-        Parameters of `read_frames`.
-
-    Returns
-    -------
-    ndarray of shape (T, H, W, 3), uint8
-        Its `motion_pictures`.
-
-    Raises
-    ------
-    VideoDecodeError
-        If the video cannot be read.
-    """
-    return motion_pictures(read_frames(video, **reading))

@@ -38,22 +38,32 @@ def test_augmentation_treats_the_frames_of_a_clip_alike(augmentation):
 
 
 def test_strong_augmentation_mirrors_scales_and_shifts():
-    n, size = 200, 32
-    place = torch.linspace(-1 + 1 / size, 1 - 1 / size, size)  # of pixels' centres
-    ramps = torch.stack([place.expand(size, size), place[:, None].expand(size, size)])
+    n, height, width = 200, 32, 48
+    x, y = (torch.linspace(-1 + 1 / size, 1 - 1 / size, size) for size in (width, height))
+    ramps = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])
+    pictures = ramps.repeat(n, 1, 1, 1)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        across, down = _warped(ramps.repeat(n, 1, 1, 1), 1).numpy().transpose(1, 0, 2, 3)
-    lines = (across[:, size // 2], down[:, :, size // 2])
-    middle = slice(8, -8)  # farther out the edge may repeat
-    fits = [np.polyfit(place[middle], line[:, middle].T, 1) for line in lines]
-    (slope, shift), (slope_down, shift_down) = fits
-    np.testing.assert_allclose(abs(slope), slope_down, atol=1e-5)
-    assert 0.4 < (slope < 0).mean() < 0.6  # mirrored
-    for values, low, high in [(slope_down, 0.8, 1.2), (shift, -0.2, 0.2), (shift_down, -0.2, 0.2)]:
+        warped = _warped(pictures, 1)
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(_warped(pictures, 1), warped)
+    across, down = warped.numpy().transpose(1, 0, 2, 3)
+
+    def line(values, places):  # in the middle: farther out the edge may repeat
+        middle = slice(len(places) // 4, -len(places) // 4)
+        return np.polyfit(places[middle], values[:, middle].T, 1)
+
+    slope_across, shift_across = line(across[:, height // 2], x)
+    slope_down, shift_down = line(down[:, :, width // 2], y)
+    np.testing.assert_allclose(abs(slope_across), slope_down, atol=1e-5)
+    assert 0.4 < (slope_across < 0).mean() < 0.6  # mirrored
+    for values, low, high in [
+        (slope_down, 0.8, 1.2), (shift_across, -0.2, 0.2), (shift_down, -0.2, 0.2)
+    ]:  # fmt: skip
         assert low - 1e-5 <= values.min() < low + 0.04
         assert high - 0.04 < values.max() <= high + 1e-5
-    assert across.max() <= place[-1] + 1e-5  # beyond the frame its edge repeats
+    assert across.max() <= x[-1] + 1e-5  # beyond the frame its edge repeats
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,8 @@ def test_after_a_kill_only_unfinished_videos_are_computed(videos, tmp_path, monk
     n_kept = n_features(tmp_path)
     assert 10 <= n_kept < 60
     decoded = []
-    monkeypatch.setitem(
-        featurizer._READERS, "rgb", lambda v, **r: decoded.append(v) or read_frames(v, **r)
+    monkeypatch.setattr(
+        featurizer, "read_frames", lambda v, **r: decoded.append(v) or read_frames(v, **r)
     )
     rows = ResNet50FrameFeaturizer(**MODEL, memory=tmp_path).fit_transform(videos)
     assert len(decoded) == 60 - n_kept

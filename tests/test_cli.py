@@ -362,6 +362,7 @@ def test_entry_points_pass_options_that_the_command_line_has(pytestconfig):
         parsed = vars(cli._parse(arguments))
         plain = vars(cli._parse([words[3], *_required(words[3])]))
         for name, spec in entry["parameters"].items():
+            assert f"{{{name}}}" in words, name
             if "default" in spec:
                 assert parsed[name] == plain[name], name
 

@@ -51,7 +51,7 @@ def decoded(monkeypatch):
             names.append(str(video))
         return read_frames(video, **reading)
 
-    monkeypatch.setitem(featurizer._READERS, "rgb", counting)
+    monkeypatch.setattr(featurizer, "read_frames", counting)
     return names
 
 
@@ -252,12 +252,12 @@ def test_an_interrupted_transform_goes_on_where_it_was(colour_clips, tmp_path, m
             raise KeyboardInterrupt
         return read_frames(video, **reading)
 
-    monkeypatch.setitem(featurizer._READERS, "rgb", interrupting)
+    monkeypatch.setattr(featurizer, "read_frames", interrupting)
     with pytest.raises(KeyboardInterrupt):
         model.transform(videos)
     seen.clear()
-    monkeypatch.setitem(
-        featurizer._READERS, "rgb", lambda v, **r: seen.append(v) or read_frames(v, **r)
+    monkeypatch.setattr(
+        featurizer, "read_frames", lambda v, **r: seen.append(v) or read_frames(v, **r)
     )
     model.transform(videos)
     assert seen == videos[6:]

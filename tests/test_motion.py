@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from skvideo_gru import read_frames
-from skvideo_gru.motion import motion_pictures, read_motion
+from skvideo_gru.motion import motion_pictures
 
 
 @pytest.fixture
@@ -25,11 +24,11 @@ def test_pictures_are_outlines_change_and_distance_from_the_mean(clip):
         before = t - 1 if t else 1
         change = abs(grey[t, row, column] - grey[before, row, column])
         distance = abs(grey[t, row, column] - sum(grey[:, row, column]) / 4)
-        expected = [16 * min(255, value) ** 0.5 for value in (steep, change, distance)]
-        np.testing.assert_allclose(pictures[t, row, column], expected, atol=2)
+        expected = [(255 * min(255, value)) ** 0.5 for value in (steep, change, distance)]
+        np.testing.assert_allclose(pictures[t, row, column], expected, rtol=0, atol=1)
 
 
-def test_light_makes_no_difference():
+def test_brightness_makes_no_difference():
     clip = np.random.default_rng(0).integers(60, 120, (3, 8, 8, 3), dtype=np.uint8)
     difference = motion_pictures(clip).astype(int) - motion_pictures(clip + 40)
     assert np.abs(difference).max() <= 1
@@ -41,18 +40,11 @@ def test_what_stands_still_has_outlines_only(clip):
     assert not pictures[..., 1:].any()
 
 
-@pytest.mark.parametrize("length", [0, 1])
-def test_hardly_a_frame(clip, length):
-    pictures = motion_pictures(clip[:length])
-    assert pictures.shape == (length, 5, 6, 3)
+def test_a_single_frame_does_not_move(clip):
+    pictures = motion_pictures(clip[:1])
+    assert pictures[..., 0].any()
     assert not pictures[..., 1:].any()
 
 
 def test_a_flat_clip_is_black():
     assert not motion_pictures(np.full((3, 4, 4, 3), 90, np.uint8)).any()
-
-
-def test_reading_takes_what_read_frames_takes(clip):
-    options = {"n_frames": 3, "frame_size": (8, 9)}
-    expected = motion_pictures(read_frames(clip, **options))
-    np.testing.assert_array_equal(read_motion(clip, **options), expected)
