@@ -398,3 +398,10 @@ def test_cache_names_what_is_wrong(capsys):
         with pytest.raises(SystemExit, match="2"):
             cli.main(["cache", "nowhere", f"--max-{option}={value}"])
         assert f"argument --max-{option}: invalid" in capsys.readouterr().err
+
+
+def test_options_of_the_backbone_reach_it():
+    options = ["--objective", "clip", "--modality", "motion", "--augmentation", "strong"]
+    pipe = experiments._pipeline(cli._parse(["train", *options]), generated=True, memory=None)
+    chosen = {name: pipe["features"].get_params()[name[2:]] for name in options[::2]}
+    assert chosen == dict(zip(options[::2], options[1::2], strict=True))
