@@ -29,7 +29,8 @@ def motion_pictures(frames: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    Black bars count as greys, and take strength from the outlines between them.
+    What gets lighter and what gets darker look alike. Black bars count as greys, and
+    take strength from the outlines between them.
 
     References
     ----------
