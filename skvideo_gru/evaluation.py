@@ -159,13 +159,14 @@ def order_baselines(
         rows = model[:-1].transform(videos)
         return rows.reshape(len(videos) * features.n_frames, -1), np.repeat(y, features.n_frames)
 
-    def alone(videos: Sequence[Video]) -> Sequence[Any]:
-        # A picture of motion tells of the frame before: let that be any.
-        return shuffled(videos) if features.modality == "motion" else videos
-
-    single = LogisticRegression(max_iter=300).fit(*frames(alone(train[0]), train[1]))
+    # A picture of motion tells of the frame before: let that be any.
+    alone = [
+        (shuffled(videos) if features.modality == "motion" else videos, y)
+        for videos, y in (train, test)
+    ]
+    single = LogisticRegression(max_iter=300).fit(*frames(*alone[0]))
     mixed = clone(model).fit(shuffled(train[0]), train[1])
     return {
-        "single_frames": float(single.score(*frames(alone(test[0]), test[1]))),
+        "single_frames": float(single.score(*frames(*alone[1]))),
         "shuffled_frames": float(mixed.score(shuffled(test[0]), test[1])),
     }
