@@ -142,7 +142,8 @@ def plot(file):
         axes.grid(alpha=0.3)
         print(name, *(f"{value}: {cost:.3f} s" for value, cost in zip(values, costs, strict=True)))
         if not place:
-            axes.set_ylabel("seconds an epoch")
+            ticks = [0.1, 0.2, 0.5, 1, 2]
+            axes.set(ylabel="seconds an epoch", yticks=ticks, yticklabels=ticks)
     figure.savefig(file, dpi=120)
 
 
