@@ -11,7 +11,7 @@ macro-F1 on clips of locations known and unknown.
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from unittest.mock import patch
 
 import numpy as np
@@ -147,31 +147,24 @@ def cosine(optimizer, max_lr, total_steps, **_):
     return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
 
 
-@contextmanager
 def stochastic_depth():
     """Leave out each block's own part for a tenth of the frames."""
-    last_norm = nn.BatchNorm2d.forward
 
-    def forward(self, x):
-        out = last_norm(self, x)
-        if self.training and getattr(self, "ends_block", False):
-            out = out * (torch.rand(len(x), 1, 1, 1, device=x.device) > 0.1) / 0.9
-        return out
+    def drop(norm, inputs, out):
+        if not norm.training:
+            return out
+        return out * (torch.rand(len(out), 1, 1, 1, device=out.device) > 0.1) / 0.9
 
     start = backbone._start
 
-    def marked(weights):
+    def hooked(weights):
         network = start(weights)
         for module in network.modules():
             if isinstance(module, resnet.Bottleneck):
-                module.bn3.ends_block = True
+                module.bn3.register_forward_hook(drop)
         return network
 
-    with (
-        patch.object(nn.BatchNorm2d, "forward", forward),
-        patch.object(backbone, "_start", marked),
-    ):
-        yield
+    return patch.object(backbone, "_start", hooked)
 
 
 def net(made):
@@ -222,12 +215,11 @@ def main(manifest: str, seeds: str = "0,1,2", variants: str = ",".join(VARIANTS)
         )
         for name in variants.split(","):
             context, params = VARIANTS[name]
+            options = {"n_frames": FRAMES, "frame_size": SIZE, "max_epochs": EPOCHS, **params}
             pipe = make_video_classifier(
                 random_state=seed,
-                features__n_frames=FRAMES,
-                features__frame_size=SIZE,
-                features__max_epochs=EPOCHS,
-            ).set_params(**{f"features__{key}": value for key, value in params.items()})
+                **{f"features__{option}": value for option, value in options.items()},
+            )
             begin = time.perf_counter()
             with context():
                 pipe.fit([clips[row] for row in train], data.target[train])

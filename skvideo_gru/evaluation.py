@@ -159,14 +159,12 @@ def order_baselines(
         rows = model[:-1].transform(videos)
         return rows.reshape(len(videos) * features.n_frames, -1), np.repeat(y, features.n_frames)
 
+    unordered = [(shuffled(videos), y) for videos, y in (train, test)]
     # A picture of motion tells of the frame before: let that be any.
-    alone = [
-        (shuffled(videos) if features.modality == "motion" else videos, y)
-        for videos, y in (train, test)
-    ]
+    alone = unordered if features.modality == "motion" else [train, test]
     single = LogisticRegression(max_iter=300).fit(*frames(*alone[0]))
-    mixed = clone(model).fit(shuffled(train[0]), train[1])
+    mixed = clone(model).fit(*unordered[0])
     return {
         "single_frames": float(single.score(*frames(*alone[1]))),
-        "shuffled_frames": float(mixed.score(shuffled(test[0]), test[1])),
+        "shuffled_frames": float(mixed.score(*unordered[1])),
     }

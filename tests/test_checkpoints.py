@@ -91,3 +91,6 @@ def test_a_featurizer_with_memory_goes_on(interrupt, tmp_path):
     featurizer.fit(clips, y)
     assert len(taken) == 2 * EPOCH
     assert cache_contents(Memory(str(tmp_path), verbose=0))["interrupted"] == (0, 0)
+    plain = ResNet50FrameFeaturizer(**options).fit(clips, y)
+    for name, value in plain.weights_.items():
+        np.testing.assert_array_equal(featurizer.weights_[name], value, err_msg=name)

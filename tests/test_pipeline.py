@@ -81,7 +81,7 @@ def test_a_search_decodes_each_video_once_for_each_backbone(colour_clips, tmp_pa
     settings = {**SETTINGS, "features__max_epochs": 1, "features__batch_size": 8}
     pipe = make_video_classifier(memory=str(tmp_path / "trained"), random_state=0, **settings)
     search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(videos, y)
-    # Three backbones of the folds and that of the refit.
+    # Two backbones of the folds and that of the refit.
     assert len(decoded) == 3 * len(videos)
     assert all(decoded.count(video) == 3 for video in videos)
     assert len(search.cv_results_["params"]) == 4
