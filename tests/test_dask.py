@@ -54,6 +54,25 @@ def test_the_example_searches_on_a_cluster(client, monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("2 workers; best: {'gru__hidden_size': ")
 
 
+def test_a_cluster_searches(client, colour_clips, tmp_path):
+    videos, y = colour_clips
+    pipe = make_video_classifier(
+        random_state=0,
+        memory=str(tmp_path),
+        features__n_frames=2,
+        features__frame_size=32,
+        features__max_epochs=0,
+        gru__max_epochs=3,
+    )
+    search = GridSearchCV(pipe, {"gru__hidden_size": [4, 8]}, cv=2, error_score="raise")
+    with joblib.parallel_config(backend="dask"):
+        search.fit(videos, y)
+    alone = GridSearchCV(pipe, {"gru__hidden_size": [4, 8]}, cv=2, error_score="raise")
+    alone.fit(videos, y)
+    for name in ("mean_test_score", "std_test_score"):
+        np.testing.assert_array_equal(search.cv_results_[name], alone.cv_results_[name])
+
+
 class DeadlyFile(io.BytesIO):
     """A video whose first reader is killed."""
 
@@ -81,22 +100,3 @@ def test_a_killed_worker_costs_no_row(client, featurizer, colour_clips, tmp_path
         rows = featurizer.transform(videos)
     assert os.path.exists(tmp_path / "killed")
     assert largest_error(rows, expected) < 1e-5
-
-
-def test_a_cluster_searches(client, colour_clips, tmp_path):
-    videos, y = colour_clips
-    pipe = make_video_classifier(
-        random_state=0,
-        memory=str(tmp_path),
-        features__n_frames=2,
-        features__frame_size=32,
-        features__max_epochs=0,
-        gru__max_epochs=3,
-    )
-    search = GridSearchCV(pipe, {"gru__hidden_size": [4, 8]}, cv=2, error_score="raise")
-    with joblib.parallel_config(backend="dask"):
-        search.fit(videos, y)
-    alone = GridSearchCV(pipe, {"gru__hidden_size": [4, 8]}, cv=2, error_score="raise")
-    alone.fit(videos, y)
-    for name in ("mean_test_score", "std_test_score"):
-        np.testing.assert_array_equal(search.cv_results_[name], alone.cv_results_[name])
