@@ -48,12 +48,12 @@ def _shifted(frames: torch.Tensor) -> torch.Tensor:
     """Shift each clip by up to 1/32 of its size; beyond it its edge repeats."""
     n, n_frames, height, width, _ = frames.shape
 
-    def shifted(length: int) -> torch.Tensor:
+    def places(length: int) -> torch.Tensor:
         reach = length // 32
         shift = torch.randint(-reach, reach + 1, (n, 1))
         return (torch.arange(length) + shift).clamp(0, length - 1).to(frames.device)
 
-    rows, columns = shifted(height)[:, None, :, None], shifted(width)[:, None, None, :]
+    rows, columns = places(height)[:, None, :, None], places(width)[:, None, None, :]
     clip = torch.arange(n, device=frames.device)[:, None, None, None]
     moment = torch.arange(n_frames, device=frames.device)[None, :, None, None]
     return frames[clip, moment, rows, columns]

@@ -6,12 +6,15 @@ import numpy as np
 
 __all__ = ["motion_pictures"]
 
+# What of a change is left in the next frame's picture.
+_FADED = np.float32(0.9)
+
 
 def motion_pictures(frames: np.ndarray) -> np.ndarray:
     """Draw a clip's outlines and motion instead of its colours.
 
-    Cameras differ in colours and light; how things move before them, less. Networks
-    that see differences of frames were proposed in [1]_.
+    Cameras differ in colours and light; how things move before them, less. Pictures of
+    what has changed, and how long ago, were proposed in [1]_.
 
     Parameters
     ----------
@@ -22,10 +25,11 @@ def motion_pictures(frames: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (T, H, W, 3), uint8
         Of every frame, as three channels: how steep its grey is, where the clip's
-        greys have a standard deviation of a quarter of the scale; how much the grey
-        has changed since the frame before (of the first frame, until the next); and how
-        far it is from the clip's mean. Of all three the square root, so that
-        little is seen beside much: a change by 1 of 255 gives 15, by 255 gives 255.
+        greys have a standard deviation of a quarter of the scale; where the grey has
+        changed until then; and where it is going to change. A change counts a tenth
+        less with each frame, and the greatest is shown. Of all three the square root,
+        so that little is seen beside much: a change by 1 of 255 gives 15, by 255
+        gives 255.
 
     Notes
     -----
@@ -34,16 +38,23 @@ def motion_pictures(frames: np.ndarray) -> np.ndarray:
 
     References
     ----------
-    .. [1] L. Wang et al., "Temporal Segment Networks: Towards Good Practices for Deep
-       Action Recognition", 2016, arXiv:1608.00859.
+    .. [1] A. F. Bobick, J. W. Davis, "The Recognition of Human Movement Using Temporal
+       Templates", IEEE Transactions on Pattern Analysis and Machine Intelligence 23(3),
+       2001.
     """
     grey = frames.mean(axis=3, dtype=np.float32)
     even = grey * (64 / max(grey.std(), 1.0))
     steepness = np.zeros_like(grey)
     steepness[:, :, 1:-1] += np.abs(even[:, :, 2:] - even[:, :, :-2])
     steepness[:, 1:-1] += np.abs(even[:, 2:] - even[:, :-2])
-    before = np.abs(np.arange(len(grey)) - 1) % len(grey)  # of the first frame, the second
-    channels = np.stack(
-        [steepness, np.abs(grey - grey[before]), np.abs(grey - grey.mean(axis=0))], axis=3
-    )
+    channels = np.stack([steepness, _changes_before(grey), _changes_before(grey[::-1])[::-1]], 3)
     return np.sqrt(255 * channels.clip(max=255)).astype(np.uint8)
+
+
+def _changes_before(grey: np.ndarray) -> np.ndarray:
+    """For every moment the greatest change until then, faded by its age."""
+    changes = np.zeros_like(grey)
+    for moment in range(1, len(grey)):
+        change = np.abs(grey[moment] - grey[moment - 1])
+        changes[moment] = np.maximum(change, _FADED * changes[moment - 1])
+    return changes

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import StackingClassifier
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
@@ -101,6 +101,20 @@ def test_stacking(rows):
     model = StackingClassifier(members, cv=3).fit(X, y)
     assert model.score(X, y) > 0.9
     assert model.transform(X).shape == (90, 2)
+
+
+def test_pipelines_vote_on_videos(colour_clips):
+    videos, y = colour_clips[0][:4], colour_clips[1][:4]
+    options = {"features__n_frames": 2, "features__frame_size": 32, "features__max_epochs": 0}
+    members = [
+        (f"seed{seed}", make_video_classifier(random_state=seed, gru__max_epochs=3, **options))
+        for seed in range(2)
+    ]
+    model = VotingClassifier(members, voting="soft").fit(videos, y)
+    alone = [pipe.predict_proba(videos) for pipe in model.estimators_]
+    assert not np.allclose(*alone)
+    np.testing.assert_allclose(model.predict_proba(videos), np.mean(alone, axis=0), atol=1e-6)
+    assert set(model.predict(videos)) <= {"bright", "dark"}
 
 
 def test_the_importance_of_frames(rows):

@@ -9,7 +9,7 @@ def clip():
     return np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
 
 
-def test_pictures_are_outlines_change_and_distance_from_the_mean(clip):
+def test_pictures_are_outlines_and_changes_before_and_after(clip):
     pictures = motion_pictures(clip)
     assert pictures.shape == clip.shape
     assert pictures.dtype == np.uint8
@@ -21,11 +21,16 @@ def test_pictures_are_outlines_change_and_distance_from_the_mean(clip):
             steep += abs(even[t, row + 1, column] - even[t, row - 1, column])
         if 0 < column < 5:
             steep += abs(even[t, row, column + 1] - even[t, row, column - 1])
-        before = t - 1 if t else 1
-        change = abs(grey[t, row, column] - grey[before, row, column])
-        distance = abs(grey[t, row, column] - sum(grey[:, row, column]) / 4)
-        expected = [(255 * min(255, value)) ** 0.5 for value in (steep, change, distance)]
-        np.testing.assert_allclose(pictures[t, row, column], expected, rtol=0, atol=1)
+        changes = [abs(grey[k + 1, row, column] - grey[k, row, column]) for k in range(3)]
+        before = max([0.0] + [0.9 ** (t - 1 - k) * changes[k] for k in range(t)])
+        after = max([0.0] + [0.9 ** (k - t) * changes[k] for k in range(t, 3)])
+        expected = [(255 * min(255, value)) ** 0.5 for value in (steep, before, after)]
+        np.testing.assert_allclose(pictures[t, row, column], expected, rtol=0, atol=1.01)
+
+
+def test_the_way_of_time_shows(clip):
+    forwards, backwards = motion_pictures(clip), motion_pictures(clip[::-1])[::-1]
+    np.testing.assert_array_equal(forwards, backwards[..., [0, 2, 1]])
 
 
 def test_brightness_makes_no_difference():
