@@ -160,7 +160,7 @@ def order_baselines(
         return rows.reshape(len(videos) * features.n_frames, -1), np.repeat(y, features.n_frames)
 
     unordered = [(shuffled(videos), y) for videos, y in (train, test)]
-    # A picture of motion tells of the frame before: let that be any.
+    # A picture of motion tells of frames before and after: let these be any.
     alone = unordered if features.modality == "motion" else [train, test]
     single = LogisticRegression(max_iter=300).fit(*frames(*alone[0]))
     mixed = clone(model).fit(*unordered[0])
