@@ -9,8 +9,10 @@ probabilities of as many pipelines as VOTERS says, with random states 0, 1, 2 ..
 
 import sys
 import tempfile
+from functools import partial
 
 import numpy as np
+from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import LeaveOneGroupOut
 
@@ -27,13 +29,14 @@ def main(
 ) -> None:
     """Train for every location, and print."""
     data = load_video_manifest(manifest)
-    one, unchanged, together = (np.empty_like(data.target) for _ in range(3))
-    print(f"| location left out | clips | accuracy | without changes | {voters} voting |")
-    print("|---|---|---|---|---|")
+    names = ("accuracy", "without changes", f"{voters} voting")
+    predicted = {name: np.empty_like(data.target) for name in names}
+    print(f"| location left out | clips | {' | '.join(names)} |\n|---|---|---|---|---|")
     for train, test in LeaveOneGroupOut().split(data.data, data.target, data.groups):
         known, unknown = ([data.data[row] for row in rows] for rows in (train, test))
-        with tempfile.TemporaryDirectory() as memory:
-            pipe = make_video_classifier(
+        with tempfile.TemporaryDirectory() as memory:  # one backbone for each random state
+            pipeline = partial(
+                make_video_classifier,
                 memory=memory,
                 verbose=1,
                 features__frame_size=int(frame_size),
@@ -41,25 +44,22 @@ def main(
                 features__modality=modality,
                 features__augmentation=augmentation,
             )
-            probabilities = []
-            for seed in range(int(voters)):
-                pipe.set_params(features__random_state=seed, gru__random_state=seed)
-                pipe.fit(known, data.target[train])
-                probabilities.append(pipe.predict_proba(unknown))
-            one[test] = pipe.classes_[probabilities[0].argmax(axis=1)]
-            together[test] = pipe.classes_[np.mean(probabilities, axis=0).argmax(axis=1)]
-            pipe.set_params(
-                features__random_state=0, gru__random_state=0, gru__delta_weight=0
-            ).fit(known, data.target[train])
-            unchanged[test] = pipe.predict(unknown)
-        scores = [accuracy_score(data.target[test], y[test]) for y in (one, unchanged, together)]
+            members = [(f"seed{seed}", pipeline(random_state=seed)) for seed in range(int(voters))]
+            models = (
+                pipeline(random_state=0),
+                pipeline(random_state=0, gru__delta_weight=0),
+                VotingClassifier(members, voting="soft"),
+            )
+            for labels, model in zip(predicted.values(), models, strict=True):
+                labels[test] = model.fit(known, data.target[train]).predict(unknown)
+        scores = [accuracy_score(data.target[test], y[test]) for y in predicted.values()]
         line = " | ".join(f"{score:.3f}" for score in scores)
         print(f"| {data.groups[test[0]]} | {len(test)} | {line} |", flush=True)
     for name, score in (
         ("accuracy", accuracy_score),
         ("macro-F1", lambda true, y: f1_score(true, y, average="macro")),
     ):
-        line = " | ".join(f"{score(data.target, y):.3f}" for y in (one, unchanged, together))
+        line = " | ".join(f"{score(data.target, y):.3f}" for y in predicted.values())
         print(f"| all together, {name} | {len(data.target)} | {line} |")
 
 
