@@ -1,9 +1,9 @@
 """Cost of a grid search over the GRU with features cached, and what two workers bring.
 
-Run it as ``python benchmarks/search.py [ROUNDS] [DELTA_WEIGHT]``. It makes 100 clips, keeps
-their features, and searches 9 candidates in 3 folds: with one worker left all cores, with two
-that have yet to start, and with the same two again, in turn in every round; then come medians
-over the rounds.
+Run it as ``python benchmarks/search.py [ROUNDS] [DELTA_WEIGHT] [CLIPS]``. It makes 100 clips, or
+so many, keeps their features, and searches 9 candidates in 3 folds: with one worker left all
+cores, with two that have yet to start, and with the same two again, in turn in every round; then
+come medians over the rounds.
 """
 
 import sys
@@ -40,11 +40,11 @@ def search(data, memory, n_jobs, delta_weight):
     return wall, fits + model.refit_time_
 
 
-def main(rounds: int = 1, delta_weight: int = 100) -> None:
+def main(rounds: int = 1, delta_weight: int = 100, n_clips: int = 100) -> None:
     """Measure and print."""
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        data = make_order_videos(Path(folder, "clips"), n_per_class=50, random_state=0)
+        data = make_order_videos(Path(folder, "clips"), n_per_class=n_clips // 2, random_state=0)
         memory = str(Path(folder, "cache"))
         search(data, memory, None, delta_weight)  # computes the features
         ones, starting, running = [], [], []

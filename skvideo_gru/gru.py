@@ -108,9 +108,10 @@ class GRUNetwork(nn.Module):
         """
         if self.delta_weight:
             gain = math.sqrt(self.delta_weight)
-            change = torch.zeros_like(sequences)
-            change[:, 1:] = gain * sequences.diff(dim=1)
-            sequences = torch.cat([sequences / gain, change.relu(), (-change).relu()], dim=2)
+            frames = sequences.transpose(0, 1)  # laid out as torch's GRU would otherwise copy them
+            change = gain * frames.diff(dim=0, prepend=frames[:1])
+            changes = [change.relu(), (-change).relu()]
+            sequences = torch.cat([frames / gain, *changes], dim=2).transpose(0, 1)
         longest = int(lengths.max())
         if bool((lengths == longest).all()):
             outputs, state = self.gru(sequences[:, :longest])
