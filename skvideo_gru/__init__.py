@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from .decoding import read_frames
     from .errors import VideoDecodeError
     from .featurizer import ResNet50FrameFeaturizer
-    from .filmstrips import FilmStripDisplay, MistakesDisplay
+    from .filmstrips import FilmStripDisplay
     from .generated import make_order_videos
     from .persistence import SKOPS_TRUSTED_TYPES
     from .pipeline import make_video_classifier
-    from .plotting import SearchDisplay, TrainingDisplay
+    from .plotting import TrainingDisplay
     from .reporting import evaluation_report
     from .scaling import FrameWise
+    from .search_display import SearchDisplay
     from .videos import VideoClip
 
 __version__ = "0.1.0"
@@ -48,9 +49,9 @@ _MODULES = {
     "FilmStripDisplay": "filmstrips",
     "FrameWise": "scaling",
     "GRUClassifier": "classifier",
-    "MistakesDisplay": "filmstrips",
+    "MistakesDisplay": "mistakes",
     "ResNet50FrameFeaturizer": "featurizer",
-    "SearchDisplay": "plotting",
+    "SearchDisplay": "search_display",
     "TrainingDisplay": "plotting",
     "VideoClip": "videos",
     "VideoDecodeError": "errors",

@@ -24,9 +24,10 @@ from .evaluation import evaluate as evaluate_model
 from .evaluation import order_baselines
 from .generated import make_order_videos
 from .pipeline import make_video_classifier
-from .plotting import SearchDisplay, TrainingDisplay, plot_confusion_matrix
+from .plotting import TrainingDisplay, plot_confusion_matrix
 from .reporting import evaluation_report
 from .saving import save_model
+from .search_display import SearchDisplay
 from .splitting import split_videos
 from .tracking import (
     child_run,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -13,18 +11,20 @@ from matplotlib.figure import Figure
 
 from .decoding import read_frames
 from .errors import VideoDecodeError
-from .evaluation import Evaluation, evaluate
 from .opening import open_video
 from .packets import scan_packets
-from .plotting import STYLES, plain, say
+from .plotting import STYLES, plain
 from .sampling import select_frames, uniform_indices
 from .videos import Video, VideoClip, describe_video
 
-__all__ = ["FilmStripDisplay", "Mistake", "MistakesDisplay", "video_name"]
+__all__ = ["FilmStripDisplay", "draw_strip", "strip_height", "strip_title", "video_name"]
 
 # Frames and classes of one picture, so that each is large enough to be seen.
 _FRAMES = 10
 _CLASSES = len(STYLES)
+
+# What of a featurizer's reading says which frames are taken.
+_SELECTING = ("sampling", "n_frames", "fps", "stride", "seed")
 
 # With fewer frames there is room left over: a single one would fill the page.
 _SLOTS = 4
@@ -163,12 +163,12 @@ class FilmStripDisplay:
         FilmStripDisplay
             The display itself.
         """
-        strip = _strip_height(self.frames, width=6.5)
+        strip = strip_height(self.frames, width=6.5)
         if figure is None:
             figure = Figure(figsize=(9, strip + 2.9), layout="constrained")
         self.figure_ = figure
         self.axes_ = list(figure.subplots(2, 1, sharex=True, height_ratios=[strip, 1.9]))
-        shown = _draw_strip(self.axes_[0], self.frames)
+        shown = draw_strip(self.axes_[0], self.frames)
         self.axes_[0].set_title(self._title(), loc="left", fontsize=11)
         self._draw_probabilities(self.axes_[1])
         self._name_moments(self.axes_[1], shown)
@@ -176,7 +176,7 @@ class FilmStripDisplay:
 
     def _title(self) -> str:
         last = self.probabilities[-1]
-        return _title(self.name, self.target, self.classes[last.argmax()], last.max())
+        return strip_title(self.name, self.target, self.classes[last.argmax()], last.max())
 
     def _draw_probabilities(self, axes: Axes) -> None:
         places = np.arange(len(self.frames))
@@ -217,8 +217,21 @@ class FilmStripDisplay:
         axes.set_xlabel("seconds")
 
 
-def _draw_strip(axes: Axes, frames: np.ndarray) -> np.ndarray:
-    """Draw frames in a row, each over its number on the x axis; return these numbers."""
+def draw_strip(axes: Axes, frames: np.ndarray) -> np.ndarray:
+    """Draw frames in a row, each over its number on the x axis.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw.
+    frames : ndarray of shape (T, H, W, 3), uint8
+        The frames, of which ten are shown at most.
+
+    Returns
+    -------
+    ndarray of shape (n_shown,), int64
+        The numbers of the frames that are shown.
+    """
     n_frames = len(frames)
     shown = uniform_indices(n_frames, min(n_frames, _FRAMES))
     axes.set_axis_off()
@@ -251,196 +264,44 @@ def _moments(video: Video, reading: dict[str, Any], n_frames: int) -> np.ndarray
     return index.times[chosen] if len(chosen) == n_frames else None
 
 
-_SELECTING = ("sampling", "n_frames", "fps", "stride", "seed")
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """What a video was, what it was taken for, and what there was to be seen.
+def strip_height(frames: np.ndarray, width: float) -> float:
+    """Compute how high a strip of some width is.
 
     Parameters
     ----------
-    name : str
-        The video's name.
-    target : object
-        Its true label.
-    predicted : object
-        The label that it was given.
-    probability : float
-        How sure the classifier was.
-    frames : ndarray of shape (T, H, W, 3), uint8, or None
-        The frames that it saw, in their colours; None if they can no longer be read.
-    reason : str, default=""
-        Why they cannot.
+    frames : ndarray of shape (T, H, W, 3), uint8
+        What it shows.
+    width : float
+        Its width, in inches.
+
+    Returns
+    -------
+    float
+        Its height, in inches.
     """
-
-    name: str
-    target: Any
-    predicted: Any
-    probability: float
-    frames: np.ndarray | None
-    reason: str = ""
-
-
-class MistakesDisplay:
-    """Show the videos that a classifier was surest about, and wrong.
-
-    Parameters
-    ----------
-    mistakes : sequence of Mistake
-        The mistakes, in the order in which they are shown.
-    n_videos : int
-        Number of videos that they were found among.
-
-    Attributes
-    ----------
-    figure_ : Figure
-        The figure.
-    axes_ : list of Axes
-        A strip for each mistake.
-
-    See Also
-    --------
-    FilmStripDisplay : Shows one video and its running probabilities.
-    """
-
-    def __init__(self, mistakes: Sequence[Mistake], n_videos: int) -> None:
-        self.mistakes = mistakes
-        self.n_videos = n_videos
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        videos: Sequence[Video],
-        y: Any,
-        *,
-        n_mistakes: int = 5,
-        figure: Any = None,
-    ) -> Self:
-        """Predict videos and draw the most confident mistakes.
-
-        Parameters
-        ----------
-        estimator : Pipeline
-            A fitted pipeline from `make_video_classifier`, or a search that has refitted
-            one.
-        videos : sequence of videos
-            The videos.
-        y : array-like of shape (n,)
-            Their labels.
-        n_mistakes : int, default=5
-            The largest number of mistakes to draw.
-        figure : Figure or SubFigure, optional
-            Where to draw; None makes a new one.
-
-        Returns
-        -------
-        MistakesDisplay
-            What was drawn.
-        """
-        outcome = evaluate(estimator, videos, y)
-        return cls.from_evaluation(
-            estimator, videos, outcome, n_mistakes=n_mistakes, figure=figure
-        )
-
-    @classmethod
-    def from_evaluation(
-        cls,
-        estimator: Any,
-        videos: Sequence[Video],
-        evaluation: Evaluation,
-        *,
-        n_mistakes: int = 5,
-        figure: Any = None,
-    ) -> Self:
-        """Draw the most confident mistakes of an evaluation, without predicting again.
-
-        Parameters
-        ----------
-        estimator : Pipeline
-            The pipeline that was evaluated, which knows how frames are taken.
-        videos : sequence of videos
-            The videos.
-        evaluation : Evaluation
-            What `evaluate` returned for them.
-        n_mistakes : int, default=5
-            The largest number of mistakes to draw.
-        figure : Figure or SubFigure, optional
-            Where to draw; None makes a new one.
-
-        Returns
-        -------
-        MistakesDisplay
-            What was drawn.
-        """
-        pipe = getattr(estimator, "best_estimator_", estimator)
-        rows = evaluation.mistakes(n_mistakes)
-        mistakes = [_mistake(videos[row], row, evaluation, pipe[0]._reading()) for row in rows]
-        return cls(mistakes, len(videos)).plot(figure)
-
-    def plot(self, figure: Any = None) -> Self:
-        """Draw a strip for each mistake.
-
-        Parameters
-        ----------
-        figure : Figure or SubFigure, optional
-            Where to draw; None makes a new one.
-
-        Returns
-        -------
-        MistakesDisplay
-            The display itself.
-        """
-        heights = [
-            0.6 if mistake.frames is None else _strip_height(mistake.frames, width=7.6)
-            for mistake in self.mistakes
-        ] or [1.0]
-        if figure is None:
-            size = (8, sum(heights) + 0.5 * len(heights))
-            figure = Figure(figsize=size, layout="constrained")
-        self.figure_ = figure
-        panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
-        self.axes_ = list(panels[:, 0])
-        for axes, mistake in zip(self.axes_, self.mistakes, strict=False):
-            _draw_mistake(axes, mistake)
-        if not self.mistakes:
-            say(self.axes_[0], f"No mistake among {self.n_videos} videos.")
-        return self
-
-
-def _mistake(video: Video, row: int, evaluation: Evaluation, reading: dict[str, Any]) -> Mistake:
-    frames, reason = None, ""
-    try:
-        frames = read_frames(video, **reading)
-    except VideoDecodeError as error:
-        reason = error.reason
-    return Mistake(
-        video_name(video),
-        evaluation.target[row],
-        evaluation.predicted[row],
-        float(evaluation.probabilities[row].max()),
-        frames,
-        reason,
-    )
-
-
-def _strip_height(frames: np.ndarray, width: float) -> float:
-    """Return the height of a strip of some width, in inches."""
     n_slots = min(max(len(frames), _SLOTS), _FRAMES)
     return width / n_slots * frames.shape[1] / frames.shape[2]
 
 
-def _draw_mistake(axes: Axes, mistake: Mistake) -> None:
-    if mistake.frames is None:
-        say(axes, f"It can no longer be read: {plain(mistake.reason, 70)}")
-    else:
-        _draw_strip(axes, mistake.frames)
-    title = _title(mistake.name, mistake.target, mistake.predicted, mistake.probability)
-    axes.set_title(title, loc="left", fontsize=11)
+def strip_title(name: str, target: Any, predicted: Any, probability: float) -> str:
+    """Say what stands above a strip.
 
+    Parameters
+    ----------
+    name : str
+        The video's name; it may be empty.
+    target : object
+        Its true label; None if it is not known.
+    predicted : object
+        The label that it was given.
+    probability : float
+        How sure the classifier was.
 
-def _title(name: str, target: Any, predicted: Any, probability: float) -> str:
+    Returns
+    -------
+    str
+        One line, and before it the name's.
+    """
     text = f"predicted {plain(predicted, 30)} ({probability:.2f})"
     if target is not None:
         text = f"true {plain(target, 30)}, {text}"

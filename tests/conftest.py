@@ -47,6 +47,16 @@ def outcome_of(target, predicted, confidence=0.8, classes=("a", "b")):
     return Evaluation(np.array(target), probabilities, np.array(classes))
 
 
+def texts(axes):
+    """What is written in axes, by its place."""
+    return {tuple(map(float, text.get_position())): text.get_text() for text in axes.texts}
+
+
+def pictures(axes):
+    """The frames of a film strip."""
+    return [inset.images[0].get_array() for inset in axes.child_axes]
+
+
 @pytest.fixture(autouse=True)
 def ordinary_priority():
     """Take back the real-time priority that SVT-AV1 gives its caller if that is root.

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from conftest import texts
+from matplotlib.figure import Figure
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+
+from skvideo_gru import SearchDisplay
+
+SCORES = {"x": "size", "y": "decay", "label": "mean accuracy"}
+
+
+@pytest.fixture(scope="module")
+def grid():
+    """A small search over two parameters of a classifier of numbers."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = X[:, 0] + rng.normal(size=60) > 0
+    params = {"C": [0.001, 0.1, 10.0], "max_iter": [50, 100]}
+    return GridSearchCV(LogisticRegression(), params, scoring="accuracy", cv=3).fit(X, y), X, y
+
+
+def test_a_grid_is_a_map_with_values_in_its_cells(grid):
+    search, _, _ = grid
+    display = SearchDisplay.from_estimator(search, x="max_iter", y="C")
+    results = search.cv_results_
+    expected = {
+        (float([50, 100].index(p["max_iter"])), float([0.001, 0.1, 10.0].index(p["C"]))): (
+            f"{mean:.3f}\n± {std:.3f}"
+        )
+        for p, mean, std in zip(
+            results["params"], results["mean_test_score"], results["std_test_score"], strict=True
+        )
+    }
+    assert texts(display.ax_) == expected
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["0.001", "0.1", "10"]
+    assert display.ax_.get_ylabel() == "C"
+    assert display.figure_.axes[1].get_ylabel() == "mean accuracy over 3 folds"
+
+
+@pytest.mark.parametrize("varied", ["size", "decay"])
+def test_one_parameter_is_a_line_with_error_bars(varied):
+    values = {"size": [1, 1, 1], "decay": [0.9, 0.9, 0.9]} | {varied: [30, 10, 20]}
+    display = SearchDisplay(
+        x_values=values["size"],
+        y_values=values["decay"],
+        mean=[0.7, 0.5, 0.6],
+        std=[0.01, 0.02, 0.03],
+        **SCORES,
+    ).plot()
+    bars = display.ax_.containers[0]
+    assert bars.lines[0].get_ydata().tolist() == [0.5, 0.6, 0.7]
+    ends = np.array([segment[:, 1] for segment in bars.lines[2][0].get_segments()])
+    np.testing.assert_allclose(ends, [[0.48, 0.52], [0.57, 0.63], [0.69, 0.71]])
+    assert display.ax_.get_xlabel() == varied
+    assert [label.get_text() for label in display.ax_.get_xticklabels()] == ["10", "20", "30"]
+
+
+def test_values_drawn_at_random_are_points(grid):
+    _, X, y = grid
+    space = {"C": np.linspace(0.1, 9, 50).tolist(), "max_iter": list(range(50, 100))}
+    search = RandomizedSearchCV(LogisticRegression(), space, n_iter=8, cv=3, random_state=0)
+    search.fit(X, y)
+    display = SearchDisplay.from_estimator(search, x="C", y="max_iter", ax=Figure().subplots())
+    points = display.ax_.collections[0]
+    params = search.cv_results_["params"]
+    assert points.get_offsets().tolist() == [[p["C"], p["max_iter"]] for p in params]
+    assert points.get_array().tolist() == search.cv_results_["mean_test_score"].tolist()
+    assert f"{search.best_score_:.3f}" in display.ax_.get_title()
+
+
+def test_the_best_candidate_of_a_cell_counts_and_a_failed_one_does_not():
+    display = SearchDisplay(
+        x_values=[1, 1, 2, 2, 1],
+        y_values=[0.9, 0.9, 0.9, 0.8, 0.8],
+        mean=[0.5, 0.6, np.nan, 0.7, 0.4],
+        std=[0, 0, 0, 0, 0],
+        **SCORES,
+    ).plot()
+    # The rows run upwards: 0.8, then 0.9.
+    shown = {place: text.split("\n")[0] for place, text in texts(display.ax_).items()}
+    assert shown == {(0, 0): "0.400", (1, 0): "0.700", (0, 1): "0.600", (1, 1): "none"}
+
+
+def test_what_was_not_searched_cannot_be_shown(grid):
+    search, _, _ = grid
+    with pytest.raises(ValueError, match=r"neither 'gru__hidden_size'.*\['C', 'max_iter'\]"):
+        SearchDisplay.from_estimator(search)
+    with pytest.raises(ValueError, match="no score='f1'; choose one of"):
+        SearchDisplay.from_estimator(search, x="C", score="f1")
+    with pytest.raises(NotFittedError):
+        SearchDisplay.from_estimator(GridSearchCV(LogisticRegression(), {}))
