@@ -1,10 +1,11 @@
 """Accuracy on cameras that training never saw: every location left out in turn.
 
-Run it as ``python benchmarks/locations.py MANIFEST [FRAME_SIZE] [EPOCHS] [MODALITY]
-[AUGMENTATION] [VOTERS]`` (64, 15, rgb, light and 1, the defaults, are much work: as many
-trainings as there are groups, times the voters). It prints a Markdown table of the standard
-pipeline, of the same with a GRU that gets the features without their changes, and of the mean
-probabilities of as many pipelines as VOTERS says, with random states 0, 1, 2 ...
+Run it as ``python benchmarks/locations.py MANIFEST [VOTERS] [NAME=VALUE ...]``, where names are
+parameters of the featurizer, such as ``frame_size=32 modality=motion``: by default they are much
+work, as many trainings as there are groups, times the voters. It prints a Markdown table of the
+standard pipeline with these parameters, of the same with a GRU that gets the features without
+their changes, and of the mean probabilities of as many pipelines as VOTERS says (1), with random
+states 0, 1, 2 ...
 """
 
 import sys
@@ -19,15 +20,12 @@ from sklearn.model_selection import LeaveOneGroupOut
 from skvideo_gru import load_video_manifest, make_video_classifier
 
 
-def main(
-    manifest: str,
-    frame_size: str = "64",
-    epochs: str = "15",
-    modality: str = "rgb",
-    augmentation: str = "light",
-    voters: str = "1",
-) -> None:
+def main(manifest: str, voters: str = "1", *options: str) -> None:
     """Train for every location, and print."""
+    named = [option.split("=", 1) for option in options]
+    features = {
+        f"features__{name}": int(value) if value.isdigit() else value for name, value in named
+    }
     data = load_video_manifest(manifest)
     names = ("accuracy", "without changes", f"{voters} voting")
     predicted = {name: np.empty_like(data.target) for name in names}
@@ -35,15 +33,7 @@ def main(
     for train, test in LeaveOneGroupOut().split(data.data, data.target, data.groups):
         known, unknown = ([data.data[row] for row in rows] for rows in (train, test))
         with tempfile.TemporaryDirectory() as memory:  # one backbone for each random state
-            pipeline = partial(
-                make_video_classifier,
-                memory=memory,
-                verbose=1,
-                features__frame_size=int(frame_size),
-                features__max_epochs=int(epochs),
-                features__modality=modality,
-                features__augmentation=augmentation,
-            )
+            pipeline = partial(make_video_classifier, memory=memory, verbose=1, **features)
             members = [(f"seed{seed}", pipeline(random_state=seed)) for seed in range(int(voters))]
             models = (
                 pipeline(random_state=0),

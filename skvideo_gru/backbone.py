@@ -1,7 +1,8 @@
-"""The backbone's training, on single frames or whole clips."""
+"""The backbone's training, on single frames or on their order."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -90,7 +91,7 @@ class _FrameObjective(nn.Module):
 
 
 class _ClipObjective(nn.Module):
-    """Classify whole clips: the backbone on every frame and a temporary GRU."""
+    """Classify clips: the backbone on each of their frames and a temporary GRU."""
 
     def __init__(self, n_classes: int, weights: Weights | None, augment: _Augment) -> None:
         super().__init__()
@@ -102,7 +103,8 @@ class _ClipObjective(nn.Module):
         real = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
         found = self.backbone(self.augment(frames)[real.flatten()])
         features = found.new_zeros((*real.shape, N_FEATURES))
-        features[real] = found
+        # Torch draws a GRU's weights for few inputs: so many would drive its gates to their ends.
+        features[real] = found / math.sqrt(N_FEATURES)
         return self.head(features, lengths)
 
 
@@ -128,21 +130,23 @@ class _RandomFrames(Dataset):
         return clip[int(torch.randint(len(clip), ()))], self.y[index // self.per_clip]
 
 
-class _WholeClips(Dataset):
-    """Every clip with all of its frames, and black ones up to the longest clip's length."""
+class _FramesInOrder(Dataset):
+    """A random frame of each of a clip's equal segments, black ones where it is shorter."""
 
-    def __init__(self, clips: Sequence[np.ndarray], y: np.ndarray) -> None:
+    def __init__(self, clips: Sequence[np.ndarray], y: np.ndarray, per_clip: int) -> None:
         self.clips, self.y = clips, y
-        self.longest = max(map(len, clips))
+        self.longest = min(per_clip, max(map(len, clips)))
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> tuple[dict[str, Any], int]:
         clip = self.clips[index]
+        n_frames = min(self.longest, len(clip))
+        moments = (torch.arange(n_frames) + torch.rand(n_frames)) * len(clip) / n_frames
         frames = np.zeros((self.longest, *clip.shape[1:]), np.uint8)
-        frames[: len(clip)] = clip
-        return {"frames": frames, "lengths": len(clip)}, self.y[index]
+        frames[:n_frames] = clip[moments.long().clip(max=len(clip) - 1).numpy()]
+        return {"frames": frames, "lengths": n_frames}, self.y[index]
 
 
 def train_backbone(
@@ -183,7 +187,7 @@ def train_backbone(
         Mean and standard deviation of red, green and blue, in [0, 1], that turn
         pixels into the network's input; by default ImageNet's.
     objective : {"frame", "clip"}, default="frame"
-        Learn from single frames, or from whole clips through a temporary GRU.
+        Learn from single frames, or from their order, through a temporary GRU.
     max_epochs : int, default=15
         Passes over the clips.
     lr : float, default=1e-3
@@ -193,7 +197,8 @@ def train_backbone(
     label_smoothing : float, default=0.1
         Share of the target spread over all classes.
     frames_per_clip : int, default=4
-        Random frames that ``"frame"`` takes of each clip in an epoch.
+        Frames of each clip in an epoch: any, or for ``"clip"`` one at random from each of
+        as many equal segments [3]_.
     batch_size : int, default=64
         Frames in a training step.
     augmentation : {"light", "strong"}, default="light"
@@ -225,18 +230,16 @@ def train_backbone(
     .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization",
        2017, arXiv:1711.05101.
     .. [2] L. N. Smith, N. Topin, "Super-Convergence", 2017, arXiv:1708.07120.
+    .. [3] L. Wang et al., "Temporal Segment Networks", 2016, arXiv:1608.00859.
     """
     data: Any
     module: type[nn.Module]
     if objective == "frame":
-        data, module, per_step = (
-            _RandomFrames(clips, y, frames_per_clip),
-            _FrameObjective,
-            batch_size,
-        )
+        data, module = _RandomFrames(clips, y, frames_per_clip), _FrameObjective
+        per_step = batch_size
     else:
-        data, module = _WholeClips(clips, y), _ClipObjective
-        per_step = max(2, batch_size // max(map(len, clips)))
+        data, module = _FramesInOrder(clips, y, frames_per_clip), _ClipObjective
+        per_step = max(2, batch_size // data.longest)
     n_examples = len(data)
     # A last batch of one frame would leave BatchNorm nothing to normalise over.
     drop_last = n_examples > per_step

@@ -89,7 +89,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     allow_partial : bool, default=False
         Whether a video that breaks on the way counts as its frames before that.
     objective : {"frame", "clip"}, default="frame"
-        What the backbone learns from: single frames, or whole clips through a
+        What the backbone learns from: single frames, or their order, through a
         temporary GRU, for classes that no single frame shows.
     max_epochs : int, default=15
         Epochs of the backbone's training. With 0 it keeps its initial weights.
@@ -100,7 +100,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     label_smoothing : float, default=0.1
         Share of each training target that is spread over all classes.
     frames_per_clip : int, default=4
-        Random frames of each clip in an epoch, for ``objective="frame"``.
+        Frames of each clip in an epoch: any, or for ``objective="clip"`` one at
+        random from each of as many equal segments.
     batch_size : int, default=64
         Frames in a training step.
     augmentation : {"light", "strong"}, default="light"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from skvideo_gru.backbone import _augment, _warped, train_backbone
+from skvideo_gru.backbone import _augment, _FramesInOrder, _warped, train_backbone
 from skvideo_gru.resnet import IMAGENET, normalise
 from skvideo_gru.weights import initial_weights
 
@@ -64,6 +64,22 @@ def test_strong_augmentation_mirrors_scales_and_shifts():
         assert low - 1e-5 <= values.min() < low + 0.04
         assert high - 0.04 < values.max() <= high + 1e-5
     assert across.max() <= x[-1] + 1e-5  # beyond the frame its edge repeats
+
+
+def test_clips_are_seen_by_a_frame_of_each_segment():
+    lengths = [3, 10, 2]
+    clips = [np.arange(n, dtype=np.uint8)[:, None, None, None] for n in lengths]
+    data = _FramesInOrder(clips, np.array([0, 1, 0]), 4)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        drawn = [data[1] for _ in range(200)]
+    moments = np.array([example["frames"].ravel() for example, _ in drawn])
+    assert {(example["lengths"], target) for example, target in drawn} == {(4, 1)}
+    # Segments of two and a half frames: the one in the middle of two counts half for each.
+    assert [set(column) for column in moments.T] == [{0, 1, 2}, {2, 3, 4}, {5, 6, 7}, {7, 8, 9}]
+    assert data[0][0]["frames"].ravel().tolist() == [0, 1, 2, 0]
+    assert data[2][0]["frames"].ravel().tolist() == [0, 1, 0, 0]
+    assert data[2][0]["lengths"] == 2
 
 
 @pytest.mark.parametrize(
