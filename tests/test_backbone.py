@@ -83,7 +83,7 @@ def test_clips_are_seen_by_a_frame_of_each_segment():
 
 
 @pytest.mark.parametrize(
-    ("objective", "clips"), [("frame", tone_clips()), ("clip", order_clips())]
+    ("objective", "clips"), [("frame", tone_clips(8)), ("clip", order_clips())]
 )
 def test_training_moves_every_weight_and_lowers_the_loss(objective, clips):
     y = np.arange(len(clips)) % 2
