@@ -20,6 +20,7 @@ from .gru import GRUNetwork
 from .nets import MixedPrecisionNet
 from .resnet import IMAGENET, N_FEATURES, Normalisation, ResNet50, normalise
 from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
+from .sampling import segment_indices
 from .weights import Weights, build_network, to_numpy
 
 __all__ = ["train_backbone"]
@@ -143,9 +144,8 @@ class _FramesInOrder(Dataset):
     def __getitem__(self, index: int) -> tuple[dict[str, Any], int]:
         clip = self.clips[index]
         n_frames = min(self.longest, len(clip))
-        moments = (torch.arange(n_frames) + torch.rand(n_frames)) * len(clip) / n_frames
         frames = np.zeros((self.longest, *clip.shape[1:]), np.uint8)
-        frames[:n_frames] = clip[moments.long().clip(max=len(clip) - 1).numpy()]
+        frames[:n_frames] = clip[segment_indices(len(clip), torch.rand(n_frames).numpy())]
         return {"frames": frames, "lengths": n_frames}, self.y[index]
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "fps_indices",
     "frames_in_window",
     "random_indices",
+    "segment_indices",
     "select_frames",
     "uniform_indices",
 ]
@@ -89,8 +90,27 @@ def random_indices(n_available: int, n_frames: int, seed: int = 0) -> np.ndarray
     >>> random_indices(100, 4, seed=0).tolist()
     [15, 31, 51, 75]
     """
-    places = np.arange(n_frames) + np.random.default_rng(seed).random(n_frames)
-    return np.minimum(places * n_available / n_frames, n_available - 1).astype(np.int64)
+    return segment_indices(n_available, np.random.default_rng(seed).random(n_frames))
+
+
+def segment_indices(n_available: int, shares: np.ndarray) -> np.ndarray:
+    """Take one frame from each of the equal segments of a clip, where it is told.
+
+    Parameters
+    ----------
+    n_available : int
+        Number of frames in the clip, at least 1.
+    shares : ndarray of shape (n_frames,)
+        For each segment how much of it lies before the frame, from 0 to less than 1.
+
+    Returns
+    -------
+    ndarray of shape (n_frames,), int64
+        Frame indices, never decreasing.
+    """
+    n_frames = len(shares)
+    places = (np.arange(n_frames) + shares) * n_available / n_frames
+    return np.minimum(places, n_available - 1).astype(np.int64)
 
 
 def dense_indices(n_available: int, n_frames: int, stride: int = 1) -> np.ndarray:
