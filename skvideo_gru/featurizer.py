@@ -36,7 +36,7 @@ from .extraction import (
     video_progress,
 )
 from .geometry import RESIZES, check_frame_size
-from .motion import motion_pictures
+from .motion import motion_detail, motion_pictures
 from .persistence import Versioned, written_whole
 from .resnet import IMAGENET, N_FEATURES, Normalisation
 from .runtime import resolve_device
@@ -80,7 +80,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         How frames are brought to `frame_size`, see `read_frames`.
     modality : {"rgb", "motion"}, default="rgb"
         What the network sees: frames in their colours; or pictures of their outlines
-        and of what moves, which differ less from camera to camera. `weights` expect
+        and of what moves, which differ less from camera to camera, drawn from frames
+        of up to 256 pixels where `frame_size` is less. `weights` expect
         what they were trained with, ImageNet's the first.
     on_error : {"raise", "nan"}, default="raise"
         What to do about a video that cannot be read: raise the error, or go on
@@ -656,8 +657,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
 
 
 def _read_pictures(modality: str, reading: dict[str, Any], video: Video) -> np.ndarray:
-    frames = read_frames(video, **reading)
-    return motion_pictures(frames) if modality == "motion" else frames
+    if modality == "rgb":
+        return read_frames(video, **reading)
+    height, width = reading["frame_size"]
+    detail = motion_detail(height, width)
+    larger = reading | {"frame_size": (height * detail, width * detail)}
+    return motion_pictures(read_frames(video, **larger), detail)
 
 
 def _put(features: np.ndarray, row: np.ndarray, video: Video) -> None:

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["motion_pictures"]
+__all__ = ["motion_detail", "motion_pictures"]
 
+# Pixels that the longer side of a frame should have for thin outlines to show.
+_FINE = 256
 # What of a change is left in the next frame's picture.
 _FADED = np.float32(0.9)
 
 
-def motion_pictures(frames: np.ndarray) -> np.ndarray:
+def motion_detail(height: int, width: int) -> int:
+    """Choose how many times larger than their pictures frames should be.
+
+    What is thin or far away is lost where frames shrink; of its outlines and motion
+    something is left. `benchmarks/tank_wagon.md` shows what it brings.
+
+    Parameters
+    ----------
+    height, width : int
+        A picture's size.
+
+    Returns
+    -------
+    int
+        Factor of both sides: the largest with at most 256 pixels, or 1.
+    """
+    return max(1, _FINE // max(height, width))
+
+
+def motion_pictures(frames: np.ndarray, detail: int = 1) -> np.ndarray:
     """Draw a clip's outlines and motion instead of its colours.
 
     Cameras differ in colours and light; how things move before them, less. Pictures of
@@ -20,10 +41,13 @@ def motion_pictures(frames: np.ndarray) -> np.ndarray:
     ----------
     frames : ndarray of shape (T, H, W, 3), uint8
         A clip's frames.
+    detail : int, default=1
+        How many times larger than the pictures the frames are. A picture shows the
+        strongest of so many rows and columns.
 
     Returns
     -------
-    ndarray of shape (T, H, W, 3), uint8
+    ndarray of shape (T, H / detail, W / detail, 3), uint8
         Of every frame, as three channels: how steep its grey is, where the clip's
         greys have a standard deviation of a quarter of the scale; where the grey has
         changed until then; and where it is going to change. A change counts a tenth
@@ -48,7 +72,9 @@ def motion_pictures(frames: np.ndarray) -> np.ndarray:
     steepness[:, :, 1:-1] += np.abs(even[:, :, 2:] - even[:, :, :-2])
     steepness[:, 1:-1] += np.abs(even[:, 2:] - even[:, :-2])
     channels = np.stack([steepness, _changes_before(grey), _changes_before(grey[::-1])[::-1]], 3)
-    return np.sqrt(255 * channels.clip(max=255)).astype(np.uint8)
+    n_frames, height, width = grey.shape
+    blocks = channels.reshape(n_frames, height // detail, detail, width // detail, detail, 3)
+    return np.sqrt(255 * blocks.max(axis=(2, 4)).clip(max=255)).astype(np.uint8)
 
 
 def _changes_before(grey: np.ndarray) -> np.ndarray:

@@ -178,7 +178,7 @@ def test_memory_keeps_features_by_content(colour_clips, tmp_path, decoded):
 
 def test_modality_and_augmentation_are_kept_apart(colour_clips, tmp_path):
     videos, y = colour_clips
-    motion = [motion_pictures(read_frames(v, n_frames=3, frame_size=32)) for v in videos]
+    motion = [motion_pictures(read_frames(v, n_frames=3, frame_size=256), 8) for v in videos]
     expected = ResNet50FrameFeaturizer(**TRAINED).fit(motion, y).transform(motion)
     model = ResNet50FrameFeaturizer(**TRAINED, modality="motion", memory=tmp_path).fit(videos, y)
     assert largest_error(model.transform(videos), expected) < 1e-4

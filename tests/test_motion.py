@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skvideo_gru.motion import motion_pictures
+from skvideo_gru.motion import motion_detail, motion_pictures
 
 
 @pytest.fixture
@@ -53,3 +53,20 @@ def test_a_single_frame_does_not_move(clip):
 
 def test_a_flat_clip_is_black():
     assert not motion_pictures(np.full((3, 4, 4, 3), 90, np.uint8)).any()
+
+
+def test_a_small_picture_shows_the_strongest_of_a_larger_one(clip):
+    larger = clip.repeat(2, axis=1)[:, :9]
+    whole, small = motion_pictures(larger), motion_pictures(larger, 3)
+    assert small.shape == (4, 3, 2, 3)
+    for row, column in np.ndindex(3, 2):
+        block = whole[:, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3]
+        np.testing.assert_array_equal(small[:, row, column], block.max(axis=(1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("size", "detail"),
+    [((32, 32), 8), ((64, 64), 4), ((48, 80), 3), ((224, 224), 1), ((9, 300), 1)],
+)
+def test_frames_are_drawn_from_up_to_256_pixels(size, detail):
+    assert motion_detail(*size) == detail
