@@ -1,4 +1,4 @@
-"""Accuracy of what a backbone may look at and learn from, and of two looks that vote.
+"""Accuracy of what a backbone may look at and learn from, and of looks that vote.
 
 Run it as ``python benchmarks/looks.py MANIFEST MEMORY [SPLITS] [LOOKS] [FRAME_SIZE] [EPOCHS]``.
 SPLITS are ways to split and their seeds (random:0,random:1,random:2,manifest:0), LOOKS those that
@@ -6,7 +6,7 @@ take part (standard,motion,clip): the standard pipeline, one that sees motion, a
 from the frames' order. MEMORY is a folder that keeps trained backbones and features, so that it
 can be interrupted and goes on; a backbone takes 18 minutes on one core. It prints a Markdown
 table of accuracy and macro-F1 on the parts of the data that training has not seen; the last
-column is of the first two looks' mean probabilities.
+column is of all these looks' mean probabilities.
 """
 
 import sys
@@ -32,7 +32,7 @@ def main(
     """Train, and print a row for each part."""
     data = load_video_manifest(manifest)
     names = looks.split(",")
-    print(f"| split | part | clips | {' | '.join(names)} | {names[0]} and {names[1]} |")
+    print(f"| split | part | clips | {' | '.join(names)} | voting |")
     print("|---" * (len(names) + 4) + "|")
     for split in splits.split(","):
         how, seed = split.split(":")
@@ -48,7 +48,7 @@ def main(
             )
             for name in names
         }
-        models["both"] = VotingClassifier(list(models.items())[:2], voting="soft")
+        models["voting"] = VotingClassifier(list(models.items()), voting="soft")
         train = parts.pop("train")
         for model in models.values():
             model.fit([data.data[row] for row in train], data.target[train])
