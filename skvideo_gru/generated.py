@@ -103,7 +103,9 @@ def _write_clips(
             colours = np.roll([_COLOURS[name] for name in order], rng.randint(3), axis=0)
             shown = np.tile(np.repeat(colours, n_frames // 6, axis=0), (2, 1))
             name = f"{label}/{number:03d}.mp4"
-            write_video(folder / name, _draw_lamp(shown, size, rng), rate=12)
+            # With its macroblock tree x264 does not encode alike every time.
+            frames = _draw_lamp(shown, size, rng)
+            write_video(folder / name, frames, rate=12, options={"mbtree": "0"})
             rows.append((name, label, split))
     return rows
 
