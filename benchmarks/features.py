@@ -4,7 +4,8 @@ Run it as ``python benchmarks/features.py [ROUNDS] [PIXELS]`` where onnx,
 onnxruntime and openvino are installed besides this package. It makes 16 clips
 of 320x240 H.264, lets every candidate turn them into features in turn in every
 round, and the network alone compute one batch of 8 frames; then it prints
-medians over the rounds, and as a yardstick the rate of a matrix product.
+medians over the rounds, and as a yardstick the rates of a matrix product in
+float32 and bfloat16. A GPU, where there is one, takes part in either precision.
 """
 
 import io
@@ -64,19 +65,20 @@ class Script:
 class Package:
     """The package's featurizer with one of its engines."""
 
-    def __init__(self, weights, size, engine):
+    def __init__(self, weights, size, device="cpu", **options):
         self.featurizer = ResNet50FrameFeaturizer(
-            N_FRAMES, frame_size=size, random_state=0, device="cpu", engine=engine
+            N_FRAMES, frame_size=size, random_state=0, device=device, **options
         )
         self.featurizer.fit([np.zeros((1, 8, 8, 3), np.uint8)])
-        embedder = FrameEmbedder(weights, engine=engine)
-        embedder(np.zeros((1, 32, 32, 3), np.uint8), "cpu")  # builds the network
-        self.network = embedder._networks[torch.device("cpu")]
+        embedder = FrameEmbedder(weights, **options)
+        embedder(np.zeros((1, 32, 32, 3), np.uint8), device)  # builds the network
+        (self.network,) = embedder._networks.values()
+        self.device = device
 
     def network_alone(self, batch):
         """Compute a batch."""
         with torch.inference_mode():
-            return self.network(batch)
+            return self.network(batch.to(self.device)).cpu()
 
     def features(self, paths):
         """Turn videos into features."""
@@ -84,9 +86,9 @@ class Package:
 
 
 class OpenVINO:
-    """OpenVINO on the same network, BatchNorm folded."""
+    """OpenVINO on the same network, BatchNorm folded, of the batch's fixed shape."""
 
-    def __init__(self, weights, size):
+    def __init__(self, weights, size, precision):
         exported = io.BytesIO()
         torch.onnx.export(
             fold_batch_norm(build_network(weights)),
@@ -95,8 +97,11 @@ class OpenVINO:
             dynamo=False,
         )
         core = openvino.Core()
-        threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        self.network = core.compile_model(core.read_model(exported.getvalue()), "CPU", threads)
+        options = {
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_PRECISION_HINT": precision,
+        }
+        self.network = core.compile_model(core.read_model(exported.getvalue()), "CPU", options)
 
     def network_alone(self, batch):
         """Compute a batch."""
@@ -127,33 +132,46 @@ def main(rounds: int = 5, size: int = 224) -> None:
         for path in paths:
             coarse = rng.integers(0, 256, (180, 15, 20, 3), dtype=np.uint8)
             write_video(path, coarse.repeat(16, 1).repeat(16, 2))
+        bf16 = {"mixed_precision": True}
         candidates = {
             "plain script, eager torch": Script(weights, size),
-            "skvideo_gru": Package(weights, size, "torch"),
-            "skvideo_gru, engine='onnxruntime'": Package(weights, size, "onnxruntime"),
-            "OpenVINO": OpenVINO(weights, size),
+            "skvideo_gru": Package(weights, size),
+            "engine='onnxruntime'": Package(weights, size, engine="onnxruntime"),
+            "engine='openvino'": Package(weights, size, engine="openvino"),
+            "OpenVINO alone": OpenVINO(weights, size, "f32"),
+            "mixed_precision=True": Package(weights, size, **bf16),
+            "both, engine='openvino'": Package(weights, size, engine="openvino", **bf16),
+            "OpenVINO alone, bfloat16": OpenVINO(weights, size, "bf16"),
         }
+        if torch.cuda.is_available():
+            candidates["GPU"] = Package(weights, size, "cuda")
+            candidates["GPU, mixed_precision=True"] = Package(weights, size, "cuda", **bf16)
         batch = torch.rand(BATCH, 3, size, size)
         last = batch.contiguous(memory_format=torch.channels_last)
         square = torch.rand(2048, 2048)
+        halves = square.bfloat16()
         alone: dict[str, list[float]] = {name: [] for name in candidates}
         whole: dict[str, list[float]] = {name: [] for name in candidates}
-        decoding, product = [], []
+        decoding: list[float] = []
+        product: list[float] = []
+        product_bf16: list[float] = []
         for round_ in range(rounds + 1):
             for name, candidate in candidates.items():
-                inputs = last if name == "skvideo_gru" else batch
+                inputs = last if getattr(candidate, "featurizer", None) else batch
                 alone[name].append(min(seconds(candidate.network_alone, inputs) for _ in range(2)))
                 if hasattr(candidate, "features"):
                     whole[name].append(seconds(candidate.features, paths))
             decoding.append(seconds(decode, paths, size))
-            product.append(seconds(torch.matmul, square, square))
+            product.append(min(seconds(torch.matmul, square, square) for _ in range(5)))
+            product_bf16.append(min(seconds(torch.matmul, halves, halves) for _ in range(5)))
             if round_ == 0:  # to warm up
-                for times in (*alone.values(), *whole.values(), decoding, product):
+                for times in (*alone.values(), *whole.values(), decoding, product, product_bf16):
                     times.clear()
-    rate = 2 * 2.048**3 / median(product)
+    rate, rate_bf16 = (2 * 2.048**3 / median(times) for times in (product, product_bf16))
     base_alone, base_whole = alone["plain script, eager torch"], whole["plain script, eager torch"]
-    print(f"{size} px, {torch.get_num_threads()} threads; matrix product: {rate:.0f} GFLOP/s")
-    print("| | network: frames/s | share of the matrix product | x script | videos/s | x script |")
+    print(f"{size} px, {torch.get_num_threads()} threads; matrix product: {rate:.0f} GFLOP/s,")
+    print(f"in bfloat16 {rate_bf16:.0f} GFLOP/s")
+    print("| | network: frames/s | share of float32's product | x script | videos/s | x script |")
     print("|---|---|---|---|---|---|")
     for name in candidates:
         frames = BATCH / median(alone[name])

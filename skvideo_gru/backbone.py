@@ -19,7 +19,7 @@ from .checkpoints import Checkpoint
 from .gru import GRUNetwork
 from .nets import MixedPrecisionNet
 from .resnet import IMAGENET, N_FEATURES, Normalisation, ResNet50, normalise
-from .runtime import EpochProgress, epoch_records, fit_net, resolve_device, seeded
+from .runtime import EpochProgress, begin_net, epoch_records, resolve_device, run_epochs, seeded
 from .sampling import segment_indices
 from .weights import Weights, build_network, to_numpy
 
@@ -225,6 +225,11 @@ def train_backbone(
     history : list of dict
         Numbers of every epoch.
 
+    Raises
+    ------
+    ValueError
+        If the training diverges.
+
     References
     ----------
     .. [1] I. Loshchilov, F. Hutter, "Decoupled Weight Decay Regularization",
@@ -280,5 +285,11 @@ def train_backbone(
             device=resolve_device(device),
             verbose=0,
         )
-        fit_net(net, data)
-    return to_numpy(net.module_.backbone.state_dict()), epoch_records(net)
+        begin_net(net)
+        run_epochs(net, data)
+    trained = to_numpy(net.module_.backbone.state_dict())
+    if not all(np.isfinite(values).all() for values in trained.values()):
+        raise ValueError(
+            f"The backbone's training has diverged: its weights are not finite. Lower lr={lr}."
+        )
+    return trained, epoch_records(net)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -28,7 +29,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: Part of every key: raise it when decoding, preprocessing or training change.
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 
 
 # joblib empties a function's folder when its text changes: leave the next two as they are.
@@ -87,9 +88,16 @@ def kept(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any:
     Returns
     -------
     joblib.memory.MemorizedFunc
-        Called like `kind`; calls `compute` only for what is not in the cache.
+        Called like `kind`; calls `compute` only for what is not in the cache. Where
+        nothing can be written a warning says so, and it always does.
     """
-    return memory.cache(kind, ignore=["compute"])
+    try:
+        return memory.cache(kind, ignore=["compute"])
+    except OSError as error:
+        warnings.warn(
+            f"memory={str(memory.location)!r}: nothing can be kept there ({error}).", stacklevel=2
+        )
+        return Memory(None).cache(kind)
 
 
 def checkpoint_path(memory: Memory, key: Any) -> Path:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
-from sklearn.utils import (
-    check_consistent_length,
-    check_random_state,
-    column_or_1d,
-    compute_class_weight,
-)
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
@@ -28,12 +20,27 @@ from torch import nn
 
 from .gru import POOLINGS, GRUNetwork
 from .nets import SequenceDataset, WeightedNet, as_it_is
-from .persistence import Versioned
-from .runtime import EpochProgress, begin_net, epoch_records, fit_net, resolve_device, seeded
+from .persistence import Versioned, unchanged_if_it_fails
+from .runtime import (
+    EpochProgress,
+    begin_net,
+    epoch_records,
+    plain,
+    resolve_device,
+    run_epochs,
+    seeded,
+)
 from .schedules import FUSED, OPTIMIZERS, SCHEDULES, learning_rate_schedule
 from .sequences import sequence_lengths, validate_sequences
+from .training_data import TrainingData, class_weights, hold_out, rows_that_count
 
 __all__ = ["GRUClassifier"]
+
+# Nor does a loader then draw from torch's generator, which it would even without shuffling.
+_PREDICTING: dict[str, Any] = {
+    "iterator_valid__collate_fn": as_it_is,
+    "iterator_valid__generator": torch.Generator(),
+}
 
 
 class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
@@ -95,12 +102,13 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         loss no longer falls, and return to the weights of the best epoch. `fit`
         can be given other sequences for that, or groups that stay together.
     validation_fraction : float, default=0.1
-        Share held out for early stopping, stratified by class.
+        Share held out for early stopping, stratified by class; of groups one part in
+        2, 3, 4 ..., whichever is nearest.
     n_iter_no_change : int, default=5
         Epochs without improvement after which training stops.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss; ``"balanced"`` weighs a class
-        inversely to its frequency.
+        inversely to its frequency. Rows of a class with weight 0 are left out.
     mixed_precision : bool, default=False
         Whether training computes in bfloat16 what torch's autocast deems safe,
         which is faster on a GPU; not for sequences of float64.
@@ -128,7 +136,9 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     class_prior_ : ndarray of shape (n_classes,)
         Their frequencies in training.
     net_ : skorch.NeuralNetClassifier
-        The trained net; its ``module_`` is a `GRUNetwork`.
+        The trained net.
+    module_ : GRUNetwork
+        Its network.
     history_ : list of dict
         Numbers of every epoch: losses, duration, learning rate.
     n_iter_ : int
@@ -150,9 +160,10 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     not looked at. A row without any real frame is left out in `fit` with a
     warning, and gets the class priors in `predict_proba`.
 
-    `history_` and `n_iter_` tell of the latest `fit`, or of all calls of
+    `history_` and `n_iter_` tell of the latest `fit` and of all calls of
     `partial_fit` since. Saving keeps the net's weights and history; the
-    optimizer's state and the callbacks end with the process.
+    optimizer's state and the callbacks end with the process. A `fit` that fails
+    leaves the classifier as it was.
 
     Where the first sequences are a float64 array, all is computed in float64,
     otherwise in float32, which is faster; further ones are converted.
@@ -204,6 +215,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         "callbacks": [list, None],
         "net_params": [dict, None],
         "random_state": ["random_state"],
+        "device": [str, torch.device],
         "verbose": ["verbose"],
     }
 
@@ -276,7 +288,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         sample_weight: Any = None,
         *,
         groups: Any = None,
-        validation_data: tuple[Any, Any] | None = None,
+        X_val: Any = None,
+        y_val: Any = None,
     ) -> Self:
         """Train the network.
 
@@ -290,8 +303,11 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             Weights of the sequences in the loss; those of weight 0 are left out.
         groups : array-like of shape (n,), optional
             Groups that early stopping does not part: it holds out some of them.
-        validation_data : (X, y), optional
-            Sequences for early stopping, instead of held-out ones.
+        X_val : array-like of shape (n_val, T * frame_dim) or (n_val, T, d), optional
+            Sequences for early stopping, instead of held-out ones. A pipeline that is
+            to transform them too is told so, ``Pipeline(..., transform_input=["X_val"])``.
+        y_val : array-like of shape (n_val,), optional
+            Their labels.
 
         Returns
         -------
@@ -301,30 +317,40 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data is not valid, or there is only one class.
+            If a parameter or the data is not valid, there is only one class, or the
+            training diverges.
         """
-        if not self.early_stopping and (groups is not None or validation_data is not None):
-            raise ValueError("groups and validation_data are for early_stopping=True.")
+        if not self.early_stopping and any(v is not None for v in (groups, X_val, y_val)):
+            raise ValueError("groups, X_val and y_val are for early_stopping=True.")
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val belong together: give both or neither.")
         start = getattr(self, "net_", None) if self.warm_start else None
         known = self.classes_ if start is not None else None
         dtype = None if start is None else self._dtype
-        data = self._check_data(X, y, sample_weight, dtype=dtype)
-        groups = None if groups is None else column_or_1d(groups)[data.rows]
-        self._set_classes(data, known)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        train, held_out = data, None
-        if validation_data is not None:
-            held_out = self._check_data(*validation_data, None, dtype=data.sequences.dtype)
-            self._check_labels(held_out.y)
-        elif self.early_stopping:
-            train, held_out = self._hold_out(data, groups, seed)
-        with seeded(seed):
-            net = self._make_net(train, held_out)
-            fit_net(net, self._dataset(train), start=start)
-        # The held-out sequences have done their work and need not be pickled.
-        self.net_, self._in_parts = net.set_params(train_split=None), False
-        self.history_ = epoch_records(self.net_)
-        self.n_iter_ = len(self.history_)
+        with unchanged_if_it_fails(self):
+            data = self._check_data(X, y, sample_weight, dtype=dtype)
+            self._set_classes(data, known)
+            data = self._of_weighted_classes(data)
+            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+            train, held_out = data, None
+            if X_val is not None:
+                held_out = self._check_data(X_val, y_val, None, dtype=data.sequences.dtype)
+                self._check_labels(held_out.y)
+                held_out = self._of_weighted_classes(held_out)
+            elif self.early_stopping:
+                if groups is not None:
+                    check_consistent_length(X, groups)
+                    groups = column_or_1d(groups)[data.rows]
+                train, held_out = hold_out(data, groups, self.validation_fraction, seed)
+            with seeded(seed):
+                net = self._make_net(train, held_out)
+                begin_net(net, self._same_network(net, start))
+                run_epochs(net, self._dataset(train))
+            self._check_finite(net)
+            # The held-out sequences have done their work and need not be pickled.
+            self.net_, self._in_parts = net.set_params(train_split=None), False
+            self.history_ = epoch_records(self.net_)
+            self.n_iter_ = len(self.history_)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -368,26 +394,44 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
                 f"classes={known.tolist()} are not those of the first call: "
                 f"{self.classes_.tolist()}."
             )
-        data = self._check_data(X, y, sample_weight, dtype=None if first else self._dtype)
-        self._set_classes(data, known, before=None if first else self._class_counts)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        # Another order of batches in every call.
-        with seeded(seed + getattr(self, "n_iter_", 0)):
-            if not getattr(self, "_in_parts", False):
+        with unchanged_if_it_fails(self):
+            data = self._check_data(X, y, sample_weight, dtype=None if first else self._dtype)
+            self._set_classes(data, known, before=None if first else self._class_counts)
+            data = self._of_weighted_classes(data)
+            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+            # Another order of batches in every call.
+            with seeded(seed + getattr(self, "n_iter_", 0)):
                 net = self._make_net(data, None, schedule=False)
-                begin_net(net, None if first else self.net_)
-                self.net_, self._in_parts = net, True
-            self.net_.fit_loop(self._dataset(data), epochs=1)
-        self.history_ = epoch_records(self.net_)
-        self.n_iter_ = len(self.history_)
+                start = self._same_network(net, None if first else self.net_)
+                if not getattr(self, "_in_parts", False):
+                    begin_net(net, start)
+                    net.history.extend([] if first else self.net_.history)
+                    self.net_, self._in_parts = net, True
+                elif (net.lr, net.batch_size) != (self.net_.lr, self.net_.batch_size):
+                    self.net_.set_params(lr=net.lr, batch_size=net.batch_size)
+                run_epochs(self.net_, self._dataset(data), epochs=1)
+            self._check_finite(self.net_)
+            self.history_ = epoch_records(self.net_)
+            self.n_iter_ = len(self.history_)
         return self
+
+    @property
+    def module_(self) -> GRUNetwork:
+        """The trained network.
+
+        Returns
+        -------
+        GRUNetwork
+            The net's module.
+        """
+        return self.net_.module_
 
     @property
     def _dtype(self) -> str:
         """The type that the net computes in."""
         return self.net_.get_params_for("module")["dtype"]
 
-    def _check_data(self, X: Any, y: Any, sample_weight: Any, *, dtype: Any) -> _Data:
+    def _check_data(self, X: Any, y: Any, sample_weight: Any, *, dtype: Any) -> TrainingData:
         """Validate training data and leave out rows without frames or weight.
 
         `dtype` is the net's; None for the first data, which decide it.
@@ -398,32 +442,18 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         # Float64 is computed in float64, as by scikit-learn, and anything else in float32.
         dtypes = [np.float32, np.float64] if first else dtype
         sequences = validate_sequences(self, X, self.frame_dim, dtype=dtypes, reset=first)
-        if not all(isinstance(size, int | np.integer) and size > 0 for size in self.fc_sizes):
-            raise ValueError(f"fc_sizes={self.fc_sizes!r} must hold positive ints only.")
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_consistent_length(sequences, y)
         check_classification_targets(y)
-        lengths = sequence_lengths(sequences)
-        if not lengths.all():
-            warnings.warn(
-                f"{np.sum(lengths == 0)} of {len(lengths)} rows hold no frame and are not "
-                "trained on.",
-                stacklevel=3,
-            )
-        used = lengths > 0
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, sequences, dtype=np.float64, ensure_non_negative=True
             )
-            used &= sample_weight > 0
-        if not used.all():
-            sequences, y, lengths = sequences[used], y[used], lengths[used]
-            sample_weight = None if sample_weight is None else sample_weight[used]
-        return _Data(sequences, lengths, y, sample_weight, np.flatnonzero(used))
+        return rows_that_count(sequences, y, sample_weight)
 
     def _set_classes(
-        self, data: _Data, known: np.ndarray | None, before: np.ndarray | None = None
+        self, data: TrainingData, known: np.ndarray | None, before: np.ndarray | None = None
     ) -> None:
         """Note the labels and how frequent they are."""
         self.classes_ = np.unique(data.y) if known is None else known
@@ -446,55 +476,46 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
                 f"{self.classes_.tolist()}."
             )
 
-    def _hold_out(self, data: _Data, groups: np.ndarray | None, seed: int) -> tuple[_Data, _Data]:
-        try:
-            if groups is None:
-                train, held_out = train_test_split(
-                    np.arange(len(data.y)),
-                    test_size=self.validation_fraction,
-                    stratify=data.y,
-                    random_state=seed,
+    def _of_weighted_classes(self, data: TrainingData) -> TrainingData:
+        """Leave out rows of classes with weight 0: a batch of such has no mean loss."""
+        weights = class_weights(self.class_weight, self.classes_, data)
+        counts = weights[np.searchsorted(self.classes_, data.y)] > 0
+        if not counts.any():
+            raise ValueError(f"class_weight={self.class_weight!r} leaves no row with a weight.")
+        return data if counts.all() else data[counts]
+
+    def _same_network(self, net: WeightedNet, start: WeightedNet | None) -> WeightedNet | None:
+        """Check that a net can begin with the weights of another."""
+        if start is not None:
+            before = start.get_params_for("module")
+            now = net.get_params_for("module")
+            changed = sorted(name for name in now if now[name] != before[name])
+            if changed:
+                raise ValueError(
+                    f"{', '.join(changed)} changed since the fit that this one goes on from; fit "
+                    "a clone to begin anew."
                 )
-            else:
-                folds = StratifiedGroupKFold(
-                    max(2, round(1 / self.validation_fraction)), shuffle=True, random_state=seed
-                )
-                train, held_out = next(folds.split(data.y, data.y, groups))
-        except ValueError as error:
-            together = "" if groups is None else f" in {len(np.unique(groups))} groups"
+        return start
+
+    def _check_finite(self, net: WeightedNet) -> None:
+        # Early stopping may have gone back to before the training diverged.
+        held_out = "valid_loss" in net.history[-1]
+        losses = net.history[:, "valid_loss"] if held_out else net.history[-1:, "train_loss"]
+        if not np.isfinite(losses).any() or not all(
+            bool(part.isfinite().all()) for part in net.module_.parameters()
+        ):
             raise ValueError(
-                f"early_stopping=True cannot hold out validation_fraction="
-                f"{self.validation_fraction} of {len(data.y)} sequences{together}, stratified by "
-                f"class: {error}"
-            ) from error
-        return data[train], data[held_out]
+                f"The training has diverged: loss or weights are not finite. Lower lr={self.lr}, "
+                "set max_grad_norm, or scale the sequences."
+            )
 
     def _make_net(
-        self, train: _Data, held_out: _Data | None, *, schedule: bool = True
+        self, train: TrainingData, held_out: TrainingData | None, *, schedule: bool = True
     ) -> WeightedNet:
-        callbacks: list[Any] = []
-        if held_out is not None:
-            stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True)
-            callbacks.append(("early_stopping", stop))
-        if schedule:
-            callbacks += learning_rate_schedule(
-                self.lr_schedule,
-                decay=self.lr_decay,
-                lr=self.lr,
-                max_epochs=self.max_epochs,
-                n_batches=math.ceil(len(train.y) / self.batch_size),
-                monitor="train_loss" if held_out is None else "valid_loss",
-            )
-        if self.max_grad_norm is not None:
-            clipping = GradientNormClipping(gradient_clip_value=self.max_grad_norm)
-            callbacks.append(("max_grad_norm", clipping))
-        if self.verbose and schedule:
-            callbacks.append(("progress", EpochProgress("GRU")))
-        present = np.unique(train.y)
-        weights = np.ones(len(self.classes_))
-        weights[np.searchsorted(self.classes_, present)] = compute_class_weight(
-            self._known_class_weight(), classes=present, y=train.y, sample_weight=train.weight
-        )
+        sizes = [isinstance(size, Integral) and type(size) is not bool for size in self.fc_sizes]
+        if not all(sizes) or not all(size > 0 for size in self.fc_sizes):
+            raise ValueError(f"fc_sizes={self.fc_sizes!r} must hold positive ints only.")
+        weights = class_weights(self.class_weight, self.classes_, train)
         options = {
             "module__input_size": self.frame_dim_,
             "module__n_classes": len(self.classes_),
@@ -504,7 +525,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "module__dropout": self.dropout,
             "module__pooling": self.pooling,
             "module__delta_weight": self.delta_weight,
-            "module__fc_sizes": tuple(self.fc_sizes),
+            "module__fc_sizes": tuple(map(plain, self.fc_sizes)),
             "module__dtype": train.sequences.dtype.name,
             "criterion": nn.CrossEntropyLoss,
             "criterion__weight": torch.from_numpy(weights.astype(train.sequences.dtype)),
@@ -516,35 +537,49 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "batch_size": self.batch_size,
             "iterator_train__shuffle": True,
             "iterator_train__collate_fn": as_it_is,
-            "iterator_valid__collate_fn": as_it_is,
+            **_PREDICTING,
             "train_split": held_out and predefined_split(self._dataset(held_out)),
-            "callbacks": callbacks + copy.deepcopy(list(self.callbacks or [])),
             "classes": np.arange(len(self.classes_)),
             "mixed_precision": self.mixed_precision,
             "device": resolve_device(self.device),
             "verbose": 0,
+            **(self.net_params or {}),
         }
-        if self.optimizer in FUSED:
-            options["optimizer__fused"] = True
-        return WeightedNet(GRUNetwork, **options | (self.net_params or {}))
+        options = {name: plain(value) for name, value in options.items()}
+        if options["optimizer"] in FUSED and not options.get("optimizer__foreach"):
+            options.setdefault("optimizer__fused", True)
+        callbacks = self._callbacks(options, len(train.y), held_out is not None, schedule)
+        options["callbacks"] = callbacks + list(options.get("callbacks", []))
+        return WeightedNet(GRUNetwork, **options)
 
-    def _dataset(self, data: _Data) -> SequenceDataset:
+    def _callbacks(
+        self, options: dict[str, Any], n_sequences: int, stopping: bool, schedule: bool
+    ) -> list[Any]:
+        callbacks: list[Any] = []
+        if stopping:
+            stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True)
+            callbacks.append(("early_stopping", stop))
+        if schedule:
+            callbacks += learning_rate_schedule(
+                self.lr_schedule,
+                decay=self.lr_decay,
+                lr=options["lr"],
+                max_epochs=options["max_epochs"],
+                n_batches=math.ceil(n_sequences / options["batch_size"]),
+                monitor="valid_loss" if stopping else "train_loss",
+            )
+        if self.max_grad_norm is not None:
+            clipping = GradientNormClipping(gradient_clip_value=self.max_grad_norm)
+            callbacks.append(("max_grad_norm", clipping))
+        if self.verbose and schedule:
+            callbacks.append(("progress", EpochProgress("GRU")))
+        return callbacks + copy.deepcopy(list(self.callbacks or []))
+
+    def _dataset(self, data: TrainingData) -> SequenceDataset:
         inputs = {"sequences": data.sequences, "lengths": data.lengths}
         if data.weight is not None:
-            inputs["weight"] = data.weight.astype(data.sequences.dtype)
+            inputs["weight"] = data.weight
         return SequenceDataset(inputs, np.searchsorted(self.classes_, data.y))
-
-    def _known_class_weight(self) -> Any:
-        """Check that a `class_weight` dict names known classes."""
-        if not isinstance(self.class_weight, dict):
-            return self.class_weight
-        unknown = sorted(set(self.class_weight) - set(self.classes_.tolist()), key=str)
-        if unknown:
-            raise ValueError(
-                f"class_weight names classes that y does not have: {unknown}; "
-                f"y has {self.classes_.tolist()}."
-            )
-        return {label: self.class_weight.get(label, 1.0) for label in self.classes_.tolist()}
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Compute the probability of every class.
@@ -608,14 +643,16 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         return running
 
     def _sequences(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        check_is_fitted(self)
+        check_is_fitted(self, "net_")
         sequences = validate_sequences(self, X, self.frame_dim, dtype=self._dtype, reset=False)
         return sequences, sequence_lengths(sequences)
 
     def _net_proba(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        # Even a loader that does not shuffle draws from torch's generator.
-        with seeded(0):
-            return self.net_.predict_proba(SequenceDataset(inputs))
+        device = resolve_device(self.device, training=False)
+        if device != self.net_.device:  # set since the fit
+            self.net_.module_.to(device)
+            self.net_.device = device
+        return self.net_.predict_proba(SequenceDataset(inputs))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most probable class.
@@ -649,6 +686,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             weights = net.module_.state_dict()
             state["_saved_net"] = {
                 "module": net.get_params_for("module"),
+                "batch_size": net.batch_size,
                 "weights": {name: value.cpu().numpy() for name, value in weights.items()},
             }
         return state
@@ -664,7 +702,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             GRUNetwork,
             **{f"module__{name}": value for name, value in saved["module"].items()},
             criterion=nn.CrossEntropyLoss,
-            iterator_valid__collate_fn=as_it_is,
+            batch_size=saved["batch_size"],
+            **_PREDICTING,
             classes=np.arange(len(self.classes_)),
             device=resolve_device(self.device, training=False),
             verbose=0,
@@ -691,20 +730,3 @@ def _inputs(sequences: np.ndarray, lengths: np.ndarray, rows: np.ndarray) -> dic
         "sequences": sequences if everything else sequences[rows],
         "lengths": lengths if everything else lengths[rows],
     }
-
-
-@dataclass(frozen=True)
-class _Data:
-    """Validated training data; `rows` tells which rows of the user's they are."""
-
-    sequences: np.ndarray
-    lengths: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray | None
-    rows: np.ndarray
-
-    def __getitem__(self, rows: np.ndarray) -> _Data:
-        weight = None if self.weight is None else self.weight[rows]
-        return _Data(
-            self.sequences[rows], self.lengths[rows], self.y[rows], weight, self.rows[rows]
-        )

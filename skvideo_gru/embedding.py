@@ -1,4 +1,4 @@
-"""Frames to feature vectors: the frozen backbone at work, by torch or ONNX Runtime."""
+"""Frames to feature vectors: the frozen backbone at work, by torch or another engine."""
 
 from __future__ import annotations
 
@@ -12,35 +12,77 @@ import joblib
 import numpy as np
 import torch
 
-from .resnet import IMAGENET, N_FEATURES, Normalisation, fold_batch_norm, normalise
+from .resnet import IMAGENET, N_FEATURES, Normalisation, ResNet50, fold_batch_norm, normalise
 from .runtime import resolve_device
 from .weights import Weights, build_network
 
-__all__ = ["ENGINES", "FrameEmbedder", "frames_per_batch"]
+__all__ = ["ENGINES", "FrameEmbedder", "check_engine", "frames_per_batch"]
 
-#: What can run the network.
-ENGINES = ("torch", "onnxruntime")
+#: What can run the network, and the packages that it takes.
+ENGINES = {
+    "torch": ("torch",),
+    "onnxruntime": ("onnx", "onnxruntime"),
+    "openvino": ("onnx", "openvino"),  # both read what torch's exporter writes with the first
+}
 
-Network = Callable[[torch.Tensor], np.ndarray]
+Network = Callable[[torch.Tensor], torch.Tensor]
 
 
-def frames_per_batch(height: int, width: int) -> int:
+def frames_per_batch(n_pixels: int, device: torch.device) -> int:
     """Choose how many frames the network computes at once.
 
-    Eight frames of 224 pixels fill a processor's cache best; smaller frames go
-    in larger batches.
+    Eight frames of 224 pixels fill a processor's cache best, and a GPU wants many;
+    smaller frames go in larger batches.
 
     Parameters
     ----------
-    height, width : int
-        A frame's size.
+    n_pixels : int
+        Pixels of a frame.
+    device : torch.device
+        Where the network computes.
 
     Returns
     -------
     int
         Number of frames.
     """
-    return max(1, 8 * 224 * 224 // (height * width))
+    largest = 8 if device.type == "cpu" else 128
+    return max(1, largest * 224**2 // n_pixels)
+
+
+def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> None:
+    """Tell early whether an engine can do what it is asked.
+
+    Parameters
+    ----------
+    engine : {"torch", "onnxruntime", "openvino"}
+        The engine.
+    mixed_precision : bool
+        Whether it is to compute in bfloat16.
+    device : torch.device
+        Where; a GPU is always torch's.
+
+    Raises
+    ------
+    ImportError
+        If one of its packages is not installed.
+    ValueError
+        If it cannot compute in bfloat16.
+    """
+    if device.type != "cpu":
+        return
+    for package in ENGINES[engine]:
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise ImportError(
+                f"engine={engine!r} needs the package {package}: "
+                f"pip install 'skvideo-gru[{engine}]'."
+            ) from error
+    if engine == "onnxruntime" and mixed_precision:
+        raise ValueError(
+            "engine='onnxruntime' has no mixed_precision=True; take 'torch' or 'openvino'."
+        )
 
 
 class FrameEmbedder:
@@ -55,9 +97,11 @@ class FrameEmbedder:
         The backbone's state dict.
     normalisation : ((float, float, float), (float, float, float)), optional
         Mean and standard deviation of red, green and blue, in [0, 1].
-    engine : {"torch", "onnxruntime"}, default="torch"
-        What runs the network on a CPU. For the second the package onnxruntime is
-        needed. A GPU is torch's.
+    engine : {"torch", "onnxruntime", "openvino"}, default="torch"
+        What runs the network on a CPU. The others are packages of these names. A GPU
+        is torch's.
+    mixed_precision : bool, default=False
+        Whether the network computes in bfloat16; not with ``"onnxruntime"``.
     """
 
     def __init__(
@@ -65,8 +109,10 @@ class FrameEmbedder:
         weights: Weights,
         normalisation: Normalisation = IMAGENET,
         engine: str = "torch",
+        mixed_precision: bool = False,
     ) -> None:
-        self.weights, self.normalisation, self.engine = weights, normalisation, engine
+        self.weights, self.normalisation = weights, normalisation
+        self.engine, self.mixed_precision = engine, mixed_precision
         self._networks: dict[torch.device, Network] = {}
         self._digest = ""
 
@@ -85,7 +131,11 @@ class FrameEmbedder:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel without the network."""
-        return _arrive, (self.digest, self.weights, self.normalisation, self.engine)
+        return _arrive, (self.digest, self.weights, self.normalisation, *self._how)
+
+    @property
+    def _how(self) -> tuple[str, bool]:
+        return self.engine, self.mixed_precision
 
     def __call__(self, frames: np.ndarray, device: str | torch.device = "auto") -> np.ndarray:
         """Embed frames.
@@ -105,21 +155,36 @@ class FrameEmbedder:
         Raises
         ------
         ImportError
-            If onnxruntime is needed and not installed.
+            If the engine is not installed.
+        ValueError
+            If it has no bfloat16.
         """
+        if not len(frames):
+            return np.empty((0, N_FEATURES), np.float32)
         device = resolve_device(device, training=False)
         if device not in self._networks:
-            on_onnx = self.engine == "onnxruntime" and device.type == "cpu"
-            self._networks[device] = (_onnx_network if on_onnx else _torch_network)(
-                self.weights, device
-            )
+            self._networks[device] = self._build(device)
         network = self._networks[device]
+        whole = torch.from_numpy(np.ascontiguousarray(frames))
+        if device.type == "cuda":
+            whole = whole.pin_memory()  # so that a transfer can run beside the computing
         with torch.inference_mode():
-            batches = torch.from_numpy(np.ascontiguousarray(frames)).split(
-                frames_per_batch(*frames.shape[1:3])
-            )
-            parts = [network(normalise(part.to(device), self.normalisation)) for part in batches]
-        return np.concatenate(parts) if parts else np.empty((0, N_FEATURES), np.float32)
+            batches = whole.split(frames_per_batch(frames[0, ..., 0].size, device))
+            parts = [
+                network(normalise(part.to(device, non_blocking=True), self.normalisation))
+                for part in batches
+            ]
+            return torch.cat(parts).float().cpu().numpy()
+
+    def _build(self, device: torch.device) -> Network:
+        check_engine(*self._how, device)
+        folded = fold_batch_norm(build_network(self.weights))
+        dtype = torch.bfloat16 if self.mixed_precision else torch.float32
+        if self.engine == "torch" or device.type != "cpu":
+            return _torch_network(folded, device, dtype)
+        if self.engine == "onnxruntime":
+            return _onnx_network(folded)
+        return _openvino_network(folded, dtype)
 
 
 # The embedder that came to this process last, so that the next task finds its network built.
@@ -127,54 +192,59 @@ _arrived: list[FrameEmbedder] = []
 
 
 def _arrive(
-    digest: str, weights: Weights, normalisation: Normalisation, engine: str
+    digest: str, weights: Weights, normalisation: Normalisation, *how: Any
 ) -> FrameEmbedder:
-    if not _arrived or (_arrived[0].digest, _arrived[0].engine) != (digest, engine):
-        embedder = FrameEmbedder(weights, normalisation, engine)
+    if not _arrived or (_arrived[0].digest, *_arrived[0]._how) != (digest, *how):
+        embedder = FrameEmbedder(weights, normalisation, *how)
         embedder._digest = digest
         _arrived[:] = [embedder]
     return _arrived[0]
 
 
-def _torch_network(weights: Weights, device: torch.device) -> Network:
-    network = fold_batch_norm(build_network(weights)).to(device)
+def _torch_network(folded: ResNet50, device: torch.device, dtype: torch.dtype) -> Network:
+    network = folded.to(device, dtype)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def run(inputs: torch.Tensor) -> np.ndarray:
-        return network(inputs).float().cpu().numpy()
-
-    return run
+    return lambda inputs: network(inputs.to(dtype))
 
 
-def _onnx_network(weights: Weights, device: torch.device) -> Network:
-    try:
-        importlib.import_module("onnx")  # torch's exporter wants it
-        onnxruntime = importlib.import_module("onnxruntime")
-    except ImportError as error:
-        raise ImportError(
-            f"engine='onnxruntime' needs the package {error.name}: "
-            "pip install 'skvideo-gru[onnxruntime]'."
-        ) from error
-    network = fold_batch_norm(build_network(weights))
-    exported = BytesIO()
+def _exported(folded: ResNet50) -> bytes:
+    """Write the network in ONNX's format."""
+    file = BytesIO()
     with warnings.catch_warnings():
         # The exporter by tracing is the old one: the new one takes 13 seconds, this one 2.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
-            network,
+            folded,
             (torch.zeros(1, 3, 64, 64),),
-            exported,  # type: ignore[arg-type]
+            file,  # type: ignore[arg-type]
             input_names=["frames"],
             dynamic_axes={"frames": {0: "n", 2: "height", 3: "width"}},
             dynamo=False,
         )
+    return file.getvalue()
+
+
+def _onnx_network(folded: ResNet50) -> Network:
+    onnxruntime = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(
-        exported.getvalue(), options, providers=["CPUExecutionProvider"]
+        _exported(folded), options, providers=["CPUExecutionProvider"]
     )
 
-    def run(inputs: torch.Tensor) -> np.ndarray:
-        return session.run(None, {"frames": inputs.contiguous().numpy()})[0]
+    def run(inputs: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(session.run(None, {"frames": inputs.contiguous().numpy()})[0])
 
     return run
+
+
+def _openvino_network(folded: ResNet50, dtype: torch.dtype) -> Network:
+    core = importlib.import_module("openvino").Core()
+    options = {
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        # Left to itself it computes in bfloat16 where the processor can.
+        "INFERENCE_PRECISION_HINT": "bf16" if dtype == torch.bfloat16 else "f32",
+    }
+    # Not its own convert_model, which reports its use over the network.
+    compiled = core.compile_model(core.read_model(_exported(folded)), "CPU", options)
+    return lambda inputs: torch.from_numpy(compiled(inputs.contiguous().numpy())[0])

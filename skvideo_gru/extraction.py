@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +21,9 @@ from tqdm import tqdm
 from .caching import CACHE_VERSION, features, kept
 from .embedding import FrameEmbedder, frames_per_batch
 from .errors import VideoDecodeError
-from .videos import Video, content_digest
+from .opening import content_digest
+from .runtime import resolve_device
+from .videos import Video, describe_video
 
 __all__ = [
     "Outcome",
@@ -38,7 +43,7 @@ Reader = Callable[[Any], np.ndarray]
 
 # Videos that one task of joblib's takes: enough to be worth sending the weights.
 _CHUNK = 16
-# Videos that are decoded before the network needs them.
+# Videos for each thread that are decoded before the network needs them.
 _AHEAD = 4
 
 
@@ -85,11 +90,17 @@ def decode_videos(
     """
     clips = []
     with video_progress("decoding", len(videos), verbose) as bar:
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator")
-        for frames in parallel(delayed(_read)(video, read) for video in videos):
+        for frames in _parallel(n_jobs)(delayed(_read)(video, read) for video in videos):
             clips.append(frames)
             bar.update()
     return clips
+
+
+def _parallel(n_jobs: int | None) -> Parallel:
+    """Spread work, and take results as they come where the backend can."""
+    backend, _ = get_active_backend()
+    as_they_come = backend.supports_return_generator
+    return Parallel(n_jobs=n_jobs, return_as="generator" if as_they_come else "list")
 
 
 def _read(video: Any, read: Reader | None) -> Any:
@@ -134,12 +145,14 @@ def embed_videos(
     if effective_n_jobs(n_jobs) == 1 and not on_cluster:
         yield from _embed(videos, embedder, read, device)
         return
-    chunks = [videos[i : i + _CHUNK] for i in range(0, len(videos), _CHUNK)]
+    share = math.ceil(len(videos) / max(1, effective_n_jobs(n_jobs)))
+    size = max(1, min(_CHUNK, share))
+    chunks = [videos[i : i + size] for i in range(0, len(videos), size)]
     # Left to itself, joblib leaves what tasks share with one of Dask's workers, and none
     # survives that one's death.
     spread = type(backend)(client=backend.client, scatter=[embedder]) if on_cluster else None
     with parallel_config(backend=spread) if spread else nullcontext():
-        parallel = Parallel(n_jobs=n_jobs, return_as="generator")
+        parallel = _parallel(n_jobs)
     task = delayed(_embed_chunk)
     for rows in parallel(task(chunk, embedder, read, device) for chunk in chunks):
         yield from rows
@@ -156,6 +169,9 @@ def _embed(
     device: Any,
 ) -> Iterator[Outcome]:
     """Embed videos in full batches, whatever videos their frames belong to."""
+    device = resolve_device(device, training=False)
+    # A GPU leaves the processor to the decoder.
+    n_threads = 1 if device.type == "cpu" else joblib.cpu_count()
     waiting: deque[int | VideoDecodeError] = deque()  # numbers of frames, or errors
     frames: list[np.ndarray] = []
     rows: list[np.ndarray] = []
@@ -164,14 +180,14 @@ def _embed(
         rows.extend(embedder(np.stack(frames), device) if frames else ())
         frames.clear()
 
-    for clip in _decoded_ahead(videos, read):
+    for clip in _decoded_ahead(videos, read, n_threads):
         if isinstance(clip, VideoDecodeError):
             waiting.append(clip)
         else:
             waiting.append(len(clip))
             for frame in clip:
                 frames.append(frame)
-                if len(frames) == frames_per_batch(*frame.shape[:2]):
+                if len(frames) == frames_per_batch(frame[..., 0].size, device):
                     embed_waiting()
         yield from _finished(waiting, rows)
     embed_waiting()
@@ -192,13 +208,13 @@ def _finished(waiting: deque[int | VideoDecodeError], rows: list[np.ndarray]) ->
         waiting.popleft()
 
 
-def _decoded_ahead(videos: Sequence[Any], read: Reader | None) -> Iterator[Any]:
-    """Decode the next videos on a thread while the network computes."""
-    with ThreadPoolExecutor(1) as pool:
+def _decoded_ahead(videos: Sequence[Any], read: Reader | None, n_threads: int) -> Iterator[Any]:
+    """Decode the next videos on threads while the network computes."""
+    with ThreadPoolExecutor(n_threads) as pool:
         ahead: deque[Future[Any]] = deque()
         for video in videos:
             ahead.append(pool.submit(_read, video, read))
-            if len(ahead) > _AHEAD:
+            if len(ahead) > _AHEAD * n_threads:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
@@ -272,17 +288,37 @@ def embed_cached(
             if isinstance(row, VideoDecodeError):
                 unreadable[digest] = row
             else:
-                cache(key, partial(np.asarray, row))
+                cache(key, partial(_with_checksum, row))
             yield row, False
         elif digest in unreadable:
             yield unreadable[digest], False
         else:
             # There already; computed only if it proves to be damaged.
-            yield cache(key, partial(_embed_one, embed, sources[i])), True
+            compute = partial(_embed_one, embed, sources[i])
+            row, checksum = cache(key, compute)
+            if _checksum(row) != checksum:
+                warnings.warn(
+                    f"{describe_video(videos[i])}: its features in the cache are damaged and are "
+                    "computed again.",
+                    stacklevel=2,
+                )
+                row, checksum = compute()
+                cache.call(key, partial(_with_checksum, row))
+            yield row, True
 
 
-def _embed_one(embed: Callable[[Sequence[Any]], Iterator[Outcome]], source: Any) -> np.ndarray:
+def _checksum(row: np.ndarray) -> int:
+    return zlib.crc32(row.data)
+
+
+def _with_checksum(row: np.ndarray) -> tuple[np.ndarray, int]:
+    return row, _checksum(row)
+
+
+def _embed_one(
+    embed: Callable[[Sequence[Any]], Iterator[Outcome]], source: Any
+) -> tuple[np.ndarray, int]:
     row = next(embed([source]))
     if isinstance(row, VideoDecodeError):
         raise row
-    return row
+    return _with_checksum(row)

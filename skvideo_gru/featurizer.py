@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import joblib
 import numpy as np
+import torch
 from joblib import Memory
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
@@ -24,7 +25,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 from .backbone import train_backbone
 from .caching import CACHE_VERSION, backbone, checkpoint_path, kept
 from .decoding import read_frames
-from .embedding import ENGINES, FrameEmbedder
+from .embedding import ENGINES, FrameEmbedder, check_engine
 from .errors import VideoDecodeError
 from .extraction import (
     Outcome,
@@ -37,18 +38,18 @@ from .extraction import (
 )
 from .geometry import RESIZES, check_frame_size
 from .motion import motion_detail, motion_pictures
-from .persistence import Versioned, written_whole
+from .persistence import Versioned, claim_space, unchanged_if_it_fails, written_whole
 from .resnet import IMAGENET, N_FEATURES, Normalisation
-from .runtime import resolve_device
+from .runtime import plain, resolve_device
 from .sampling import SAMPLINGS
 from .videos import Video, as_video_list, describe_video
 from .weights import Weights, initial_weights, load_weights, save_weights
 
 __all__ = ["ResNet50FrameFeaturizer"]
 
-# A backbone's weights, the numbers of its epochs, and a hash of the weights, which takes
-# longer than to read them.
-_Backbone = tuple[Weights, list[dict[str, float]], str]
+# A backbone's weights, the numbers of its epochs, a hash of the weights, which takes longer
+# than to read them, and why which of the training videos could not be read.
+_Backbone = tuple[Weights, list[dict[str, float]], str, dict[int, str]]
 
 
 class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
@@ -111,8 +112,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         serves cameras that training has not seen. Not for classes that differ in left
         and right.
     mixed_precision : bool, default=False
-        Whether training computes in bfloat16 what torch's autocast deems safe,
-        which is faster on a GPU.
+        Whether the network computes in bfloat16: in training what torch's autocast
+        deems safe, and all of it afterwards. It is faster on a GPU and on processors
+        with AMX, and slower on others; features keep two or three decimal digits.
     weights : str or os.PathLike, optional
         File of a state dict in torchvision's layout to start from, instead of
         a random initialisation: ``.safetensors``, or what ``torch.save`` wrote.
@@ -121,9 +123,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Mean and standard deviation of red, green and blue, for values in [0, 1],
         by which pixels are normalised before the network: those that the
         `weights` were trained with.
-    engine : {"torch", "onnxruntime"}, default="torch"
-        What runs the frozen network on a CPU. ONNX Runtime is faster with frames
-        of 224 pixels; it needs the package onnxruntime. A GPU is torch's.
+    engine : {"torch", "onnxruntime", "openvino"}, default="torch"
+        What runs the frozen network on a CPU. ONNX Runtime and OpenVINO are faster
+        with frames of 224 pixels, and need the packages of these names. A GPU is
+        torch's.
     flatten : bool, default=True
         Whether `transform` returns rows, as scikit-learn's scalers want them,
         or a 3-D array.
@@ -195,12 +198,13 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         "augmentation": [StrOptions({"light", "strong"})],
         "mixed_precision": ["boolean"],
         "weights": [str, PathLike, None],
-        "pixel_mean": [tuple, list],
-        "pixel_std": [tuple, list],
+        "pixel_mean": ["array-like"],
+        "pixel_std": ["array-like"],
         "engine": [StrOptions(set(ENGINES))],
         "flatten": ["boolean"],
         "memory": [str, PathLike, Memory, None],
         "random_state": ["random_state"],
+        "device": [str, torch.device],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
@@ -288,8 +292,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         ValueError
             If a parameter, `X` or `y` is not valid.
         """
-        self._fit(X, y)
-        self._warn_of_failed(len(X))
+        videos, _ = self._fit(X, y)
+        self._warn_of_failed(len(videos))
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
@@ -381,6 +385,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         with written_whole(path) as unfinished:
             shape = self._shape(len(videos))
             out = np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=shape)
+            claim_space(unfinished)
             self._features(videos, None, out)
             out.flush()
             del out
@@ -447,7 +452,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any, y: Any = None) -> tuple[list[Video], Sequence[Any] | None]:
         """Fit, and return the videos with their frames where they were decoded."""
-        # A fit that fails leaves no half of an earlier one behind.
+        with unchanged_if_it_fails(self):
+            return self._fit_anew(X, y)
+
+    def _fit_anew(self, X: Any, y: Any) -> tuple[list[Video], Sequence[Any] | None]:
+        # Nothing of an earlier fit stays.
         for name in ("weights_", "frame_size_", "history_", "classes_", "failed_", "_embedder"):
             if hasattr(self, name):
                 delattr(self, name)
@@ -456,12 +465,17 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         size = self.frame_size if self.frame_size is not None else default_size
         self.frame_size_ = check_frame_size(size)
         self._normalisation = self._check_normalisation()
+        check_engine(
+            self.engine, self.mixed_precision, resolve_device(self.device, training=False)
+        )
         self.history_: list[dict[str, float]] = []
         self.failed_: list[tuple[str, str]] = []
         seed = self._seed()
         self._sampling_seed = seed or 0
         start = None if self.weights is None else load_weights(self.weights)
         clips = None
+        if y is not None:
+            check_consistent_length(videos, y)
         if y is not None and self.max_epochs > 0:
             clips = self._train(videos, y, start, seed)
         elif start is not None:
@@ -469,7 +483,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         else:
             key = (CACHE_VERSION, "initial", seed)
             untrained = self._kept_backbone(key, partial(_untrained, _definite(seed)))
-            self.weights_, self.history_, self._weights_digest = untrained
+            self.weights_, self.history_, self._weights_digest, _ = untrained
         return videos, clips
 
     def _check_normalisation(self) -> Normalisation:
@@ -489,11 +503,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     def _train(
         self, videos: list[Video], y: Any, start: Weights | None, seed: int | None
     ) -> Sequence[Any] | None:
-        check_consistent_length(videos, y)
         y = column_or_1d(y)
         check_classification_targets(y)
         resolve_device(self.device)  # a wrong one shows before everything is decoded
-        encoded = self._encode(y)
+        encoded = self._encode(y, {})
         names = [
             "objective",
             "max_epochs",
@@ -502,27 +515,25 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             "label_smoothing",
             "frames_per_clip",
             "batch_size",
-            # Left out at their defaults: keys stay those of before these options.
-            *(["augmentation"] if self.augmentation != "light" else []),
-            *(["mixed_precision"] if self.mixed_precision else []),
+            "augmentation",
+            "mixed_precision",
         ]
-        recipe = {name: getattr(self, name) for name in names}
+        recipe = {name: plain(getattr(self, name)) for name in names}
         clips: list[Any] = []
 
         def train() -> _Backbone:
             clips.extend(
                 decode_videos(videos, self._reader(), n_jobs=self.n_jobs, verbose=self.verbose)
             )
-            for frames in clips:
-                if isinstance(frames, VideoDecodeError):
-                    self._fail(frames)
-            good = [row for row, frames in enumerate(clips) if isinstance(frames, np.ndarray)]
-            if not good:
-                path, reason = self.failed_[0]
-                raise VideoDecodeError(path, f"{reason}; none of {len(videos)} videos can be read")
+            failed = {
+                row: frames.reason
+                for row, frames in enumerate(clips)
+                if isinstance(frames, VideoDecodeError)
+            }
+            good = self._readable(videos, failed)
             weights, history = train_backbone(
                 [clips[row] for row in good],
-                self._encode(y[good]),
+                self._encode(y[good], failed),
                 weights=start,
                 normalisation=self._normalisation,
                 seed=_definite(seed),
@@ -531,7 +542,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 verbose=self.verbose,
                 **recipe,
             )
-            return weights, history, joblib.hash(weights)
+            return weights, history, joblib.hash(weights), failed
 
         key = checkpoint = None
         memory = self._memory()
@@ -547,18 +558,33 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 encoded.tolist(),
             )
             checkpoint = checkpoint_path(memory, key)
-        self.weights_, self.history_, self._weights_digest = self._kept_backbone(key, train)
+        self.weights_, self.history_, self._weights_digest, failed = self._kept_backbone(
+            key, train
+        )
+        self._encode(y[self._readable(videos, failed)], failed)
         if checkpoint is not None:
             with suppress(OSError):  # it may be another user's, in a folder shared
                 checkpoint.unlink()
         return clips or None
 
-    def _encode(self, y: np.ndarray) -> np.ndarray:
+    def _readable(self, videos: list[Video], failed: dict[int, str]) -> list[int]:
+        """Note the training videos that cannot be read, and return the others' rows."""
+        self.failed_ = []
+        for row, reason in failed.items():
+            self._fail(VideoDecodeError(describe_video(videos[row]), reason))
+        if len(failed) == len(videos):
+            path, reason = self.failed_[0]
+            raise VideoDecodeError(path, f"{reason}; none of {len(videos)} videos can be read")
+        return [row for row in range(len(videos)) if row not in failed]
+
+    def _encode(self, y: np.ndarray, failed: dict[int, str]) -> np.ndarray:
         self.classes_, encoded = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
+            lost = f" ({len(failed)} videos cannot be read)" if failed else ""
             raise ValueError(
                 "Training the backbone needs at least 2 classes, got 1 class: "
-                f"{self.classes_.tolist()}. Give more, or max_epochs=0 to leave it untrained."
+                f"{self.classes_.tolist()}{lost}. Give more, or max_epochs=0 to leave it "
+                "untrained."
             )
         return encoded
 
@@ -588,8 +614,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         """Collect what `read_frames` needs, and nothing that makes no difference."""
         names = {"fps": ["fps"], "dense": ["stride"]}.get(self.sampling, [])
         reading = {
-            name: getattr(self, name) for name in ("sampling", "n_frames", "resize", *names)
+            name: plain(getattr(self, name)) for name in ("sampling", "n_frames", "resize", *names)
         }
+        if "fps" in reading:
+            reading["fps"] = float(reading["fps"])
         if self.sampling == "random":
             reading["seed"] = self._sampling_seed
         if self.allow_partial:
@@ -609,8 +637,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     ) -> np.ndarray:
         """Embed videos, taking frames from `clips` where they are decoded already."""
         embedder: FrameEmbedder | None = getattr(self, "_embedder", None)
-        if embedder is None or embedder.engine != self.engine:
-            embedder = FrameEmbedder(self.weights_, self._normalisation, self.engine)
+        how = self.engine, self.mixed_precision
+        if embedder is None or (embedder.engine, embedder.mixed_precision) != how:
+            embedder = FrameEmbedder(self.weights_, self._normalisation, *how)
             self._embedder = embedder
         sources = videos if clips is None else clips
         embed = partial(
@@ -625,7 +654,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         if memory.location is None:
             outcomes = ((outcome, False) for outcome in embed(sources))
         else:
-            depends_on = (self._pictures(), self._weights_digest, self._normalisation)
+            depends_on = (
+                self._pictures(),
+                self._weights_digest,
+                self._normalisation,
+                self.mixed_precision,
+            )
             outcomes = embed_cached(videos, sources, embed, depends_on, memory)
         self.failed_ = []
         if out is None:
@@ -677,7 +711,7 @@ def _put(features: np.ndarray, row: np.ndarray, video: Video) -> None:
 
 def _untrained(seed: int) -> _Backbone:
     weights = initial_weights(seed)
-    return weights, [], joblib.hash(weights)
+    return weights, [], joblib.hash(weights), {}
 
 
 def _definite(seed: int | None) -> int:

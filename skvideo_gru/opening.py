@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
@@ -17,7 +19,7 @@ from av.video.stream import VideoStream
 from .errors import VideoDecodeError
 from .videos import Video, VideoClip, describe_video
 
-__all__ = ["MAX_PIXELS", "check_pixels", "open_file", "open_video"]
+__all__ = ["MAX_PIXELS", "check_pixels", "content_digest", "open_file", "open_video"]
 
 #: Largest frame that is decoded, in pixels: 8192 x 8192. Larger ones are an error,
 #: lest a few bytes claim all memory; raise it where you trust the files.
@@ -105,7 +107,10 @@ def open_file(video: Video) -> Iterator[BinaryIO]:
         if isinstance(path, bytes | bytearray | memoryview):
             yield BytesIO(path)
         elif isinstance(path, str | os.PathLike):
-            mode = os.stat(path).st_mode
+            try:
+                mode = os.stat(path).st_mode
+            except ValueError as error:  # a zero byte in the name
+                raise VideoDecodeError(name, f"it is no name of a file: {error}") from error
             if not stat.S_ISREG(mode):  # a pipe would keep us waiting for ever
                 kind = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
                 raise VideoDecodeError(name, f"it is {kind}, not a file")
@@ -157,3 +162,40 @@ def _best_stream(container: InputContainer, name: str) -> VideoStream:
     check_pixels(context.width, context.height, name)
     context.options = {"max_pixels": str(MAX_PIXELS)}  # The size may change on the way.
     return chosen
+
+
+def content_digest(video: Video) -> str:
+    """Digest what a video shows: its bytes and the stretch taken of it.
+
+    The digest does not depend on the file's name or place, so a moved video
+    keeps it and an edited one loses it.
+
+    Parameters
+    ----------
+    video : Video
+        A path, clip, file object, bytes or decoded array.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits (SHA-256).
+
+    Raises
+    ------
+    VideoDecodeError
+        If the file cannot be read.
+    """
+    window: tuple[float | None, ...] = (None, None)
+    if isinstance(video, VideoClip):
+        window = tuple(
+            None if bound is None else float(bound) for bound in (video.start, video.end)
+        )
+    if isinstance(video, np.ndarray):
+        digest = hashlib.sha256(np.ascontiguousarray(video).data)
+        digest.update(f"{video.shape} {video.dtype}".encode())
+    else:
+        with open_file(video) as file:
+            digest = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]
+            file.seek(0)
+    digest.update(repr(window).encode())
+    return digest.hexdigest()

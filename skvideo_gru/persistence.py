@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from collections.abc import Iterator
@@ -11,7 +12,13 @@ from typing import Any
 
 from . import __version__
 
-__all__ = ["SKOPS_TRUSTED_TYPES", "Versioned", "written_whole"]
+__all__ = [
+    "SKOPS_TRUSTED_TYPES",
+    "Versioned",
+    "claim_space",
+    "unchanged_if_it_fails",
+    "written_whole",
+]
 
 #: Where the documentation of the released version is, as pyproject.toml says too.
 DOCUMENTATION = "https://skvideo-gru.readthedocs.io/en/stable/"
@@ -39,8 +46,13 @@ class Versioned:
         return {**super().__getstate__(), "_saved_by": __version__}  # type: ignore[dict-item]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what was saved; warn if another version saved it."""
-        state = dict(state)
+        """Take what was saved; warn if another version saved it.
+
+        Parameters that it did not know yet get their defaults.
+        """
+        parameters = inspect.signature(type(self)).parameters.values()
+        known = {p.name: p.default for p in parameters if p.default is not p.empty}
+        state = known | state
         version = state.pop("_saved_by", "an unknown version")
         if version != __version__:
             warnings.warn(
@@ -49,6 +61,29 @@ class Versioned:
                 stacklevel=2,
             )
         super().__setstate__(state)  # type: ignore[misc]
+
+
+@contextmanager
+def unchanged_if_it_fails(estimator: Any) -> Iterator[None]:
+    """Give an estimator its attributes back if the block fails.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator that the block fits.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 @contextmanager
@@ -72,7 +107,38 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[str]:
         If the file cannot be written.
     """
     folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; give the name of a file.")
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"{os.fspath(path)!r}: there is no folder {folder!r}; make it.")
     with TemporaryDirectory(prefix=".unfinished-", dir=folder) as unfinished:
         part = os.path.join(unfinished, "part")
         yield part
         os.replace(part, path)
+
+
+def claim_space(path: str | os.PathLike[str]) -> None:
+    """Let a file take the space on its disk that it says it has.
+
+    A full disk then is an error at once; later, where the file is mapped into memory, it
+    would kill the process.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+
+    Raises
+    ------
+    OSError
+        If there is not so much space.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            reason = f"{error.strerror}: {size:,} bytes are needed"
+            raise OSError(error.errno, reason, os.fspath(path)) from error

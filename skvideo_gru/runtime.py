@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,34 @@ import torch
 from skorch.callbacks import Callback, EarlyStopping
 from tqdm import tqdm
 
-__all__ = ["EpochProgress", "begin_net", "epoch_records", "fit_net", "resolve_device", "seeded"]
+__all__ = [
+    "EpochProgress",
+    "begin_net",
+    "epoch_records",
+    "plain",
+    "resolve_device",
+    "run_epochs",
+    "seeded",
+]
+
+# Torch's generators belong to the whole process.
+_SEEDED = threading.RLock()
+
+
+def plain(value: Any) -> Any:
+    """Turn a number of numpy's, as a grid holds them, into one of Python's.
+
+    Parameters
+    ----------
+    value : object
+        Any value; torch wants no numpy's numbers.
+
+    Returns
+    -------
+    object
+        The same otherwise.
+    """
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def resolve_device(device: str | torch.device, *, training: bool = True) -> torch.device:
@@ -56,6 +84,8 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
 def seeded(seed: int) -> Iterator[None]:
     """Seed torch inside the block and leave its global generators as they were.
 
+    One thread after the other, so that none draws from what another has seeded.
+
     Parameters
     ----------
     seed : int
@@ -66,7 +96,7 @@ def seeded(seed: int) -> Iterator[None]:
     None
         Nothing.
     """
-    with torch.random.fork_rng():
+    with _SEEDED, torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
 
@@ -149,8 +179,8 @@ def begin_net(net: Any, start: Any = None) -> None:
         net.module_.load_state_dict(start.module_.state_dict())
 
 
-def fit_net(net: Any, X: Any, y: Any = None, *, start: Any = None) -> None:
-    """Train a skorch net from its beginning; Ctrl-C gets through.
+def run_epochs(net: Any, X: Any, epochs: int | None = None) -> None:
+    """Train an initialised skorch net; Ctrl-C gets through.
 
     skorch ends training early by a KeyboardInterrupt that it swallows, and with
     it the user's own: half-trained networks would count as trained.
@@ -158,27 +188,27 @@ def fit_net(net: Any, X: Any, y: Any = None, *, start: Any = None) -> None:
     Parameters
     ----------
     net : skorch.NeuralNet
-        The net, not yet initialised.
-    X, y : object
+        The net, initialised.
+    X : Dataset
         What the net's ``fit`` would be given.
-    start : skorch.NeuralNet, optional
-        A trained net of the same shape, whose weights this one begins with.
+    epochs : int, optional
+        How many; by default those that are left of the net's ``max_epochs``.
 
     Raises
     ------
     KeyboardInterrupt
         If the user asked for it.
     """
-    begin_net(net, start)
-    net.notify("on_train_begin", X=X, y=y)
+    net.notify("on_train_begin", X=X, y=None)
     try:
-        net.fit_loop(X, y, epochs=net.max_epochs - _resumed_epochs(net))
+        left = net.max_epochs - _resumed_epochs(net)
+        net.fit_loop(X, None, epochs=left if epochs is None else epochs)
     except KeyboardInterrupt:
         stoppers = [cb for _, cb in net.callbacks_ if isinstance(cb, EarlyStopping)]
         if not any(cb.misses_ == cb.patience for cb in stoppers):
             raise
     finally:
-        net.notify("on_train_end", X=X, y=y)
+        net.notify("on_train_end", X=X, y=None)
 
 
 def epoch_records(net: Any) -> list[dict[str, float]]:

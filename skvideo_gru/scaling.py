@@ -57,6 +57,15 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         The fitted clone.
     n_features_in_ : int
         Features a row; for 3-D input frames times features.
+    frame_dim_ : int
+        Features a frame.
+    feature_names_in_ : ndarray of str
+        Column names, where `X` was a DataFrame.
+
+    Notes
+    -----
+    Rows do not tell how long a frame's vector is. Where the transformer changes that,
+    as ``PCA(64)`` does, what comes next is to be told: ``GRUClassifier(frame_dim=64)``.
 
     Examples
     --------
@@ -105,6 +114,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             raise ValueError("X holds no real frame: all rows are NaN.")
         targets = _targets_of_frames(sequences, real, y)
         self.transformer_ = clone(self.transformer).fit(sequences[real], targets)
+        self._a_frame = sequences[real][:1]
         return self
 
     @available_if(_inner_has("partial_fit"))
@@ -136,6 +146,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         transformer = clone(self.transformer) if first else self.transformer_
         targets = _targets_of_frames(sequences, real, y)
         self.transformer_ = transformer.partial_fit(sequences[real], targets)
+        self._a_frame = sequences[real][:1]
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -159,7 +170,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         """
         check_is_fitted(self)
         sequences, real = self._sequences(X, reset=False)
-        out = _apply(self.transformer_.transform, sequences, real)
+        out = _apply(self.transformer_.transform, sequences, real, self._a_frame)
         return out if is_three_d(X) else out.reshape(len(out), -1)
 
     @available_if(_inner_has("inverse_transform"))
@@ -185,9 +196,15 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         X = check_array(
             X, dtype=[np.float32, np.float64], ensure_all_finite="allow-nan", allow_nd=True
         )
-        width = self.transformer_.transform(np.zeros((1, self.frame_dim_), X.dtype)).shape[1]
-        sequences = fold_rows(X, width)
-        out = _apply(self.transformer_.inverse_transform, sequences, real_frames(sequences))
+        instead = self.transformer_.transform(self._a_frame)
+        sequences = fold_rows(X, instead.shape[1])
+        if sequences.shape[2] != instead.shape[1]:
+            raise ValueError(
+                f"X has {sequences.shape[2]} features a frame, but the transformer puts out "
+                f"{instead.shape[1]}."
+            )
+        real = real_frames(sequences)
+        out = _apply(self.transformer_.inverse_transform, sequences, real, instead)
         return out if X.ndim == 3 else out.reshape(len(out), -1)
 
     @available_if(_inner_has("get_feature_names_out"))
@@ -216,7 +233,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         )
 
     def _sequences(self, X: Any, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        dtypes = [np.float32, np.float64]
+        dtypes = [np.float64, np.float32]  # the first for ints
         sequences = validate_sequences(self, X, self.frame_dim, dtype=dtypes, reset=reset)
         return sequences, real_frames(sequences)
 
@@ -237,13 +254,12 @@ def _targets_of_frames(sequences: np.ndarray, real: np.ndarray, y: Any) -> np.nd
 
 
 def _apply(
-    change: Callable[[np.ndarray], Any], sequences: np.ndarray, real: np.ndarray
+    change: Callable[[np.ndarray], Any], sequences: np.ndarray, real: np.ndarray, instead: Any
 ) -> np.ndarray:
     """Change the real frames and put them back among the padding."""
-    n, n_frames, width = sequences.shape
-    # A transformer may not accept an empty array: send it one row of zeros instead.
-    frames = sequences[real] if real.any() else np.zeros((1, width), sequences.dtype)
-    changed = change(frames)
+    n, n_frames, _ = sequences.shape
+    # A transformer may not accept an empty array: send it one that it knows instead.
+    changed = change(sequences[real] if real.any() else instead)
     changed = np.asarray(changed.toarray() if issparse(changed) else changed)
     # Padding is NaN, which neither ints nor bools can be.
     dtype = np.result_type(changed.dtype, np.float32)

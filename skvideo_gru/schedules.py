@@ -21,7 +21,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 #: Those that torch computes in one pass over all weights, also on a CPU.
-FUSED = ("adam", "adamw", "sgd")
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 
 #: The names that `learning_rate_schedule` knows.
 SCHEDULES = ("exponential", "step", "cosine", "plateau", "one_cycle")

@@ -23,8 +23,19 @@ def is_three_d(X: Any) -> bool:
     -------
     bool
         True if it has three dimensions.
+
+    Raises
+    ------
+    ValueError
+        If it is a list of arrays that do not make one together.
     """
-    return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 3
+    try:
+        return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 3
+    except ValueError as error:
+        raise ValueError(
+            "X holds sequences of different shapes, which are no array together: give all as many "
+            f"frames, the shorter ones by frames of NaN at their ends ({error})."
+        ) from error
 
 
 def fold_rows(X: np.ndarray, frame_dim: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Iterable
@@ -11,9 +10,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from .errors import VideoDecodeError
-
-__all__ = ["Video", "VideoClip", "as_video_list", "content_digest", "describe_video"]
+__all__ = ["Video", "VideoClip", "as_video_list", "describe_video"]
 
 
 @dataclass(frozen=True)
@@ -175,47 +172,3 @@ def _videos_of_frame(X: Any) -> list[Video]:
         return [None if gap else float(v) for v, gap in zip(values, missing, strict=True)]
 
     return [VideoClip(*row) for row in zip(paths, seconds("start"), seconds("end"), strict=True)]
-
-
-def content_digest(video: Video) -> str:
-    """Digest what a video shows: its bytes and the stretch taken of it.
-
-    The digest does not depend on the file's name or place, so a moved video
-    keeps it and an edited one loses it.
-
-    Parameters
-    ----------
-    video : Video
-        A path, clip, file object, bytes or decoded array.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits (SHA-256).
-
-    Raises
-    ------
-    VideoDecodeError
-        If the file cannot be read.
-    """
-    window: tuple[float | None, float | None] = (None, None)
-    if isinstance(video, VideoClip):
-        window = (video.start, video.end)
-        video = video.path
-    if isinstance(video, str | os.PathLike):
-        try:
-            with open(video, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256")
-        except OSError as error:
-            raise VideoDecodeError(os.fspath(video), error.strerror or str(error)) from error
-    elif isinstance(video, bytes | bytearray):
-        digest = hashlib.sha256(video)
-    elif isinstance(video, np.ndarray):
-        digest = hashlib.sha256(np.ascontiguousarray(video).data)
-        digest.update(f"{video.shape} {video.dtype}".encode())
-    else:
-        video.seek(0)  # decoding begins there too
-        digest = hashlib.file_digest(video, "sha256")  # type: ignore[arg-type]
-        video.seek(0)
-    digest.update(repr(window).encode())
-    return digest.hexdigest()

@@ -77,12 +77,18 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
             state = _safetensors(name).load_file(name)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        entries = {key: value for key, value in state.items() if not key.startswith("fc.")}
+        # Training may have been in half precision, as a file may have been to save space.
+        entries = {
+            key: value.float() if value.is_floating_point() else value
+            for key, value in state.items()
+            if not key.startswith("fc.")
+        }
     except ImportError:
         raise
     except Exception as error:  # neither names errors of its own for a file it cannot read
+        reason = str(error).partition("\n")[0]  # torch goes on to advise to trust the file
         raise ValueError(
-            f"weights={name!r} is no state dict that {reader} can read: {error}"
+            f"weights={name!r} is no state dict that {reader} can read: {reason}"
         ) from error
     try:
         with torch.device("meta"):
@@ -93,7 +99,11 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
             f"weights={name!r} does not fit a ResNet-50 in torchvision's layout: "
             f"{' '.join(str(error).split())}"
         ) from error
-    return to_numpy(network.state_dict())
+    weights = to_numpy(network.state_dict())
+    for key, values in weights.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"weights={name!r}: {key} holds numbers that are not finite.")
+    return weights
 
 
 def save_weights(weights: Weights, path: str | os.PathLike[str]) -> None:

@@ -12,9 +12,9 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from skvideo_gru import GRUClassifier
@@ -285,17 +285,21 @@ def test_early_stopping_holds_out_whole_groups():
         clf.fit(X, y, groups=np.zeros(60))
     with pytest.raises(ValueError, match="for early_stopping=True"):
         GRUClassifier().fit(X, y, groups=groups)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clf.fit(X, y, groups=np.arange(61))
 
 
 def test_early_stopping_watches_given_data():
     X, y = order_data(80)
     clf = GRUClassifier(early_stopping=True, **{**SMALL, "max_epochs": 3})
-    clf.fit(X[:60], y[:60], validation_data=(X[60:], y[60:]))
+    clf.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
     probabilities = clf.predict_proba(X[60:])
     best = min(record["valid_loss"] for record in clf.history_)
     assert best == pytest.approx(log_loss(y[60:], probabilities), rel=1e-4)
     with pytest.raises(ValueError, match=r"not there at first: \[7\]"):
-        clf.fit(X, y, validation_data=(X[:2], [0, 7]))
+        clf.fit(X, y, X_val=X[:2], y_val=[0, 7])
+    with pytest.raises(ValueError, match="give both or neither"):
+        clf.fit(X, y, X_val=X)
 
 
 def test_weighted_loss_is_torchs_mean_over_weighted_sequences():
@@ -367,6 +371,13 @@ def test_a_warm_start_goes_on():
         twice.fit(X, y + 1)
     with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
         twice.fit(np.zeros((2, 6, 4)), [0, 1])
+
+
+def test_parts_weigh_classes_that_come_later():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, class_weight={1: 50})
+    clf.partial_fit(X[y == 0], y[y == 0], classes=[0, 1]).partial_fit(X, y)
+    assert clf.net_.criterion_.weight.tolist() == [1, 50]
 
 
 def test_parts_may_lack_classes_but_not_bring_new_ones():
@@ -522,6 +533,123 @@ def test_wrong_data_is_named():
         clf.predict(np.zeros((1, 2, 4)))
     with pytest.raises(ValueError, match="X has 15 features.*expecting 18"):
         clf.predict(np.zeros((1, 15)))
+
+
+def test_threads_change_neither_results_nor_the_generator():
+    X, y = order_data(40)
+    clf = GRUClassifier(dropout=0.3, fc_sizes=(4,), **{**SMALL, "max_epochs": 3})
+    expected = cross_val_predict(clf, X, y, cv=4, method="predict_proba")
+    before = torch.get_rng_state()
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        found = cross_val_predict(clf, X, y, cv=4, method="predict_proba")
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_prediction_draws_nothing(monkeypatch):
+    X, y = order_data(10)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 1}).fit(X, y)
+    before = torch.get_rng_state()
+    monkeypatch.setattr(torch, "manual_seed", None)
+    clf.predict_proba(X)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_class_without_weight_is_left_out():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, class_weight={0: 0, 1: 1}, batch_size=2).fit(X, y)
+    assert clf.classes_.tolist() == [0, 1]
+    assert (clf.predict_proba(X)[:, 1] > 0.8).all()
+
+
+def test_training_that_diverges_says_so_and_changes_nothing():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL).fit(X, y)
+    before = clf.predict_proba(X)
+    for stopping in (False, True):
+        clf.set_params(optimizer="sgd", lr=1e38, early_stopping=stopping)
+        with pytest.raises(ValueError, match=r"diverged.* Lower lr=1e\+38"):
+            clf.fit(X[:, :3], y)
+        np.testing.assert_array_equal(clf.predict_proba(X), before)
+    unfitted = GRUClassifier(**SMALL)
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        unfitted.fit(X, np.zeros(20))
+    with pytest.raises(NotFittedError):
+        unfitted.predict(X)
+
+
+def test_going_on_with_another_network_is_an_error():
+    X, y = order_data(20)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, warm_start=True).fit(X, y)
+    clf.set_params(hidden_size=5, pooling="mean")
+    for go_on in (clf.fit, clf.partial_fit):
+        with pytest.raises(ValueError, match="hidden_size, pooling changed since the fit"):
+            go_on(X, y)
+
+
+def test_parts_take_a_new_learning_rate():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL).partial_fit(X, y, classes=[0, 1])
+    before = clf.module_.fc[-1].weight.detach().clone()
+    clf.set_params(lr=1e-12, batch_size=20).partial_fit(X, y)
+    torch.testing.assert_close(clf.module_.fc[-1].weight.detach(), before)
+    assert (clf.n_iter_, len(clf.history_)) == (2, 2)
+
+
+def test_callbacks_take_part_in_parts():
+    X, y = order_data(20)
+    schedule = LRScheduler(policy="StepLR", step_size=1)
+    clf = GRUClassifier(**SMALL, callbacks=[schedule])
+    clf.partial_fit(X, y, classes=[0, 1]).partial_fit(X, y)
+    assert clf.n_iter_ == 2
+
+
+def test_history_goes_on_after_loading():
+    X, y = order_data(20)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 3}).fit(X, y)
+    loaded = pickle.loads(pickle.dumps(clf)).partial_fit(X, y)
+    assert loaded.n_iter_ == 4
+    assert loaded.history_[:3] == clf.history_
+
+
+def test_a_device_that_is_set_later_is_used():
+    X, y = order_data(20)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, device="cpu").fit(X, y)
+    with pytest.raises(ValueError, match="device='tpu' is unknown"):
+        clf.set_params(device="tpu").predict(X)
+    with pytest.raises(ValueError, match="'device' parameter"):
+        clf.set_params(device=None).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "net_params"),
+    [
+        ({}, {"optimizer": torch.optim.Adadelta}),
+        ({}, {"optimizer__foreach": True}),
+        ({"lr_schedule": "one_cycle"}, {"batch_size": 4}),
+        ({"lr_schedule": "one_cycle"}, {"max_epochs": 3}),
+    ],
+)
+def test_further_arguments_go_before_the_parameters(options, net_params):
+    X, y = order_data(20)
+    options = {**SMALL, "max_epochs": 2, **options}
+    clf = GRUClassifier(**options, net_params=net_params).fit(X, y)
+    for name, value in net_params.items():
+        assert clf.net_.get_params()[name] == value
+
+
+def test_numbers_of_numpy_are_numbers():
+    X, y = order_data(20)
+    options = {
+        "hidden_size": np.arange(4, 5),
+        "max_epochs": np.array([2]),
+        "batch_size": np.array([8]),
+        "lr": np.array([0.01]),
+        "lr_schedule": ["one_cycle"],
+        "fc_sizes": [tuple(np.array([3]))],
+    }
+    search = GridSearchCV(GRUClassifier(), options, cv=2, error_score="raise").fit(X, y)
+    assert search.best_estimator_.net_.batch_size == 8
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from test_resnet import random_state, reference_features
 
-from skvideo_gru.embedding import FrameEmbedder
+from skvideo_gru.embedding import FrameEmbedder, frames_per_batch
 
 
 def test_embedding_equals_an_independent_implementation():
@@ -27,19 +27,42 @@ def weights_of(state):
     return {name: value.numpy() for name, value in state.items() if not name.startswith("fc.")}
 
 
-def test_engines_agree():
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_engines_agree(engine):
     weights = weights_of(random_state())
     frames = np.random.default_rng(0).integers(0, 256, (40, 96, 112, 3), dtype=np.uint8)
     expected = FrameEmbedder(weights)(frames, "cpu")
-    features = FrameEmbedder(weights, engine="onnxruntime")(frames, "cpu")
+    features = FrameEmbedder(weights, engine=engine)(frames, "cpu")
     assert features.dtype == np.float32
     assert np.linalg.norm(features - expected) / np.linalg.norm(expected) < 1e-5
 
 
-def test_a_missing_engine_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    embedder = FrameEmbedder(weights_of(random_state()), engine="onnxruntime")
-    with pytest.raises(ImportError, match=r"pip install 'skvideo-gru\[onnxruntime\]'"):
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_bfloat16_keeps_two_digits(engine):
+    weights = weights_of(random_state())
+    frames = np.random.default_rng(0).integers(0, 256, (4, 64, 48, 3), dtype=np.uint8)
+    exact = FrameEmbedder(weights, engine=engine)(frames, "cpu")
+    embedder = FrameEmbedder(weights, engine=engine, mixed_precision=True)
+    features = embedder(frames, "cpu")
+    assert features.dtype == np.float32
+    assert np.linalg.norm(features - exact) / np.linalg.norm(exact) < 0.02
+    if engine == "torch":  # OpenVINO keeps to float32 where the processor has no bfloat16
+        assert not np.allclose(features, exact, rtol=1e-4)
+    alone = np.concatenate([embedder(frame[None], "cpu") for frame in frames])
+    assert np.linalg.norm(features - alone) / np.linalg.norm(exact) < 0.02
+
+
+def test_a_gpu_gets_more_frames_at_once():
+    cpu, gpu = (frames_per_batch(112 * 224, torch.device(name)) for name in ("cpu", "cuda"))
+    assert (cpu, gpu) == (16, 256)
+    assert frames_per_batch(4096**2, torch.device("cpu")) == 1
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_missing_engine_is_named(engine, monkeypatch):
+    monkeypatch.setitem(sys.modules, engine, None)
+    embedder = FrameEmbedder(weights_of(random_state()), engine=engine)
+    with pytest.raises(ImportError, match=rf"pip install 'skvideo-gru\[{engine}\]'"):
         embedder(np.zeros((1, 32, 32, 3), np.uint8), "cpu")
 
 
@@ -63,4 +86,9 @@ def test_a_process_builds_the_network_once_for_many_tasks():
     first, second = pickle.loads(sent), pickle.loads(sent)
     assert first is second
     assert first._networks == {}
-    assert pickle.loads(pickle.dumps(FrameEmbedder(first.weights, engine="onnxruntime"))) != first
+    for other in ({"engine": "onnxruntime"}, {"mixed_precision": True}):
+        arrived = pickle.loads(pickle.dumps(FrameEmbedder(first.weights, **other)))
+        assert arrived is not first
+        assert (arrived.engine, arrived.mixed_precision) == tuple(
+            ({"engine": "torch", "mixed_precision": False} | other).values()
+        )

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from joblib import Memory
 
 from skvideo_gru.extraction import embed_cached
@@ -49,3 +50,16 @@ def test_only_what_is_missing_is_computed(tmp_path):
     list(embed_cached(VIDEOS, VIDEOS, counting, "net", memory))
     list(embed_cached(VIDEOS, VIDEOS, counting, "other net", memory))
     assert seen == [2, 2, 0, 4]
+
+
+def test_a_damaged_entry_that_can_be_read_is_computed_again(tmp_path):
+    memory = Memory(tmp_path, verbose=0)
+    list(embed_cached(VIDEOS[:1], VIDEOS[:1], brightness, "net", memory))
+    (entry,) = tmp_path.rglob("output.pkl")
+    entry.write_bytes(entry.read_bytes().replace(np.array(1.0).tobytes(), bytes(8)))
+    with pytest.warns(UserWarning, match=r"array of shape \(1, 4, 4, 3\).* damaged"):
+        rows, _ = zip(
+            *embed_cached(VIDEOS[:1], VIDEOS[:1], brightness, "net", memory), strict=True
+        )
+    assert np.array_equal(rows, EXPECTED[:1])
+    assert np.array(1.0).tobytes() in entry.read_bytes()

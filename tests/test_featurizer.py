@@ -1,5 +1,8 @@
+import errno
+import os
 import pickle
 import re
+import sys
 from pathlib import Path
 
 import joblib
@@ -8,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import break_video, largest_error, make_frames
+from joblib._store_backends import FileSystemStoreBackend
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
@@ -26,6 +30,7 @@ from skvideo_gru import (
 from skvideo_gru.decoding import read_frames
 from skvideo_gru.generated import write_video
 from skvideo_gru.motion import motion_pictures
+from skvideo_gru.weights import initial_weights
 
 UNTRAINED = {"n_frames": 3, "frame_size": 32, "max_epochs": 0, "random_state": 0}
 TRAINED = {**UNTRAINED, "max_epochs": 1, "batch_size": 8}
@@ -237,7 +242,7 @@ def test_a_damaged_entry_is_computed_again(colour_clips, tmp_path, decoded, capl
 
 def test_an_interrupted_transform_goes_on_where_it_was(colour_clips, tmp_path, monkeypatch):
     videos, _ = colour_clips
-    monkeypatch.setattr(extraction, "frames_per_batch", lambda height, width: 6)
+    monkeypatch.setattr(extraction, "frames_per_batch", lambda *_: 6)
     model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path).fit(videos)
     seen = []
 
@@ -284,7 +289,7 @@ def test_features_go_to_a_file(colour_clips, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.npy", "half.npy"]
 
 
-def test_what_goes_wrong_leaves_no_file(colour_clips, broken_clip, tmp_path):
+def test_what_goes_wrong_leaves_no_file(colour_clips, broken_clip, tmp_path, monkeypatch):
     videos = colour_clips[0][:2]
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
     folder = tmp_path / "features"
@@ -295,6 +300,14 @@ def test_what_goes_wrong_leaves_no_file(colour_clips, broken_clip, tmp_path):
         model.transform_to_file(videos, folder / "f.npy", dtype="int8")
     with pytest.raises(OSError, match="nowhere"):
         model.transform_to_file(videos, tmp_path / "nowhere" / "f.npy")
+
+    def full(file, start, size):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"No space left on device: 49,280 bytes are needed"):
+        model.transform_to_file(videos, folder / "f.npy")
+    monkeypatch.undo()
     for value in model.weights_.values():
         value *= 2
     loud = pickle.loads(pickle.dumps(model))
@@ -491,3 +504,105 @@ def test_wrong_data_is_named(colour_clips):
         model.fit(videos[0])
     with pytest.raises(ValueError, match="at least one video"):
         model.fit([])
+
+
+def test_mixed_precision_embeds_in_bfloat16_and_is_kept_apart(colour_clips, tmp_path):
+    videos, _ = colour_clips
+    model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path)
+    exact = model.fit_transform(videos)
+    mixed = model.set_params(mixed_precision=True).transform(videos)
+    assert 1e-4 < largest_error(mixed, exact) < 0.05
+    np.testing.assert_array_equal(model.transform(videos), mixed)
+    np.testing.assert_array_equal(model.set_params(mixed_precision=False).transform(videos), exact)
+
+
+def test_an_engine_that_cannot_do_it_shows_before_the_training(monkeypatch):
+    videos, y = [np.zeros((1, 8, 8, 3), np.uint8)] * 2, [0, 1]
+    model = ResNet50FrameFeaturizer(**TRAINED, device="cpu", engine="onnxruntime")
+    monkeypatch.setattr(featurizer, "train_backbone", None)
+    with pytest.raises(ValueError, match="take 'torch' or 'openvino'"):
+        clone(model).set_params(mixed_precision=True).fit(videos, y)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match="pip install"):
+        model.fit(videos, y)
+
+
+@pytest.mark.parametrize("backend", ["threading", "multiprocessing"])
+def test_every_backend_of_joblibs_embeds(colour_clips, backend):
+    videos, _ = colour_clips
+    model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
+    expected = model.transform(videos)
+    with joblib.parallel_config(backend, n_jobs=2):
+        assert largest_error(model.transform(videos), expected) < 1e-5
+
+
+def test_threads_draw_the_same_weights_and_leave_the_generator():
+    seeds = list(range(8))
+    expected = [initial_weights(seed)["conv1.weight"] for seed in seeds]
+    before = torch.get_rng_state()
+    tasks = (joblib.delayed(initial_weights)(seed) for seed in seeds)
+    found = joblib.Parallel(4, backend="threading")(tasks)
+    for weights, first in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(weights["conv1.weight"], first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_few_videos_are_spread_over_all_workers(colour_clips):
+    videos, _ = colour_clips
+    model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
+    sizes = []
+
+    class Counting(joblib.Parallel):
+        def __call__(self, tasks):
+            return super().__call__(sizes.append(len(task[1][0])) or task for task in tasks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extraction, "Parallel", Counting)
+        model.set_params(n_jobs=2).transform(videos)
+    assert sizes == [6, 6]
+
+
+def test_numbers_of_numpy_are_numbers(colour_clips, tmp_path, decoded):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path)
+    rows = model.fit_transform(videos, y)
+    decoded.clear()
+    of_numpy = {name: np.array([value])[0] for name, value in TRAINED.items()}
+    same = ResNet50FrameFeaturizer(**of_numpy, memory=tmp_path).fit_transform(videos, y)
+    np.testing.assert_array_equal(same, rows)
+    assert decoded == []
+
+
+@pytest.mark.filterwarnings("ignore:1 of 5 videos")
+def test_what_could_not_be_read_is_kept_with_the_backbone(colour_clips, broken_clip, tmp_path):
+    videos, y = [*colour_clips[0][:4], str(broken_clip)], [*colour_clips[1][:4], "never read"]
+    model = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path, on_error="nan").fit(videos, y)
+    again = clone(model).fit(videos, y)
+    for fitted in (model, again):
+        assert fitted.classes_.tolist() == ["bright", "dark"]
+        assert [path for path, _ in fitted.failed_] == [str(broken_clip)]
+    with pytest.raises(VideoDecodeError, match=r"broken\.mp4"):
+        again.set_params(on_error="raise").fit(videos, y)
+    assert again.classes_.tolist() == ["bright", "dark"]  # as it was
+
+
+def test_training_that_diverges_says_so(colour_clips, tmp_path):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**{**TRAINED, "max_epochs": 3}, lr=1e30, memory=tmp_path)
+    with pytest.raises(ValueError, match=r"diverged.* Lower lr=1e\+30"):
+        model.fit(videos, y)
+    with pytest.raises(NotFittedError):
+        model.transform(videos)
+
+
+def test_a_cache_that_cannot_be_written_costs_no_result(colour_clips, tmp_path, monkeypatch):
+    videos, _ = colour_clips
+    expected = ResNet50FrameFeaturizer(**UNTRAINED).fit_transform(videos)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FileSystemStoreBackend, "store_cached_func_code", full)
+    model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path)
+    with pytest.warns(UserWarning, match="nothing can be kept there .*No space left"):
+        np.testing.assert_allclose(model.fit_transform(videos), expected, rtol=1e-5)

@@ -12,7 +12,7 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import (
     GroupKFold,
     HalvingGridSearchCV,
@@ -150,6 +150,19 @@ def test_routing_of_weights_and_groups(rows):
             params={"sample_weight": weight, "groups": groups},
         )  # fmt: skip
         assert scores["test_score"].min() > 0.99
+
+
+def test_a_pipeline_scales_what_early_stopping_watches():
+    X, y = order_data(60)
+    X = 100 + 50 * X
+    with sklearn.config_context(enable_metadata_routing=True):
+        gru = GRUClassifier(8, max_epochs=4, random_state=0, early_stopping=True)
+        gru.set_fit_request(X_val=True, y_val=True)
+        steps = [("scale", FrameWise(MinMaxScaler())), ("gru", gru)]
+        pipe = Pipeline(steps, transform_input=["X_val"])
+        pipe.fit(X[:40], y[:40], X_val=X[40:], y_val=y[40:])
+    best = min(record["valid_loss"] for record in pipe["gru"].history_)
+    assert best == pytest.approx(log_loss(y[40:], pipe.predict_proba(X[40:])), rel=1e-4)
 
 
 def test_set_output(rows):

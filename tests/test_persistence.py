@@ -12,6 +12,7 @@ from skvideo_gru import (
     __version__,
     make_video_classifier,
 )
+from skvideo_gru.persistence import written_whole
 
 
 def fitted_pipeline(videos, y):
@@ -50,3 +51,22 @@ def test_the_same_version_is_silent(recwarn):
     for estimator in (FrameWise(MinMaxScaler()), GRUClassifier(max_epochs=1)):
         pickle.loads(pickle.dumps(estimator.fit(X, [0, 1])))
     assert not recwarn.list
+
+
+def test_a_model_from_before_a_parameter_has_its_default():
+    X = np.arange(12.0).reshape(2, 3, 2)
+    state = GRUClassifier(max_epochs=1, random_state=0).fit(X, [0, 1]).__getstate__()
+    del state["delta_weight"]
+    old = GRUClassifier.__new__(GRUClassifier)
+    old.__setstate__(state)
+    assert (old.delta_weight, old.random_state) == (0, 0)
+    assert repr(old)
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "message"),
+    [(".", IsADirectoryError, "is a folder"), ("nowhere/file", FileNotFoundError, "nowhere")],
+)
+def test_a_place_that_cannot_be_written_is_named(tmp_path, place, error, message):
+    with pytest.raises(error, match=message), written_whole(tmp_path / place):
+        pytest.fail("work was begun")

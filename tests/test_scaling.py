@@ -168,3 +168,20 @@ def test_another_width_is_an_error(sequences):
         scaler.transform(np.zeros((1, 2, 4)))
     with pytest.raises(ValueError, match="X has 9 features.*expecting 12"):
         scaler.transform(np.zeros((1, 9)))
+
+
+def test_a_transformer_that_knows_its_frames_meets_no_others():
+    X = np.array([[1.0, 2.0], [2.0, np.nan]])
+    coder = FrameWise(OneHotEncoder(), frame_dim=1).fit(X)
+    codes = coder.transform(np.array([[np.nan, np.nan], [1.0, 2.0]]))
+    np.testing.assert_array_equal(codes, [[np.nan] * 4, [1, 0, 0, 1]])
+    back = coder.inverse_transform(codes)
+    np.testing.assert_array_equal(back, [[np.nan, np.nan], [1, 2]])
+    with pytest.raises(ValueError, match="3 features a frame, but the transformer puts out 2"):
+        coder.inverse_transform(np.zeros((1, 2, 3)))
+
+
+def test_whole_numbers_keep_their_digits():
+    X = np.array([[2**24], [2**24 + 1], [2**24 + 2]])
+    scaled = FrameWise(MinMaxScaler(), frame_dim=1).fit_transform(X)
+    np.testing.assert_array_equal(scaled, MinMaxScaler().fit_transform(X))

@@ -1,4 +1,5 @@
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,8 @@ import pandas as pd
 import pytest
 
 from skvideo_gru import VideoClip, VideoDecodeError
-from skvideo_gru.videos import as_video_list, content_digest, describe_video
+from skvideo_gru.opening import content_digest
+from skvideo_gru.videos import as_video_list, describe_video
 
 
 @pytest.mark.parametrize(
@@ -113,3 +115,16 @@ def test_descriptions():
     assert describe_video(VideoClip("a.mp4", 1)) == "a.mp4"
     assert describe_video(b"abc") == "<bytes, 3 long>"
     assert describe_video(np.zeros((1, 2, 3, 3), np.uint8)) == "<array of shape (1, 2, 3, 3)>"
+
+
+def test_what_is_no_file_has_no_digest(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path, reason in ((tmp_path / "pipe.mp4", "pipe or socket"), ("a\0b", "null byte")):
+        with pytest.raises(VideoDecodeError, match=reason):
+            content_digest(path)
+
+
+def test_the_same_stretch_has_the_same_digest(clip):
+    assert content_digest(VideoClip(clip, 0, 1)) == content_digest(
+        VideoClip(clip, np.float64(0), 1.0)
+    )

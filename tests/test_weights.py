@@ -91,3 +91,21 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ValueError, match=r"list\.pth.*no state dict"):
         load_weights(tmp_path / "list.pth")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_any_precision_load(tmp_path, dtype):
+    state = random_state()
+    floats = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
+    torch.save(floats, tmp_path / "w.pth")
+    for name, value in load_weights(tmp_path / "w.pth").items():
+        assert value.dtype in (np.float32, np.int64)
+        np.testing.assert_array_equal(value, floats[name].float().numpy())
+
+
+def test_weights_that_are_not_finite_are_named(tmp_path):
+    state = random_state()
+    state["layer1.0.conv1.weight"][0] = torch.nan
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"layer1\.0\.conv1\.weight holds numbers that are not"):
+        load_weights(tmp_path / "w.pth")
