@@ -1,15 +1,18 @@
 """Accuracy of what a backbone may look at and learn from, and of looks that vote.
 
-Run it as ``python benchmarks/looks.py MANIFEST MEMORY [SPLITS] [LOOKS] [FRAME_SIZE] [EPOCHS]``.
+Run it as ``python benchmarks/looks.py MANIFEST MEMORY [SPLITS] [LOOKS] [NAME=VALUE ...]``.
 SPLITS are ways to split and their seeds (random:0,random:1,random:2,manifest:0), LOOKS those that
 take part (standard,motion,clip): the standard pipeline, one that sees motion, and one that learns
-from the frames' order. MEMORY is a folder that keeps trained backbones and features, so that it
-can be interrupted and goes on; a backbone takes 18 minutes on one core. It prints a Markdown
-table of accuracy and macro-F1 on the parts of the data that training has not seen; the last
-column is of all these looks' mean probabilities.
+from the frames' order. Names are parameters of the featurizer, as ``mixed_precision=true``. MEMORY
+is a folder that keeps trained backbones and features, so that it can be interrupted and goes on; a
+backbone takes 18 minutes on one core. It prints a Markdown table of accuracy and macro-F1 on the
+parts of the data that training has not seen; the last columns are of the mean probabilities of the
+first two looks and of all.
 """
 
+import json
 import sys
+from contextlib import suppress
 
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score, f1_score
@@ -21,19 +24,26 @@ SPLITS = "random:0,random:1,random:2,manifest:0"
 LOOKS = {"standard": {}, "motion": {"modality": "motion"}, "clip": {"objective": "clip"}}
 
 
+def value_of(text: str) -> object:
+    """Read a number, true, false, or else text."""
+    with suppress(ValueError):
+        return json.loads(text)
+    return text
+
+
 def main(
     manifest: str,
     memory: str,
     splits: str = SPLITS,
     looks: str = ",".join(LOOKS),
-    frame_size: str = "64",
-    epochs: str = "15",
+    *options: str,
 ) -> None:
     """Train, and print a row for each part."""
+    named = {name: value_of(text) for name, text in (option.split("=") for option in options)}
     data = load_video_manifest(manifest)
     names = looks.split(",")
-    print(f"| split | part | clips | {' | '.join(names)} | voting |")
-    print("|---" * (len(names) + 4) + "|")
+    print(f"| split | part | clips | {' | '.join(names)} | two voting | all voting |")
+    print("|---" * (len(names) + 5) + "|")
     for split in splits.split(","):
         how, seed = split.split(":")
         parts, _ = split_videos(data, how, random_state=int(seed))
@@ -42,13 +52,16 @@ def main(
                 memory=memory,
                 random_state=int(seed),
                 verbose=1,
-                features__frame_size=int(frame_size),
-                features__max_epochs=int(epochs),
-                **{f"features__{option}": value for option, value in LOOKS[name].items()},
+                **{
+                    f"features__{option}": value
+                    for option, value in {**named, **LOOKS[name]}.items()
+                },
             )
             for name in names
         }
-        models["voting"] = VotingClassifier(list(models.items()), voting="soft")
+        members = list(models.items())
+        models["two voting"] = VotingClassifier(members[:2], voting="soft")
+        models["all voting"] = VotingClassifier(members, voting="soft")
         train = parts.pop("train")
         for model in models.values():
             model.fit([data.data[row] for row in train], data.target[train])
