@@ -39,7 +39,7 @@ def main(
     *options: str,
 ) -> None:
     """Train, and print a row for each part."""
-    named = {name: value_of(text) for name, text in (option.split("=") for option in options)}
+    named = {name: value_of(text) for name, text in (option.split("=", 1) for option in options)}
     data = load_video_manifest(manifest)
     names = looks.split(",")
     print(f"| split | part | clips | {' | '.join(names)} | two voting | all voting |")

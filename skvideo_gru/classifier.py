@@ -32,7 +32,13 @@ from .runtime import (
 )
 from .schedules import FUSED, OPTIMIZERS, SCHEDULES, learning_rate_schedule
 from .sequences import sequence_lengths, validate_sequences
-from .training_data import TrainingData, class_weights, hold_out, rows_that_count
+from .training_data import (
+    TrainingData,
+    class_weights,
+    hold_out,
+    relative_weights,
+    rows_that_count,
+)
 
 __all__ = ["GRUClassifier"]
 
@@ -324,6 +330,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             raise ValueError("groups, X_val and y_val are for early_stopping=True.")
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: give both or neither.")
+        if X_val is not None and groups is not None:
+            raise ValueError("groups are for what fit holds out: give them or X_val, not both.")
         start = getattr(self, "net_", None) if self.warm_start else None
         known = self.classes_ if start is not None else None
         dtype = None if start is None else self._dtype
@@ -349,6 +357,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             self._check_finite(net)
             # The held-out sequences have done their work and need not be pickled.
             self.net_, self._in_parts = net.set_params(train_split=None), False
+            self._device = self.device
             self.history_ = epoch_records(self.net_)
             self.n_iter_ = len(self.history_)
         return self
@@ -357,8 +366,10 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on some sequences.
 
-        The learning rate stays as it is, and nothing is held out. A classifier
-        that was saved and loaded goes on with a fresh optimizer.
+        The learning rate stays as it is, and nothing is held out. From one call to the
+        next `lr`, `batch_size` and `class_weight` may be changed; other options of the
+        training stay those of the first. A classifier that was saved and loaded goes on
+        with a fresh optimizer.
 
         Parameters
         ----------
@@ -379,7 +390,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data is not valid, or a label is unknown.
+            If a parameter or the data is not valid, a label is unknown, or the training
+            diverges.
         """
         if self.class_weight == "balanced":
             raise ValueError(
@@ -402,15 +414,20 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             # Another order of batches in every call.
             with seeded(seed + getattr(self, "n_iter_", 0)):
                 net = self._make_net(data, None, schedule=False)
-                start = self._same_network(net, None if first else self.net_)
-                if not getattr(self, "_in_parts", False):
-                    begin_net(net, start)
-                    net.history.extend([] if first else self.net_.history)
-                    self.net_, self._in_parts = net, True
-                elif (net.lr, net.batch_size) != (self.net_.lr, self.net_.batch_size):
-                    self.net_.set_params(lr=net.lr, batch_size=net.batch_size)
-                run_epochs(self.net_, self._dataset(data), epochs=1)
-            self._check_finite(self.net_)
+                before = self._same_network(net, None if first else self.net_)
+                if before is not None and self._in_parts:
+                    options = {"lr": net.lr, "batch_size": net.batch_size}
+                    weight = net.get_params_for("criterion")["weight"]
+                    net = copy.deepcopy(before)  # so that a failure leaves the other as it was
+                    net.set_params(**options)
+                    net.criterion_.weight.copy_(weight)
+                else:
+                    begin_net(net, before)
+                    net.history.extend([] if before is None else before.history)
+                run_epochs(net, self._dataset(data), epochs=1)
+            self._check_finite(net)
+            self.net_, self._in_parts = net, True
+            self._device = self.device
             self.history_ = epoch_records(self.net_)
             self.n_iter_ = len(self.history_)
         return self
@@ -489,7 +506,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         if start is not None:
             before = start.get_params_for("module")
             now = net.get_params_for("module")
-            changed = sorted(name for name in now if now[name] != before[name])
+            # No weight depends on the dropout.
+            changed = sorted(n for n in now if now[n] != before[n] and n != "dropout")
             if changed:
                 raise ValueError(
                     f"{', '.join(changed)} changed since the fit that this one goes on from; fit "
@@ -545,11 +563,13 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "verbose": 0,
             **(self.net_params or {}),
         }
+        if "callbacks" in options:
+            raise ValueError("net_params holds callbacks; give them as callbacks=[...].")
         options = {name: plain(value) for name, value in options.items()}
         if options["optimizer"] in FUSED and not options.get("optimizer__foreach"):
             options.setdefault("optimizer__fused", True)
-        callbacks = self._callbacks(options, len(train.y), held_out is not None, schedule)
-        options["callbacks"] = callbacks + list(options.get("callbacks", []))
+        stopping = held_out is not None
+        options["callbacks"] = self._callbacks(options, len(train.y), stopping, schedule)
         return WeightedNet(GRUNetwork, **options)
 
     def _callbacks(
@@ -578,7 +598,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     def _dataset(self, data: TrainingData) -> SequenceDataset:
         inputs = {"sequences": data.sequences, "lengths": data.lengths}
         if data.weight is not None:
-            inputs["weight"] = data.weight
+            inputs["weight"] = relative_weights(data.weight, data.sequences.dtype)
         return SequenceDataset(inputs, np.searchsorted(self.classes_, data.y))
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -648,10 +668,11 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         return sequences, sequence_lengths(sequences)
 
     def _net_proba(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        device = resolve_device(self.device, training=False)
-        if device != self.net_.device:  # set since the fit
+        if self.device != self._device:  # set since the fit
+            device = resolve_device(self.device, training=False)
             self.net_.module_.to(device)
-            self.net_.device = device
+            self.net_.device, self._device = device, self.device
+            self._in_parts = False  # the optimizer stays behind
         return self.net_.predict_proba(SequenceDataset(inputs))
 
     def predict(self, X: Any) -> np.ndarray:
@@ -680,7 +701,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Return what is saved: of the net its weights, as arrays that know no device."""
         state = dict(super().__getstate__())
-        state.pop("_in_parts", None)  # the optimizer does not travel
+        for name in ("_in_parts", "_device"):  # neither optimizer nor device travel
+            state.pop(name, None)
         if "net_" in state:
             net = state.pop("net_")
             weights = net.module_.state_dict()
@@ -698,6 +720,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         super().__setstate__(state)
         if saved is None:
             return
+        self._device, self._in_parts = self.device, False
         self.net_ = WeightedNet(
             GRUNetwork,
             **{f"module__{name}": value for name, value in saved["module"].items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 import warnings
 from collections.abc import Callable
 from io import BytesIO
@@ -26,6 +27,9 @@ ENGINES = {
 }
 
 Network = Callable[[torch.Tensor], torch.Tensor]
+
+# Torch exports one network at a time.
+_BUILDING = threading.Lock()
 
 
 def frames_per_batch(n_pixels: int, device: torch.device) -> int:
@@ -162,8 +166,9 @@ class FrameEmbedder:
         if not len(frames):
             return np.empty((0, N_FEATURES), np.float32)
         device = resolve_device(device, training=False)
-        if device not in self._networks:
-            self._networks[device] = self._build(device)
+        with _BUILDING:
+            if device not in self._networks:
+                self._networks[device] = self._build(device)
         network = self._networks[device]
         whole = torch.from_numpy(np.ascontiguousarray(frames))
         if device.type == "cuda":
@@ -247,4 +252,10 @@ def _openvino_network(folded: ResNet50, dtype: torch.dtype) -> Network:
     }
     # Not its own convert_model, which reports its use over the network.
     compiled = core.compile_model(core.read_model(_exported(folded)), "CPU", options)
-    return lambda inputs: torch.from_numpy(compiled(inputs.contiguous().numpy())[0])
+
+    def run(inputs: torch.Tensor) -> torch.Tensor:
+        # A request of its own for each call: threads would share that of `compiled`.
+        request = compiled.create_infer_request()
+        return torch.from_numpy(request.infer(inputs.contiguous().numpy())[0].copy())
+
+    return run

@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_memory
 
+from . import opening
 from .backbone import train_backbone
 from .caching import CACHE_VERSION, backbone, checkpoint_path, kept
 from .decoding import read_frames
@@ -113,8 +114,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         and right.
     mixed_precision : bool, default=False
         Whether the network computes in bfloat16: in training what torch's autocast
-        deems safe, and all of it afterwards. It is faster on a GPU and on processors
-        with AMX, and slower on others; features keep two or three decimal digits.
+        deems safe, and all of it afterwards. It is for GPUs and for processors with AMX,
+        which are faster so; features keep two or three decimal digits.
     weights : str or os.PathLike, optional
         File of a state dict in torchvision's layout to start from, instead of
         a random initialisation: ``.safetensors``, or what ``torch.save`` wrote.
@@ -498,7 +499,15 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
 
     def _kept_backbone(self, key: Any, make: Callable[[], _Backbone]) -> _Backbone:
         memory = self._memory()
-        return make() if memory.location is None else kept(memory, backbone)(key, make)
+        if memory.location is None:
+            return make()
+        cache = kept(memory, backbone)
+        found = cache(key, make)
+        if found[3] and self.on_error == "raise":
+            # A fit that went on without some videos has kept it: now they are to be read.
+            found = make()
+            cache.call(key, lambda: found)
+        return found
 
     def _train(
         self, videos: list[Video], y: Any, start: Weights | None, seed: int | None
@@ -554,6 +563,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 recipe,
                 self._normalisation,
                 self._pictures(),
+                opening.MAX_PIXELS,
                 [str(digest_or_error(video)) for video in videos],
                 encoded.tolist(),
             )
@@ -658,7 +668,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 self._pictures(),
                 self._weights_digest,
                 self._normalisation,
-                self.mixed_precision,
+                self.mixed_precision and self.engine,  # they round bfloat16 differently
             )
             outcomes = embed_cached(videos, sources, embed, depends_on, memory)
         self.failed_ = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import warnings
@@ -140,5 +141,7 @@ def claim_space(path: str | os.PathLike[str]) -> None:
         try:
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                return  # the file system cannot tell
             reason = f"{error.strerror}: {size:,} bytes are needed"
             raise OSError(error.errno, reason, os.fspath(path)) from error

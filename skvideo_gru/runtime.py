@@ -84,7 +84,8 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
 def seeded(seed: int) -> Iterator[None]:
     """Seed torch inside the block and leave its global generators as they were.
 
-    One thread after the other, so that none draws from what another has seeded.
+    One thread after the other, so that none draws from what another has seeded:
+    trainings on threads of one process take turns.
 
     Parameters
     ----------

@@ -113,8 +113,9 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         if not real.any():
             raise ValueError("X holds no real frame: all rows are NaN.")
         targets = _targets_of_frames(sequences, real, y)
-        self.transformer_ = clone(self.transformer).fit(sequences[real], targets)
-        self._a_frame = sequences[real][:1]
+        frames = sequences[real]
+        self.transformer_ = clone(self.transformer).fit(frames, targets)
+        self._a_frame = frames[:1].copy()
         return self
 
     @available_if(_inner_has("partial_fit"))
@@ -145,8 +146,9 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             raise ValueError("X holds no real frame: all rows are NaN.")
         transformer = clone(self.transformer) if first else self.transformer_
         targets = _targets_of_frames(sequences, real, y)
-        self.transformer_ = transformer.partial_fit(sequences[real], targets)
-        self._a_frame = sequences[real][:1]
+        frames = sequences[real]
+        self.transformer_ = transformer.partial_fit(frames, targets)
+        self._a_frame = frames[:1].copy()
         return self
 
     def transform(self, X: Any) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils import compute_class_weight
 
 from .sequences import sequence_lengths
 
-__all__ = ["TrainingData", "class_weights", "hold_out", "rows_that_count"]
+__all__ = ["TrainingData", "class_weights", "hold_out", "relative_weights", "rows_that_count"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class TrainingData:
         Their lengths.
     y : ndarray of shape (n,)
         Their labels.
-    weight : ndarray of shape (n,) or None
-        Their weights, the greatest of which is 1.
+    weight : ndarray of shape (n,), float64, or None
+        Their weights.
     rows : ndarray of shape (n,), int64
         Which rows of the user's they are.
     """
@@ -50,6 +51,8 @@ def rows_that_count(
     sequences: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
 ) -> TrainingData:
     """Leave out rows without a frame, with a warning, and those without weight.
+
+    A weight that is as nothing beside the greatest counts as none.
 
     Parameters
     ----------
@@ -74,14 +77,11 @@ def rows_that_count(
     if not lengths.all():
         warnings.warn(
             f"{np.sum(lengths == 0)} of {len(lengths)} rows hold no frame and are not trained on.",
-            stacklevel=4,
+            stacklevel=5,  # who called `fit`
         )
     used = lengths > 0
     if sample_weight is not None:
-        # Only their ratios count: so none is too great or too small for float32.
-        greatest = sample_weight.max(where=used, initial=0.0)
-        sample_weight = (sample_weight / (greatest or 1.0)).astype(sequences.dtype)
-        used &= sample_weight > 0
+        used &= relative_weights(sample_weight, sequences.dtype) > 0
     if not used.any():
         raise ValueError(
             f"None of the {len(lengths)} rows of X can be learned from: give some a frame that is "
@@ -89,6 +89,24 @@ def rows_that_count(
         )
     data = TrainingData(sequences, lengths, y, sample_weight, np.arange(len(lengths)))
     return data if used.all() else data[used]
+
+
+def relative_weights(weight: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Scale weights so that none is too great for a type: in the loss their ratios count.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n,), float64
+        Weights, not negative.
+    dtype : dtype
+        The type.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The weights, the greatest of which is 1 if one is above 0.
+    """
+    return (weight / (weight.max() or 1.0)).astype(dtype)
 
 
 def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) -> np.ndarray:
@@ -121,12 +139,14 @@ def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) ->
                 f"class_weight names classes that y does not have: {unknown}; "
                 f"y has {classes.tolist()}."
             )
-        weights[:] = [class_weight.get(label, 1.0) for label in classes.tolist()]
-        if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
+        asked = [class_weight.get(label, 1.0) for label in classes.tolist()]
+        usable = all(isinstance(value, Real) and 0 <= float(value) < np.inf for value in asked)
+        if not usable or not any(asked):
             raise ValueError(
                 f"class_weight={class_weight!r} must hold finite numbers, none of them negative "
                 "and one at least above 0."
             )
+        weights[:] = asked
     elif class_weight is not None:
         present = np.unique(data.y)
         weights[np.searchsorted(classes, present)] = compute_class_weight(

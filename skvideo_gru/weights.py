@@ -77,6 +77,12 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
             state = _safetensors(name).load_file(name)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
+        others = sorted(key for key, value in state.items() if not torch.is_tensor(value))
+        if others:
+            raise ValueError(
+                f"its entries {others[:3]} are no tensors; save the state dict itself, such as "
+                "checkpoint['state_dict']"
+            )
         # Training may have been in half precision, as a file may have been to save space.
         entries = {
             key: value.float() if value.is_floating_point() else value

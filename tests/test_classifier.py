@@ -300,6 +300,8 @@ def test_early_stopping_watches_given_data():
         clf.fit(X, y, X_val=X[:2], y_val=[0, 7])
     with pytest.raises(ValueError, match="give both or neither"):
         clf.fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="them or X_val, not both"):
+        clf.fit(X, y, groups=y, X_val=X, y_val=y)
 
 
 def test_weighted_loss_is_torchs_mean_over_weighted_sequences():
@@ -593,7 +595,34 @@ def test_parts_take_a_new_learning_rate():
     before = clf.module_.fc[-1].weight.detach().clone()
     clf.set_params(lr=1e-12, batch_size=20).partial_fit(X, y)
     torch.testing.assert_close(clf.module_.fc[-1].weight.detach(), before)
-    assert (clf.n_iter_, len(clf.history_)) == (2, 2)
+    assert [len(epoch["batches"]) for epoch in clf.net_.history] == [2, 1]
+    assert clf.n_iter_ == 2
+
+
+def test_a_part_that_fails_leaves_no_trace():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, optimizer="sgd", batch_size=1)
+    clf.partial_fit(X, y, classes=[0, 1])
+    before = clf.predict_proba(X)
+    with pytest.raises(ValueError, match="diverged"):
+        clf.set_params(lr=1e38).partial_fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    assert clf.set_params(lr=0.01).partial_fit(X, y).n_iter_ == len(clf.net_.history) == 2
+
+
+def test_parts_count_their_weights_together():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL)
+    clf.partial_fit(X[y == 0], y[y == 0], [0, 1], np.full(10, 99))
+    clf.partial_fit(X[y == 1], y[y == 1], sample_weight=np.ones(10))
+    np.testing.assert_allclose(clf.class_prior_, [0.99, 0.01])
+
+
+def test_parts_take_new_class_weights():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, class_weight={0: 0}).partial_fit(X, y, classes=[0, 1])
+    clf.set_params(class_weight=None).partial_fit(X[y == 0], y[y == 0])
+    assert clf.net_.criterion_.weight.tolist() == [1, 1]
 
 
 def test_callbacks_take_part_in_parts():
@@ -602,6 +631,7 @@ def test_callbacks_take_part_in_parts():
     clf = GRUClassifier(**SMALL, callbacks=[schedule])
     clf.partial_fit(X, y, classes=[0, 1]).partial_fit(X, y)
     assert clf.n_iter_ == 2
+    assert clf.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(0.01 * 0.1**2)
 
 
 def test_history_goes_on_after_loading():
@@ -619,6 +649,15 @@ def test_a_device_that_is_set_later_is_used():
         clf.set_params(device="tpu").predict(X)
     with pytest.raises(ValueError, match="'device' parameter"):
         clf.set_params(device=None).fit(X, y)
+    with pytest.raises(RuntimeError, match="meta"):  # where nothing can be computed
+        clf.set_params(device="meta").predict_proba(X)
+
+
+def test_dropout_may_change_on_the_way():
+    X, y = order_data(20)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, warm_start=True).fit(X, y)
+    clf.set_params(dropout=0.5).fit(X, y)
+    assert clf.module_.fc[0].p == 0.5
 
 
 @pytest.mark.parametrize(
@@ -636,6 +675,12 @@ def test_further_arguments_go_before_the_parameters(options, net_params):
     clf = GRUClassifier(**options, net_params=net_params).fit(X, y)
     for name, value in net_params.items():
         assert clf.net_.get_params()[name] == value
+
+
+def test_callbacks_have_a_parameter_of_their_own():
+    X, y = order_data(20)
+    with pytest.raises(ValueError, match=r"give them as callbacks=\[...\]"):
+        GRUClassifier(net_params={"callbacks": []}).fit(X, y)
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -9,8 +9,9 @@ import pytest
 from av.stream import Disposition
 from conftest import make_frames
 
-from skvideo_gru import VideoDecodeError, opening, read_frames
+from skvideo_gru import VideoClip, VideoDecodeError, opening, read_frames
 from skvideo_gru.generated import write_video
+from skvideo_gru.opening import content_digest
 
 
 @pytest.fixture
@@ -218,3 +219,40 @@ def test_the_best_of_several_streams_counts(tmp_path):
     assert best == 1
     np.testing.assert_array_equal(read_frames(path, sampling="all"), expected)
     np.testing.assert_array_equal(read_frames(path, n_frames=1), expected[4:5])
+
+
+def test_the_digest_follows_content_and_not_names(clip, tmp_path):
+    copy = tmp_path / "other.mp4"
+    copy.write_bytes(clip.read_bytes())
+    digest = content_digest(clip)
+    with copy.open("rb") as file:
+        file.read(10)
+        same = [content_digest(v) for v in (copy, str(copy), clip.read_bytes(), file)]
+    assert set(same) == {digest}
+    copy.write_bytes(clip.read_bytes() + b"x")
+    others = [content_digest(v) for v in (copy, VideoClip(clip, 0.2), VideoClip(clip, None, 0.2))]
+    assert len({digest, *others}) == 4
+
+
+def test_the_digest_of_arrays_follows_values_and_shape():
+    array = np.arange(2 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 4, 6, 3)
+    assert content_digest(array) == content_digest(array.copy(order="F"))
+    assert content_digest(array) != content_digest(array.reshape(2, 6, 4, 3))
+
+
+def test_the_digest_of_a_missing_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(VideoDecodeError, match=r"missing\.mp4: No such file"):
+        content_digest(tmp_path / "missing.mp4")
+
+
+def test_what_is_no_file_has_no_digest(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path, reason in ((tmp_path / "pipe.mp4", "pipe or socket"), ("a\0b", "null byte")):
+        with pytest.raises(VideoDecodeError, match=reason):
+            content_digest(path)
+
+
+def test_the_same_stretch_has_the_same_digest(clip):
+    assert content_digest(VideoClip(clip, 0, 1)) == content_digest(
+        VideoClip(clip, np.float64(0), 1.0)
+    )

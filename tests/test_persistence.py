@@ -1,4 +1,7 @@
+import errno
+import os
 import pickle
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from skvideo_gru import (
     __version__,
     make_video_classifier,
 )
-from skvideo_gru.persistence import written_whole
+from skvideo_gru.persistence import claim_space, unchanged_if_it_fails, written_whole
 
 
 def fitted_pipeline(videos, y):
@@ -70,3 +73,31 @@ def test_a_model_from_before_a_parameter_has_its_default():
 def test_a_place_that_cannot_be_written_is_named(tmp_path, place, error, message):
     with pytest.raises(error, match=message), written_whole(tmp_path / place):
         pytest.fail("work was begun")
+
+
+@pytest.mark.parametrize(("number", "raises"), [(errno.ENOSPC, True), (errno.EOPNOTSUPP, False)])
+def test_space_is_claimed_where_the_file_system_can_tell(tmp_path, monkeypatch, number, raises):
+    (tmp_path / "file").write_bytes(bytes(1000))
+
+    def fails(*_):
+        raise OSError(number, "so it is")
+
+    monkeypatch.setattr(os, "posix_fallocate", fails)
+    expectation = pytest.raises(OSError, match="so it is: 1,000 bytes are needed")
+    with expectation if raises else nullcontext():
+        claim_space(tmp_path / "file")
+
+
+def test_an_estimator_is_unchanged_if_its_fit_fails():
+    scaler = MinMaxScaler().fit([[1.0]])
+    before = dict(vars(scaler))
+
+    @unchanged_if_it_fails(scaler)
+    def fail():
+        del scaler.n_features_in_
+        scaler.scale_, scaler.more_ = 2, 3
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert vars(scaler) == before

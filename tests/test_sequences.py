@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skvideo_gru.sequences import fold_rows, real_frames, sequence_lengths
+from skvideo_gru.sequences import fold_rows, is_three_d, real_frames, sequence_lengths
 
 NAN = np.nan
 
@@ -44,3 +44,8 @@ def test_trailing_frames_of_nan_are_padding():
 def test_nan_anywhere_else_is_an_error_that_says_where(row, place):
     with pytest.raises(ValueError, match=place):
         sequence_lengths(np.array([[[1, 2], [3, 4], [5, 6]], row]))
+
+
+def test_sequences_of_different_lengths_are_told_to_be_padded():
+    with pytest.raises(ValueError, match="the shorter ones by frames of NaN"):
+        is_three_d([np.zeros((2, 3)), np.zeros((4, 3))])

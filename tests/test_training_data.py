@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skvideo_gru.training_data import class_weights, hold_out, rows_that_count
+from skvideo_gru.training_data import class_weights, hold_out, relative_weights, rows_that_count
 
 
 def sequences(n, n_frames=3):
@@ -18,13 +18,20 @@ def test_rows_without_frames_or_weight_are_left_out():
         ["a", "c"],
         [3, 1],
     )
-    assert (data.weight.tolist(), data.weight.dtype) == ([1, 0.5], np.float32)
+    assert data.weight.tolist() == [2, 1]
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-50, 1.0, 1e39, 1e300])
 def test_only_the_ratios_of_weights_count(scale):
-    data = rows_that_count(sequences(2), np.array([0, 1]), np.array([1.0, 4.0]) * scale)
-    np.testing.assert_allclose(data.weight, [0.25, 1], rtol=1e-2 if scale < 1e-300 else 1e-6)
+    weight = np.array([1.0, 4.0]) * scale
+    assert len(rows_that_count(sequences(2), np.array([0, 1]), weight).y) == 2
+    relative = relative_weights(weight, np.dtype(np.float32))
+    np.testing.assert_allclose(relative, [0.25, 1], rtol=1e-2 if scale < 1e-300 else 1e-6)
+
+
+def test_a_weight_that_is_as_nothing_beside_the_greatest_is_none():
+    data = rows_that_count(sequences(3), np.arange(3), np.array([1, 1e-60, 1e-3]))
+    assert data.rows.tolist() == [0, 2]
 
 
 @pytest.mark.filterwarnings("ignore:3 of 3 rows")
@@ -48,7 +55,7 @@ def test_balanced_classes_have_one_sum_of_weights():
     assert weights[y[y == 0]].sum() == pytest.approx(weights[y[y == 1]].sum())
 
 
-@pytest.mark.parametrize("weights", [{0: -1}, {0: np.nan}, {1: np.inf}, {0: 0, 1: 0}])
+@pytest.mark.parametrize("weights", [{0: -1}, {0: np.nan}, {1: np.inf}, {0: 0, 1: 0}, {0: "a"}])
 def test_unusable_class_weights_are_named(weights):
     data = rows_that_count(sequences(2), np.arange(2), None)
     with pytest.raises(ValueError, match="class_weight=.* must hold finite numbers"):

@@ -2,6 +2,7 @@ import os
 import sys
 from functools import partial
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -108,4 +109,21 @@ def test_weights_that_are_not_finite_are_named(tmp_path):
     state["layer1.0.conv1.weight"][0] = torch.nan
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(ValueError, match=r"layer1\.0\.conv1\.weight holds numbers that are not"):
+        load_weights(tmp_path / "w.pth")
+
+
+def test_threads_draw_the_same_weights_and_leave_the_generator():
+    seeds = list(range(8))
+    expected = [initial_weights(seed)["conv1.weight"] for seed in seeds]
+    before = torch.get_rng_state()
+    tasks = (joblib.delayed(initial_weights)(seed) for seed in seeds)
+    found = joblib.Parallel(4, backend="threading")(tasks)
+    for weights, first in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(weights["conv1.weight"], first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_checkpoint_with_a_state_dict_inside_is_told(tmp_path):
+    torch.save({"state_dict": random_state(), "epoch": 3}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"\['epoch', 'state_dict'\] are no tensors"):
         load_weights(tmp_path / "w.pth")
