@@ -117,7 +117,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="remove what was used longest ago until it holds no more than this: 500M, 10G",
     )
     cache.add_argument(
-        "--max-age", type=float, metavar="DAYS", help="remove what was not used for so long"
+        "--max-age", type=_days, metavar="DAYS", help="remove what was not used for so long"
     )
 
     args, unknown = parser.parse_known_args(argv)
@@ -136,6 +136,16 @@ def _size(text: str) -> int:
 
 
 _size.__name__ = "size"  # argparse names it in its errors
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days < 1e6:
+        raise ValueError(text)
+    return days
+
+
+_days.__name__ = "number of days"
 
 
 def _auto(kind: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -394,7 +394,7 @@ def test_cache_shows_and_prunes(tracking, clips, capsys):
 def test_cache_names_what_is_wrong(capsys):
     assert cli.main(["cache", "nowhere"]) == 1
     assert "nowhere: no folder in which a cache was kept" in capsys.readouterr().err
-    for option, value in (("size", "much"), ("size", "-1"), ("age", "old")):
+    for option, value in (("size", "much"), ("size", "-1"), ("age", "old"), ("age", "-1")):
         with pytest.raises(SystemExit, match="2"):
             cli.main(["cache", "nowhere", f"--max-{option}={value}"])
         assert f"argument --max-{option}: invalid" in capsys.readouterr().err
