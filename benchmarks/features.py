@@ -184,6 +184,11 @@ def main(rounds: int = 5, size: int = 224) -> None:
             cells += ["", ""]
         print(f"| {name} | {' | '.join(cells)} |")
     ours = median(whole["skvideo_gru"])
+    exact, mixed = (
+        candidates[name].network_alone(last) for name in ("skvideo_gru", "mixed_precision=True")
+    )
+    apart = float((mixed - exact).norm() / exact.norm())
+    print(f"Features in bfloat16 differ by {apart:.1%}.")
     print(f"Decoding alone: {median(decoding):.2f} s of {ours:.2f} s.")
 
 
