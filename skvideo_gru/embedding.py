@@ -258,4 +258,6 @@ def _openvino_network(folded: ResNet50, dtype: torch.dtype) -> Network:
         request = compiled.create_infer_request()
         return torch.from_numpy(request.infer(inputs.contiguous().numpy())[0].copy())
 
+    # Threads that are the first to use it, several at once, would wait for each other for ever.
+    run(torch.zeros(1, 3, 32, 32))
     return run
