@@ -36,8 +36,12 @@ class SequenceDataset(Dataset):
         return self.__getitems__([row])
 
     def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        batch = {name: torch.from_numpy(values[rows]) for name, values in self.inputs.items()}
-        return batch, torch.from_numpy(self.y[rows])
+        chosen = torch.tensor(rows)  # torch gathers with all threads, numpy with one
+
+        def gather(values: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(values).index_select(0, chosen)
+
+        return {name: gather(values) for name, values in self.inputs.items()}, gather(self.y)
 
 
 def as_it_is(batch: Any) -> Any:
