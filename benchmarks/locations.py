@@ -8,13 +8,12 @@ their changes, and of the mean probabilities of as many pipelines as VOTERS says
 states 0, 1, 2 ...
 """
 
-import json
 import sys
 import tempfile
-from contextlib import suppress
 from functools import partial
 
 import numpy as np
+from options import features_options
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import LeaveOneGroupOut
@@ -22,17 +21,9 @@ from sklearn.model_selection import LeaveOneGroupOut
 from skvideo_gru import load_video_manifest, make_video_classifier
 
 
-def value_of(text: str) -> object:
-    """Read a number, true, false, or else text."""
-    with suppress(ValueError):
-        return json.loads(text)
-    return text
-
-
 def main(manifest: str, voters: str = "1", *options: str) -> None:
     """Train for every location, and print."""
-    named = [option.split("=", 1) for option in options]
-    features = {f"features__{name}": value_of(text) for name, text in named}
+    features = features_options(options)
     data = load_video_manifest(manifest)
     names = ("accuracy", "without changes", f"{voters} voting")
     predicted = {name: np.empty_like(data.target) for name in names}

@@ -10,10 +10,9 @@ parts of the data that training has not seen; the last columns are of the mean p
 first two looks and of all.
 """
 
-import json
 import sys
-from contextlib import suppress
 
+from options import features_options
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -21,14 +20,11 @@ from skvideo_gru import load_video_manifest, make_video_classifier
 from skvideo_gru.splitting import split_videos
 
 SPLITS = "random:0,random:1,random:2,manifest:0"
-LOOKS = {"standard": {}, "motion": {"modality": "motion"}, "clip": {"objective": "clip"}}
-
-
-def value_of(text: str) -> object:
-    """Read a number, true, false, or else text."""
-    with suppress(ValueError):
-        return json.loads(text)
-    return text
+LOOKS = {
+    "standard": {},
+    "motion": {"features__modality": "motion"},
+    "clip": {"features__objective": "clip"},
+}
 
 
 def main(
@@ -39,7 +35,7 @@ def main(
     *options: str,
 ) -> None:
     """Train, and print a row for each part."""
-    named = {name: value_of(text) for name, text in (option.split("=", 1) for option in options)}
+    common = features_options(options)
     data = load_video_manifest(manifest)
     names = looks.split(",")
     print(f"| split | part | clips | {' | '.join(names)} | two voting | all voting |")
@@ -52,10 +48,7 @@ def main(
                 memory=memory,
                 random_state=int(seed),
                 verbose=1,
-                **{
-                    f"features__{option}": value
-                    for option, value in {**named, **LOOKS[name]}.items()
-                },
+                **(common | LOOKS[name]),
             )
             for name in names
         }

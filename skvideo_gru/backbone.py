@@ -19,7 +19,15 @@ from .checkpoints import Checkpoint
 from .gru import GRUNetwork
 from .nets import MixedPrecisionNet
 from .resnet import IMAGENET, N_FEATURES, Normalisation, ResNet50, normalise
-from .runtime import EpochProgress, begin_net, epoch_records, resolve_device, run_epochs, seeded
+from .runtime import (
+    EpochProgress,
+    begin_net,
+    diverged,
+    epoch_records,
+    resolve_device,
+    run_epochs,
+    seeded,
+)
 from .sampling import segment_indices
 from .weights import Weights, build_network, to_numpy
 
@@ -287,9 +295,8 @@ def train_backbone(
         )
         begin_net(net)
         run_epochs(net, data)
-    trained = to_numpy(net.module_.backbone.state_dict())
-    if not all(np.isfinite(values).all() for values in trained.values()):
+    if diverged(net):
         raise ValueError(
-            f"The backbone's training has diverged: its weights are not finite. Lower lr={lr}."
+            f"The backbone's training has diverged: loss or weights are not finite. Lower lr={lr}."
         )
-    return trained, epoch_records(net)
+    return to_numpy(net.module_.backbone.state_dict()), epoch_records(net)

@@ -24,6 +24,8 @@ from .persistence import Versioned, unchanged_if_it_fails
 from .runtime import (
     EpochProgress,
     begin_net,
+    check_same_network,
+    diverged,
     epoch_records,
     plain,
     resolve_device,
@@ -42,7 +44,8 @@ from .training_data import (
 
 __all__ = ["GRUClassifier"]
 
-# Nor does a loader then draw from torch's generator, which it would even without shuffling.
+# With a generator of its own, a loader draws nothing from torch's, which it would even without
+# shuffling.
 _PREDICTING: dict[str, Any] = {
     "iterator_valid__collate_fn": as_it_is,
     "iterator_valid__generator": torch.Generator(),
@@ -352,7 +355,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
                 train, held_out = hold_out(data, groups, self.validation_fraction, seed)
             with seeded(seed):
                 net = self._make_net(train, held_out)
-                begin_net(net, self._same_network(net, start))
+                begin_net(net, start)
                 run_epochs(net, self._dataset(train))
             self._check_finite(net)
             # The held-out sequences have done their work and need not be pickled.
@@ -414,8 +417,9 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             # Another order of batches in every call.
             with seeded(seed + getattr(self, "n_iter_", 0)):
                 net = self._make_net(data, None, schedule=False)
-                before = self._same_network(net, None if first else self.net_)
+                before = None if first else self.net_
                 if before is not None and self._in_parts:
+                    check_same_network(net, before)
                     options = {"lr": net.lr, "batch_size": net.batch_size}
                     weight = net.get_params_for("criterion")["weight"]
                     net = copy.deepcopy(before)  # so that a failure leaves the other as it was
@@ -501,27 +505,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             raise ValueError(f"class_weight={self.class_weight!r} leaves no row with a weight.")
         return data if counts.all() else data[counts]
 
-    def _same_network(self, net: WeightedNet, start: WeightedNet | None) -> WeightedNet | None:
-        """Check that a net can begin with the weights of another."""
-        if start is not None:
-            before = start.get_params_for("module")
-            now = net.get_params_for("module")
-            # No weight depends on the dropout.
-            changed = sorted(n for n in now if now[n] != before[n] and n != "dropout")
-            if changed:
-                raise ValueError(
-                    f"{', '.join(changed)} changed since the fit that this one goes on from; fit "
-                    "a clone to begin anew."
-                )
-        return start
-
     def _check_finite(self, net: WeightedNet) -> None:
-        # Early stopping may have gone back to before the training diverged.
-        held_out = "valid_loss" in net.history[-1]
-        losses = net.history[:, "valid_loss"] if held_out else net.history[-1:, "train_loss"]
-        if not np.isfinite(losses).any() or not all(
-            bool(part.isfinite().all()) for part in net.module_.parameters()
-        ):
+        if diverged(net):
             raise ValueError(
                 f"The training has diverged: loss or weights are not finite. Lower lr={self.lr}, "
                 "set max_grad_norm, or scale the sequences."
@@ -530,8 +515,10 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     def _make_net(
         self, train: TrainingData, held_out: TrainingData | None, *, schedule: bool = True
     ) -> WeightedNet:
-        sizes = [isinstance(size, Integral) and type(size) is not bool for size in self.fc_sizes]
-        if not all(sizes) or not all(size > 0 for size in self.fc_sizes):
+        if not all(
+            isinstance(size, Integral) and type(size) is not bool and int(size) > 0
+            for size in self.fc_sizes
+        ):
             raise ValueError(f"fc_sizes={self.fc_sizes!r} must hold positive ints only.")
         weights = class_weights(self.class_weight, self.classes_, train)
         options = {

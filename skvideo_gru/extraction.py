@@ -302,7 +302,7 @@ def embed_cached(
                     "computed again.",
                     stacklevel=2,
                 )
-                row, checksum = compute()
+                row, _ = compute()
                 cache.call(key, partial(_with_checksum, row))
             yield row, True
 

@@ -16,6 +16,8 @@ from tqdm import tqdm
 __all__ = [
     "EpochProgress",
     "begin_net",
+    "check_same_network",
+    "diverged",
     "epoch_records",
     "plain",
     "resolve_device",
@@ -165,6 +167,31 @@ def _resumed_epochs(net: Any) -> int:
     return getattr(net, "resumed_epochs_", 0)
 
 
+def check_same_network(net: Any, start: Any) -> None:
+    """Check that a skorch net can take the weights of another.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The net.
+    start : skorch.NeuralNet
+        The other.
+
+    Raises
+    ------
+    ValueError
+        If their networks differ.
+    """
+    now, before = net.get_params_for("module"), start.get_params_for("module")
+    # No weight depends on the dropout.
+    changed = sorted(n for n in now if now[n] != before[n] and n != "dropout")
+    if changed:
+        raise ValueError(
+            f"{', '.join(changed)} changed since the fit that this one goes on from; fit a clone "
+            "to begin anew."
+        )
+
+
 def begin_net(net: Any, start: Any = None) -> None:
     """Initialise a skorch net, or let it begin where another has ended.
 
@@ -174,10 +201,37 @@ def begin_net(net: Any, start: Any = None) -> None:
         The net, not yet initialised.
     start : skorch.NeuralNet, optional
         A trained net of the same shape, whose weights this one begins with.
+
+    Raises
+    ------
+    ValueError
+        If the other's network differs.
     """
+    if start is not None:
+        check_same_network(net, start)
     net.initialize()
     if start is not None:
         net.module_.load_state_dict(start.module_.state_dict())
+
+
+def diverged(net: Any) -> bool:
+    """Tell whether a training has ended in numbers that are not finite.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        A trained net.
+
+    Returns
+    -------
+    bool
+        True if weights are not finite, or the last training loss; of losses on held-out
+        data all, as early stopping may have gone back to before it happened.
+    """
+    stopping = "valid_loss" in net.history[-1]
+    losses = net.history[:, "valid_loss"] if stopping else net.history[-1:, "train_loss"]
+    weights = net.module_.state_dict().values()
+    return not (np.isfinite(losses).any() and all(bool(w.isfinite().all()) for w in weights))
 
 
 def run_epochs(net: Any, X: Any, epochs: int | None = None) -> None:
@@ -228,7 +282,7 @@ def epoch_records(net: Any) -> list[dict[str, float]]:
     """
     return [
         {
-            key: value.item() if hasattr(value, "item") else value
+            key: plain(value)
             for key, value in epoch.items()
             if isinstance(value, int | float | np.number) and not isinstance(value, bool)
         }
