@@ -16,7 +16,7 @@ from skvideo_gru import load_video_folder, make_order_videos, make_video_classif
 
 
 def main(folder: str | None = None) -> None:
-    """Train, tune, evaluate, save and load."""
+    """Train, tune, evaluate, save to the working folder and load."""
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         if folder is None:
@@ -46,8 +46,8 @@ def main(folder: str | None = None) -> None:
         print("best parameters:", search.best_params_)
         print(f"test accuracy: {search.score(test, y_test):.3f} on {len(test)} videos")
 
-        joblib.dump(search.best_estimator_, work / "model.joblib")
-        model = joblib.load(work / "model.joblib")
+        joblib.dump(search.best_estimator_.set_params(features__memory=None), "model.joblib")
+        model = joblib.load("model.joblib")
         for video, proba in zip(test[:3], model.predict_proba(test[:3]), strict=True):
             shares = zip(model.classes_, proba, strict=True)
             print(Path(video).name, *(f"{label}: {share:.3f}" for label, share in shares))

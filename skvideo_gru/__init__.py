@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .featurizer import ResNet50FrameFeaturizer
     from .filmstrips import FilmStripDisplay
     from .generated import make_order_videos
+    from .mistakes import MistakesDisplay
     from .persistence import SKOPS_TRUSTED_TYPES
     from .pipeline import make_video_classifier
     from .plotting import TrainingDisplay

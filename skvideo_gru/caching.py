@@ -29,7 +29,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: Part of every key: raise it when decoding, preprocessing or training change.
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 
 
 # joblib empties a function's folder when its text changes: leave the next two as they are.
@@ -199,11 +199,12 @@ def remove_unfinished(memory: Memory, older_than: float) -> int:
     """
     results = Path(memory.store_backend.location).rglob("output.pkl.*")
     trainings = _interrupted_folder(memory).glob(".unfinished-*/part")
-    unfinished = [
-        file for file in (*results, *trainings) if time.time() - file.stat().st_mtime >= older_than
-    ]
-    for file in unfinished:
-        file.unlink(missing_ok=True)
-        if file.name == "part":
-            file.parent.rmdir()
-    return len(unfinished)
+    n_removed = 0
+    for file in (*results, *trainings):
+        with suppress(FileNotFoundError):  # it has been finished meanwhile
+            if time.time() - file.stat().st_mtime >= older_than:
+                file.unlink()
+                n_removed += 1
+                if file.name == "part":
+                    file.parent.rmdir()
+    return n_removed

@@ -48,12 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="skvideo-gru", description="Video classification the scikit-learn way."
+        prog="skvideo-gru",
+        description="Video classification the scikit-learn way.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, dest="name")
 
-    train = commands.add_parser("train", help="train a classifier and evaluate it")
+    def command(name: str, does: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=does, description=f"{does.capitalize()}.", allow_abbrev=False
+        )
+
+    train = command("train", "train a classifier and evaluate it")
     _add_data_options(train)
     _add_model_options(train)
     train.add_argument("--hidden-size", type=int, default=64, help="GRU units (%(default)s)")
@@ -64,7 +71,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="factor on the GRU's learning rate after every epoch (%(default)s)",
     )
 
-    tune = commands.add_parser("tune", help="search learning-rate decay and hidden size")
+    tune = command("tune", "search learning-rate decay and hidden size")
     _add_data_options(tune)
     _add_model_options(tune)
     tune.add_argument(
@@ -83,7 +90,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     tune.add_argument("--cv", type=int, default=3, help="folds of each candidate (%(default)s)")
 
-    evaluate = commands.add_parser("evaluate", help="evaluate a saved model on labelled videos")
+    evaluate = command("evaluate", "evaluate a saved model on labelled videos")
     _add_saved_model_options(evaluate)
     evaluate.add_argument(
         "--data", required=True, help="folder with a folder for each class, or CSV manifest"
@@ -95,26 +102,28 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--n-jobs", type=_auto(int), default="auto", help="threads that read videos (one)"
     )
 
-    predict = commands.add_parser("predict", help="predict videos as CSV")
+    predict = command("predict", "predict videos as CSV")
     _add_saved_model_options(predict)
     predict.add_argument(
-        "--data", default="", help="folder of videos or CSV manifest, instead of or beside VIDEO"
+        "--data",
+        default="",
+        help="folder of videos or CSV manifest, which needs no labels, instead of or beside VIDEO",
     )
     predict.add_argument("--output", default="", help="CSV file to write (standard output)")
     predict.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
 
-    check = commands.add_parser("check", help="report every video that cannot be read to its end")
-    check.add_argument("data", help="folder of videos, or CSV manifest")
+    check = command("check", "report every video that cannot be read to its end")
+    check.add_argument("data", help="folder of videos, CSV manifest, or a video")
     check.add_argument("--n-jobs", type=_auto(int), default="auto", help="threads (one a core)")
     check.add_argument("--json", action="store_true", help="print all that is known as JSON")
 
-    cache = commands.add_parser("cache", help="show what a --memory folder holds, and prune it")
+    cache = command("cache", "show what a --memory folder holds, and prune it")
     cache.add_argument("folder", help="the folder")
     cache.add_argument(
         "--max-size",
         type=_size,
         metavar="SIZE",
-        help="remove what was used longest ago until it holds no more than this: 500M, 10G",
+        help="remove what was used longest ago until it holds no more than so much: 500M, 10G",
     )
     cache.add_argument(
         "--max-age", type=_days, metavar="DAYS", help="remove what was not used for so long"
@@ -203,7 +212,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(option, type=_auto(int), default="auto", help=shown)
 
     number("n_frames", "frames taken of each video")
-    number("frame_size", "their height and width in pixels")
+    number("frame_size", "the frames' height and width in pixels")
     number("backbone_epochs", "epochs of the ResNet-50's training; 0 leaves it untrained")
     parser.add_argument(
         "--objective",
@@ -224,7 +233,9 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         help="how much its training frames vary at random (%(default)s)",
     )
     parser.add_argument("--epochs", type=int, default=20, help="the GRU's epochs (%(default)s)")
-    parser.add_argument("--lr", type=float, default=1e-3, help="its learning rate (%(default)s)")
+    parser.add_argument(
+        "--lr", type=float, default=1e-3, help="the GRU's learning rate (%(default)s)"
+    )
     parser.add_argument(
         "--memory", default="", help="folder where features and backbones are kept (none)"
     )

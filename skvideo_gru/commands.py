@@ -21,7 +21,7 @@ from .datasets import VIDEO_SUFFIXES, find_videos, load_video_folder, read_manif
 from .errors import VideoDecodeError
 from .extraction import video_progress
 from .prediction import predict_each
-from .videos import describe_video
+from .videos import VideoClip, describe_video
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
 
@@ -49,20 +49,24 @@ def predict(args: argparse.Namespace) -> int:
         raise ValueError("no video given; name VIDEO files or a data set with --data.")
     model = load_named_model(args)
     n_failed = 0
+    stretches = [(v.start, v.end) if isinstance(v, VideoClip) else (None, None) for v in videos]
+    # Clips of one recording are told apart by their bounds; whole videos have none.
+    bounds = ["start", "end"] if any(stretch != (None, None) for stretch in stretches) else []
     with ExitStack() as stack:
         file = sys.stdout
         if args.output:
             file = stack.enter_context(open(args.output, "w", encoding="utf-8", newline=""))
         table = csv.writer(file)
-        table.writerow(["path", "label", *map(str, model.classes_), "error"])
-        for video, proba in zip(videos, predict_each(model, videos), strict=True):
-            name = describe_video(video)
+        table.writerow(["path", *bounds, "label", *map(str, model.classes_), "error"])
+        outcomes = predict_each(model, videos)
+        for video, stretch, proba in zip(videos, stretches, outcomes, strict=True):
+            row = [describe_video(video), *(stretch if bounds else ())]
             if isinstance(proba, VideoDecodeError):
                 n_failed += 1
-                table.writerow([name, "", *[""] * len(model.classes_), proba.reason])
+                table.writerow([*row, "", *[""] * len(model.classes_), proba.reason])
             else:
                 label = model.classes_[proba.argmax()]
-                table.writerow([name, label, *(f"{p:.6f}" for p in proba), ""])
+                table.writerow([*row, label, *(f"{p:.6f}" for p in proba), ""])
             file.flush()
     if n_failed:
         print(f"{n_failed} of {len(videos)} videos could not be read.", file=sys.stderr)
@@ -93,12 +97,18 @@ def check(args: argparse.Namespace) -> int:
         print(json.dumps(reports, indent=1))
         return 1 if failed else 0
     if failed:
-        width = max(len("video"), *(len(report["path"]) for report in failed))
+        names = [_name(report) for report in failed]
+        width = max(len("video"), *map(len, names))
         print(f"{'video':{width}}  reason")
-        for report in failed:
-            print(f"{report['path']:{width}}  {report['reason']}")
+        for name, report in zip(names, failed, strict=True):
+            print(f"{name:{width}}  {report['reason']}")
     print(f"{len(reports)} videos checked, {len(failed)} cannot be read.")
     return 1 if failed else 0
+
+
+def _name(report: dict[str, Any]) -> str:
+    bounds = [f" {name} {report[name]}" for name in ("start", "end") if report[name] is not None]
+    return report["path"] + ",".join(bounds)
 
 
 def cache(args: argparse.Namespace) -> int:
@@ -139,15 +149,15 @@ def _readable(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TiB"
 
 
-def load_data(path: str, *, must_exist: bool = True) -> Bunch:
+def load_data(path: str, *, complete: bool = True) -> Bunch:
     """Load what ``--data`` names.
 
     Parameters
     ----------
     path : str
         A folder with a folder for each class, or a manifest.
-    must_exist : bool, default=True
-        Whether a manifest may name no file that is missing.
+    complete : bool, default=True
+        Whether a manifest must have labels and name no file that is missing.
 
     Returns
     -------
@@ -166,7 +176,13 @@ def load_data(path: str, *, must_exist: bool = True) -> Bunch:
     if not os.path.exists(path):
         where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
         raise FileNotFoundError(f"{path}: there is no such folder or manifest{where}.")
-    return read_manifest(path, must_exist=must_exist)
+    if _is_video(path):
+        raise ValueError(f"{path}: it is a video; --data takes a folder of videos or a manifest.")
+    return read_manifest(path, complete=complete)
+
+
+def _is_video(path: str) -> bool:
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 def load_named_model(args: argparse.Namespace) -> Any:
@@ -193,9 +209,9 @@ def load_named_model(args: argparse.Namespace) -> Any:
 
 
 def _videos_in(path: str) -> list[Any]:
-    """Videos of a manifest, or all that lie anywhere in a folder."""
+    """Videos of a manifest, or all that lie anywhere in a folder, or the one that it is."""
     if not os.path.isdir(path):
-        return list(load_data(path, must_exist=False).data)
+        return [path] if _is_video(path) else list(load_data(path, complete=False).data)
     videos = [str(file) for file in find_videos(Path(path))]
     if not videos:
         raise ValueError(

@@ -156,18 +156,19 @@ def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:
         If a column or value is missing or wrong, or a row stands twice; the
         message names the line.
     """
-    return read_manifest(path, must_exist=True)
+    return read_manifest(path, complete=True)
 
 
-def read_manifest(path: str | os.PathLike[str], *, must_exist: bool) -> Bunch:
-    """Do what `load_video_manifest` does, if wanted for videos that are missing too.
+def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
+    """Do what `load_video_manifest` does, if wanted for what lacks labels or files too.
 
     Parameters
     ----------
     path : str or os.PathLike
         The manifest.
-    must_exist : bool
-        Whether a video that does not exist is an error.
+    complete : bool
+        Whether a video that does not exist is an error, and so is a manifest without a
+        column ``label``.
 
     Returns
     -------
@@ -185,10 +186,11 @@ def read_manifest(path: str | os.PathLike[str], *, must_exist: bool) -> Bunch:
             rows = [(reader.line_num, row) for row in reader]
     except UnicodeDecodeError as error:
         raise ValueError(f"{manifest}: not a CSV file in UTF-8 ({error}).") from error
-    missing = [name for name in ("path", "label") if name not in columns]
+    expected = ["path", "label"] if complete else ["path"]
+    missing = [name for name in expected if name not in columns]
     if missing:
         raise ValueError(
-            f"{manifest}: expected columns 'path' and 'label', found {columns}; "
+            f"{manifest}: expected columns {' and '.join(map(repr, expected))}, found {columns}; "
             f"{', '.join(missing)} missing."
         )
     if not rows:
@@ -202,7 +204,7 @@ def read_manifest(path: str | os.PathLike[str], *, must_exist: bool) -> Bunch:
         for name in needed:
             if not row[name]:
                 raise ValueError(f"{where}: {name} is empty.")
-        video = _manifest_video(manifest.parent, row, where, must_exist)
+        video = _manifest_video(manifest.parent, row, where, complete)
         if video in seen:
             raise ValueError(f"{where}: {row['path']} stands in line {seen[video]} already.")
         seen[video] = line

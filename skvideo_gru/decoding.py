@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from itertools import dropwhile
 
@@ -25,6 +26,9 @@ from .videos import Video, VideoClip, describe_video
 from .webp import is_webp, webp_frames
 
 __all__ = ["open_frames", "read_frames"]
+
+#: Threads on which FFmpeg decodes one video, where several help; 0 is its own choice.
+DECODER_THREADS: ContextVar[int] = ContextVar("DECODER_THREADS", default=0)
 
 # Below this size a second thread costs more than it brings.
 _PIXELS_FOR_THREADS = 1280 * 720
@@ -239,7 +243,7 @@ def _choose_threads(stream: VideoStream, sliced: bool, single: bool = False) -> 
     context = stream.codec_context
     threads = sliced or context.width * context.height >= _PIXELS_FOR_THREADS
     context.thread_type = "SLICE" if sliced else "FRAME"
-    context.thread_count = 0 if threads and not single else 1
+    context.thread_count = DECODER_THREADS.get() if threads and not single else 1
 
 
 def _pixel_aspect(stream: VideoStream) -> float:

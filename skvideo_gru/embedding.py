@@ -122,7 +122,7 @@ class FrameEmbedder:
 
     @property
     def digest(self) -> str:
-        """What the features depend on besides the frames.
+        """Name the network.
 
         Returns
         -------
@@ -172,7 +172,7 @@ class FrameEmbedder:
         network = self._networks[device]
         whole = torch.from_numpy(np.ascontiguousarray(frames))
         if device.type == "cuda":
-            whole = whole.pin_memory()  # so that a transfer can run beside the computing
+            whole = whole.pin_memory()  # so that nothing waits for the transfer but the network
         with torch.inference_mode():
             batches = whole.split(frames_per_batch(frames[0, ..., 0].size, device))
             parts = [
@@ -199,17 +199,25 @@ _arrived: list[FrameEmbedder] = []
 def _arrive(
     digest: str, weights: Weights, normalisation: Normalisation, *how: Any
 ) -> FrameEmbedder:
-    if not _arrived or (_arrived[0].digest, *_arrived[0]._how) != (digest, *how):
-        embedder = FrameEmbedder(weights, normalisation, *how)
-        embedder._digest = digest
-        _arrived[:] = [embedder]
-    return _arrived[0]
+    for known in _arrived[:]:  # a copy: another thread's may take its place
+        if (known.digest, *known._how) == (digest, *how):
+            return known
+    embedder = FrameEmbedder(weights, normalisation, *how)
+    embedder._digest = digest
+    _arrived[:] = [embedder]
+    return embedder
 
 
 def _torch_network(folded: ResNet50, device: torch.device, dtype: torch.dtype) -> Network:
     network = folded.to(device, dtype)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return lambda inputs: network(inputs.to(dtype))
+
+    def run(inputs: torch.Tensor) -> torch.Tensor:
+        # Left to itself a GPU rounds float32 to TF32, and its features would differ from a CPU's.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return network(inputs.to(dtype))
+
+    return run if device.type == "cuda" else lambda inputs: network(inputs.to(dtype))
 
 
 def _exported(folded: ResNet50) -> bytes:

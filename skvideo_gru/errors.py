@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["VideoDecodeError"]
+from contextvars import ContextVar
+
+__all__ = ["ALWAYS_RAISE", "VideoDecodeError"]
+
+#: Whether a video that cannot be read is an error even to who was told to go on without it:
+#: where each video gets an answer, a missing one must not get that of any other.
+ALWAYS_RAISE: ContextVar[bool] = ContextVar("ALWAYS_RAISE", default=False)
 
 
 class VideoDecodeError(ValueError):

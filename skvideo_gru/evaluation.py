@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from .decoding import read_frames
 from .videos import Video
 
-__all__ = ["Evaluation", "evaluate", "order_baselines"]
+__all__ = ["Evaluation", "evaluate", "fitted_pipeline", "order_baselines"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,33 @@ def evaluate(model: Any, videos: Sequence[Video], target: np.ndarray) -> Evaluat
     """
     probabilities = np.asarray(model.predict_proba(videos))
     return Evaluation(np.asarray(target), probabilities, np.asarray(model.classes_))
+
+
+def fitted_pipeline(estimator: Any) -> Pipeline:
+    """Find the pipeline whose steps are to be looked at.
+
+    Parameters
+    ----------
+    estimator : Pipeline or search
+        A pipeline, or a search that has refitted one.
+
+    Returns
+    -------
+    Pipeline
+        The pipeline.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    pipe = getattr(estimator, "best_estimator_", estimator)
+    if not isinstance(pipe, Pipeline):
+        raise ValueError(
+            f"Expected a pipeline from make_video_classifier, or a search that has refitted one, "
+            f"got {type(pipe).__name__}. Of several that vote, give one."
+        )
+    return pipe
 
 
 def order_baselines(

@@ -21,11 +21,11 @@ from sklearn.utils import Bunch
 from .cli import DEFAULTS, GENERATED
 from .commands import load_data, load_named_model
 from .evaluation import evaluate as evaluate_model
-from .evaluation import order_baselines
+from .evaluation import fitted_pipeline, order_baselines
 from .generated import make_order_videos
 from .pipeline import make_video_classifier
 from .plotting import TrainingDisplay, plot_confusion_matrix
-from .reporting import evaluation_report
+from .reporting import report_page
 from .saving import save_model
 from .search_display import SearchDisplay
 from .splitting import split_videos
@@ -147,7 +147,7 @@ def evaluate(args: argparse.Namespace) -> int:
         mlflow.set_tags({"split": split, "model": args.model})
         log_videos(data, parts, args.n_jobs)
         log_environment()
-        pipe = load_named_model(args)
+        pipe = fitted_pipeline(load_named_model(args))
         unknown = sorted({str(y) for y in data.target[rows]} - {str(y) for y in pipe.classes_})
         if unknown:
             raise ValueError(
@@ -244,7 +244,7 @@ def _report(
             f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
             f"on {len(rows)} videos"
         )
-    page = evaluation_report(
+    page = report_page(
         pipe,
         outcomes,
         title=f"skvideo-gru {args.name}",

@@ -14,11 +14,13 @@ from typing import Any
 
 import joblib
 import numpy as np
+import torch
 from joblib import Memory, Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from .caching import CACHE_VERSION, features, kept
+from .decoding import DECODER_THREADS
 from .embedding import FrameEmbedder, frames_per_batch
 from .errors import VideoDecodeError
 from .opening import content_digest
@@ -29,7 +31,7 @@ __all__ = [
     "Outcome",
     "Reader",
     "decode_videos",
-    "digest_or_error",
+    "digest_videos",
     "embed_cached",
     "embed_videos",
     "video_progress",
@@ -88,7 +90,7 @@ def decode_videos(
     list of ndarray of shape (T, H, W, 3), uint8, or VideoDecodeError
         The frames of each video, or why it cannot be read.
     """
-    clips = []
+    clips: list[np.ndarray | VideoDecodeError] = []
     with video_progress("decoding", len(videos), verbose) as bar:
         for frames in _parallel(n_jobs)(delayed(_read)(video, read) for video in videos):
             clips.append(frames)
@@ -103,13 +105,18 @@ def _parallel(n_jobs: int | None) -> Parallel:
     return Parallel(n_jobs=n_jobs, return_as="generator" if as_they_come else "list")
 
 
-def _read(video: Any, read: Reader | None) -> Any:
+def _read(video: Any, read: Reader | None, beside: int = 1) -> Any:
+    """Read a video, one of as many at a time as `beside` says, with its share of threads."""
     if read is None:
         return video
+    # A worker of joblib's has a share of the cores; torch knows it, FFmpeg does not.
+    threads = DECODER_THREADS.set(max(1, torch.get_num_threads() // beside))
     try:
         return read(video)
     except VideoDecodeError as error:
         return error
+    finally:
+        DECODER_THREADS.reset(threads)
 
 
 def embed_videos(
@@ -133,7 +140,8 @@ def embed_videos(
     device : str or torch.device
         Where the network computes.
     n_jobs : int or None
-        Number of joblib workers.
+        Number of joblib workers. Beside a GPU, which one process uses best, threads
+        that decode; by default all cores.
 
     Yields
     ------
@@ -142,10 +150,12 @@ def embed_videos(
     """
     backend, _ = get_active_backend()
     on_cluster = hasattr(backend, "client")
-    if effective_n_jobs(n_jobs) == 1 and not on_cluster:
-        yield from _embed(videos, embedder, read, device)
+    n_workers = effective_n_jobs(n_jobs)
+    here = resolve_device(device, training=False)
+    if not on_cluster and (here.type != "cpu" or n_workers == 1):
+        yield from _embed(videos, embedder, read, here, None if n_jobs is None else n_workers)
         return
-    share = math.ceil(len(videos) / max(1, effective_n_jobs(n_jobs)))
+    share = math.ceil(len(videos) / max(1, n_workers))
     size = max(1, min(_CHUNK, share))
     chunks = [videos[i : i + size] for i in range(0, len(videos), size)]
     # Left to itself, joblib leaves what tasks share with one of Dask's workers, and none
@@ -158,20 +168,22 @@ def embed_videos(
         yield from rows
 
 
-def _embed_chunk(*args: Any) -> list[Outcome]:
-    return list(_embed(*args))
+def _embed_chunk(
+    videos: Sequence[Any], embedder: FrameEmbedder, read: Reader | None, device: Any
+) -> list[Outcome]:
+    return list(_embed(videos, embedder, read, resolve_device(device, training=False)))
 
 
 def _embed(
     videos: Sequence[Any],
     embedder: FrameEmbedder,
     read: Reader | None,
-    device: Any,
+    device: torch.device,
+    n_threads: int | None = None,
 ) -> Iterator[Outcome]:
     """Embed videos in full batches, whatever videos their frames belong to."""
-    device = resolve_device(device, training=False)
-    # A GPU leaves the processor to the decoder.
-    n_threads = 1 if device.type == "cpu" else joblib.cpu_count()
+    if device.type == "cpu":
+        n_threads = 1  # to decode; the network computes on all
     waiting: deque[int | VideoDecodeError] = deque()  # numbers of frames, or errors
     frames: list[np.ndarray] = []
     rows: list[np.ndarray] = []
@@ -180,7 +192,7 @@ def _embed(
         rows.extend(embedder(np.stack(frames), device) if frames else ())
         frames.clear()
 
-    for clip in _decoded_ahead(videos, read, n_threads):
+    for clip in _decoded_ahead(videos, read, n_threads or joblib.cpu_count()):
         if isinstance(clip, VideoDecodeError):
             waiting.append(clip)
         else:
@@ -210,29 +222,48 @@ def _finished(waiting: deque[int | VideoDecodeError], rows: list[np.ndarray]) ->
 
 def _decoded_ahead(videos: Sequence[Any], read: Reader | None, n_threads: int) -> Iterator[Any]:
     """Decode the next videos on threads while the network computes."""
-    with ThreadPoolExecutor(n_threads) as pool:
-        ahead: deque[Future[Any]] = deque()
+    pool = ThreadPoolExecutor(n_threads)
+    ahead: deque[Future[Any]] = deque()
+    try:
         for video in videos:
-            ahead.append(pool.submit(_read, video, read))
+            ahead.append(pool.submit(_read, video, read, n_threads))
             if len(ahead) > _AHEAD * n_threads:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # whoever interrupts waits for no more videos
 
 
-def digest_or_error(video: Video) -> str | VideoDecodeError:
-    """Digest a video's content.
+def digest_videos(
+    videos: Sequence[Video], *, n_jobs: int | None, verbose: int
+) -> list[str | VideoDecodeError]:
+    """Digest the content of many videos.
 
     Parameters
     ----------
-    video : Video
-        The video.
+    videos : sequence of videos
+        The videos.
+    n_jobs : int or None
+        Number of threads that read them.
+    verbose : int
+        With 1 or more, a progress bar.
 
     Returns
     -------
-    str or VideoDecodeError
-        Its `content_digest`, or why it cannot be read.
+    list of str or VideoDecodeError
+        The `content_digest` of each, or why it cannot be read.
     """
+    digests = []
+    threads = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
+    with video_progress("hashing", len(videos), verbose) as bar:
+        for digest in threads(delayed(_digest)(video) for video in videos):
+            digests.append(digest)
+            bar.update()
+    return digests
+
+
+def _digest(video: Video) -> str | VideoDecodeError:
     try:
         return content_digest(video)
     except VideoDecodeError as error:
@@ -241,6 +272,7 @@ def digest_or_error(video: Video) -> str | VideoDecodeError:
 
 def embed_cached(
     videos: Sequence[Video],
+    digests: Sequence[str | VideoDecodeError],
     sources: Sequence[Any],
     embed: Callable[[Sequence[Any]], Iterator[Outcome]],
     depends_on: Any,
@@ -252,6 +284,8 @@ def embed_cached(
     ----------
     videos : sequence of videos
         The videos, whose content is the key.
+    digests : sequence of str or VideoDecodeError
+        What `digest_videos` makes of them.
     sources : sequence of videos
         What to embed in their place: the same, or their frames.
     embed : callable
@@ -270,7 +304,6 @@ def embed_cached(
         Whether they were there already.
     """
     cache = kept(memory, features)
-    digests = [digest_or_error(video) for video in videos]
     # Short keys: joblib takes a millisecond for each where they hold many things.
     rest = joblib.hash((CACHE_VERSION, depends_on))
     keys = [f"{digest} {rest}" for digest in digests]
@@ -295,16 +328,20 @@ def embed_cached(
         else:
             # There already; computed only if it proves to be damaged.
             compute = partial(_embed_one, embed, sources[i])
-            row, checksum = cache(key, compute)
-            if _checksum(row) != checksum:
-                warnings.warn(
-                    f"{describe_video(videos[i])}: its features in the cache are damaged and are "
-                    "computed again.",
-                    stacklevel=2,
-                )
-                row, _ = compute()
-                cache.call(key, partial(_with_checksum, row))
-            yield row, True
+            try:
+                row, checksum = cache(key, compute)
+                if _checksum(row) != checksum:
+                    warnings.warn(
+                        f"{describe_video(videos[i])}: its features in the cache are damaged and "
+                        "are computed again.",
+                        stacklevel=2,
+                    )
+                    row, _ = compute()
+                    cache.call(key, partial(_with_checksum, row))
+            except VideoDecodeError as error:  # and the video is gone
+                yield error, False
+            else:
+                yield row, True
 
 
 def _checksum(row: np.ndarray) -> int:

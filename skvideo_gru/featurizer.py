@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from math import isfinite
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import joblib
 import numpy as np
@@ -27,12 +27,12 @@ from .backbone import train_backbone
 from .caching import CACHE_VERSION, backbone, checkpoint_path, kept
 from .decoding import read_frames
 from .embedding import ENGINES, FrameEmbedder, check_engine
-from .errors import VideoDecodeError
+from .errors import ALWAYS_RAISE, VideoDecodeError
 from .extraction import (
     Outcome,
     Reader,
     decode_videos,
-    digest_or_error,
+    digest_videos,
     embed_cached,
     embed_videos,
     video_progress,
@@ -48,9 +48,20 @@ from .weights import Weights, initial_weights, load_weights, save_weights
 
 __all__ = ["ResNet50FrameFeaturizer"]
 
-# A backbone's weights, the numbers of its epochs, a hash of the weights, which takes longer
-# than to read them, and why which of the training videos could not be read.
-_Backbone = tuple[Weights, list[dict[str, float]], str, dict[int, str]]
+
+class _Backbone(NamedTuple):
+    """A backbone as the cache keeps it."""
+
+    weights: Weights
+    history: list[dict[str, float]]
+    #: A hash of the weights, which takes longer to make than they to be read.
+    digest: str
+    #: Why which of the training videos could not be read.
+    failed: dict[int, str]
+
+
+# What tells the videos' contents apart, where a cache needs it.
+_Digests = list[str | VideoDecodeError] | None
 
 
 class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
@@ -293,7 +304,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         ValueError
             If a parameter, `X` or `y` is not valid.
         """
-        videos, _ = self._fit(X, y)
+        videos, _, _ = self._fit(X, y)
         self._warn_of_failed(len(videos))
         return self
 
@@ -321,8 +332,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         ValueError
             If a parameter, `X` or `y` is not valid.
         """
-        videos, clips = self._fit(X, y, **fit_params)
-        return self._features(videos, clips)
+        return self._features(*self._fit(X, y, **fit_params))
 
     def transform(self, X: Any) -> np.ndarray:
         """Decode videos and embed their frames.
@@ -344,7 +354,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             If a video cannot be read.
         """
         check_is_fitted(self, "weights_")
-        return self._features(as_video_list(X), None)
+        return self._features(as_video_list(X))
 
     def transform_to_file(
         self, X: Any, path: str | PathLike[str], dtype: str = "float32"
@@ -387,7 +397,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             shape = self._shape(len(videos))
             out = np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=shape)
             claim_space(unfinished)
-            self._features(videos, None, out)
+            self._features(videos, out=out)
             out.flush()
             del out
         return np.lib.format.open_memmap(path, mode="r")
@@ -451,12 +461,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def _fit(self, X: Any, y: Any = None) -> tuple[list[Video], Sequence[Any] | None]:
-        """Fit, and return the videos with their frames where they were decoded."""
+    def _fit(self, X: Any, y: Any = None) -> tuple[list[Video], _Digests, list[Any] | None]:
+        """Fit, and return the videos, with digests and frames where they were made."""
         with unchanged_if_it_fails(self):
             return self._fit_anew(X, y)
 
-    def _fit_anew(self, X: Any, y: Any) -> tuple[list[Video], Sequence[Any] | None]:
+    def _fit_anew(self, X: Any, y: Any) -> tuple[list[Video], _Digests, list[Any] | None]:
         # Nothing of an earlier fit stays.
         for name in ("weights_", "frame_size_", "history_", "classes_", "failed_", "_embedder"):
             if hasattr(self, name):
@@ -466,26 +476,25 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         size = self.frame_size if self.frame_size is not None else default_size
         self.frame_size_ = check_frame_size(size)
         self._normalisation = self._check_normalisation()
-        check_engine(
-            self.engine, self.mixed_precision, resolve_device(self.device, training=False)
-        )
+        training = y is not None and self.max_epochs > 0
+        device = resolve_device(self.device, training=training)
+        check_engine(self.engine, self.mixed_precision, device)
         self.history_: list[dict[str, float]] = []
         self.failed_: list[tuple[str, str]] = []
         seed = self._seed()
         self._sampling_seed = seed or 0
         start = None if self.weights is None else load_weights(self.weights)
-        clips = None
+        digests = clips = None
         if y is not None:
             check_consistent_length(videos, y)
-        if y is not None and self.max_epochs > 0:
-            clips = self._train(videos, y, start, seed)
+        if training:
+            digests, clips = self._train(videos, y, start, seed)
         elif start is not None:
             self.weights_, self._weights_digest = start, joblib.hash(start)
         else:
             key = (CACHE_VERSION, "initial", seed)
-            untrained = self._kept_backbone(key, partial(_untrained, _definite(seed)))
-            self.weights_, self.history_, self._weights_digest, _ = untrained
-        return videos, clips
+            self._set_backbone(self._kept_backbone(key, partial(_untrained, _definite(seed))))
+        return videos, digests, clips
 
     def _check_normalisation(self) -> Normalisation:
         for name in ("pixel_mean", "pixel_std"):
@@ -503,18 +512,20 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             return make()
         cache = kept(memory, backbone)
         found = cache(key, make)
-        if found[3] and self.on_error == "raise":
+        if found.failed and self.on_error == "raise":
             # A fit that went on without some videos has kept it: now they are to be read.
             found = make()
             cache.call(key, lambda: found)
         return found
 
+    def _set_backbone(self, made: _Backbone) -> None:
+        self.weights_, self.history_, self._weights_digest, _ = made
+
     def _train(
         self, videos: list[Video], y: Any, start: Weights | None, seed: int | None
-    ) -> Sequence[Any] | None:
+    ) -> tuple[_Digests, list[Any] | None]:
         y = column_or_1d(y)
         check_classification_targets(y)
-        resolve_device(self.device)  # a wrong one shows before everything is decoded
         encoded = self._encode(y, {})
         names = [
             "objective",
@@ -551,11 +562,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 verbose=self.verbose,
                 **recipe,
             )
-            return weights, history, joblib.hash(weights), failed
+            return _Backbone(weights, history, joblib.hash(weights), failed)
 
-        key = checkpoint = None
+        key = digests = checkpoint = None
         memory = self._memory()
         if memory.location is not None:
+            digests = self._digests(videos)
             key = (
                 CACHE_VERSION,
                 seed,
@@ -564,18 +576,17 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 self._normalisation,
                 self._pictures(),
                 opening.MAX_PIXELS,
-                [str(digest_or_error(video)) for video in videos],
+                list(map(str, digests)),
                 encoded.tolist(),
             )
             checkpoint = checkpoint_path(memory, key)
-        self.weights_, self.history_, self._weights_digest, failed = self._kept_backbone(
-            key, train
-        )
-        self._encode(y[self._readable(videos, failed)], failed)
+        trained = self._kept_backbone(key, train)
+        self._set_backbone(trained)
+        self._encode(y[self._readable(videos, trained.failed)], trained.failed)
         if checkpoint is not None:
             with suppress(OSError):  # it may be another user's, in a folder shared
                 checkpoint.unlink()
-        return clips or None
+        return digests, clips or None
 
     def _readable(self, videos: list[Video], failed: dict[int, str]) -> list[int]:
         """Note the training videos that cannot be read, and return the others' rows."""
@@ -599,7 +610,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         return encoded
 
     def _fail(self, error: VideoDecodeError) -> None:
-        if self.on_error == "raise":
+        if self.on_error == "raise" or ALWAYS_RAISE.get():
             raise error
         self.failed_.append((error.path, error.reason))
 
@@ -634,6 +645,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             reading["allow_partial"] = True
         return reading | {"frame_size": self.frame_size_}
 
+    def _digests(self, videos: list[Video]) -> list[str | VideoDecodeError]:
+        return digest_videos(videos, n_jobs=self.n_jobs, verbose=self.verbose)
+
     def _reader(self) -> Reader:
         return partial(_read_pictures, self.modality, self._reading())
 
@@ -643,7 +657,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         return self._reading() | other
 
     def _features(
-        self, videos: Sequence[Video], clips: Sequence[Any] | None, out: Any = None
+        self,
+        videos: list[Video],
+        digests: _Digests = None,
+        clips: list[Any] | None = None,
+        out: Any = None,
     ) -> np.ndarray:
         """Embed videos, taking frames from `clips` where they are decoded already."""
         embedder: FrameEmbedder | None = getattr(self, "_embedder", None)
@@ -670,7 +688,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 self._normalisation,
                 self.mixed_precision and self.engine,  # they round bfloat16 differently
             )
-            outcomes = embed_cached(videos, sources, embed, depends_on, memory)
+            digests = digests or self._digests(videos)
+            outcomes = embed_cached(videos, digests, sources, embed, depends_on, memory)
         self.failed_ = []
         if out is None:
             out = np.empty(self._shape(len(videos)), np.float32)
@@ -721,7 +740,7 @@ def _put(features: np.ndarray, row: np.ndarray, video: Video) -> None:
 
 def _untrained(seed: int) -> _Backbone:
     weights = initial_weights(seed)
-    return weights, [], joblib.hash(weights), {}
+    return _Backbone(weights, [], joblib.hash(weights), {})
 
 
 def _definite(seed: int | None) -> int:

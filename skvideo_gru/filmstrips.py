@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from .decoding import read_frames
 from .errors import VideoDecodeError
+from .evaluation import fitted_pipeline
 from .opening import open_video
 from .packets import scan_packets
 from .plotting import STYLES, plain
@@ -134,7 +135,7 @@ class FilmStripDisplay:
         VideoDecodeError
             If the video cannot be read.
         """
-        pipe = getattr(estimator, "best_estimator_", estimator)
+        pipe = fitted_pipeline(estimator)
         reading = pipe[0]._reading()
         frames = read_frames(video, **reading)
         running = pipe[-1].predict_proba_frames(pipe[:-1].transform([video]))[0]

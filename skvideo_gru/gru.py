@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -114,14 +115,21 @@ class GRUNetwork(nn.Module):
             sequences = torch.cat([frames / gain, *changes], dim=2).transpose(0, 1)
         longest = int(lengths.max())
         if bool((lengths == longest).all()):
-            outputs, state = self.gru(sequences[:, :longest])
+            outputs, state = self._recur(sequences[:, :longest])
         else:
             packed = pack_padded_sequence(
                 sequences, lengths.cpu(), batch_first=True, enforce_sorted=False
             )
-            packed_outputs, state = self.gru(packed)
+            packed_outputs, state = self._recur(packed)
             outputs, _ = pad_packed_sequence(packed_outputs, batch_first=True)
         return self.fc(self._pool(outputs, state, lengths.to(outputs.device)))
+
+    def _recur(self, sequences: Any) -> tuple[Any, torch.Tensor]:
+        if not sequences.is_cuda:
+            return self.gru(sequences)
+        # Under autocast cuDNN's GRU computes in float16, whatever type was asked for.
+        with torch.autocast("cuda", enabled=False):
+            return self.gru(sequences.to(self.gru.weight_ih_l0.dtype))
 
     def _pool(
         self, outputs: torch.Tensor, state: torch.Tensor, lengths: torch.Tensor

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from .decoding import read_frames
 from .errors import VideoDecodeError
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import draw_strip, strip_height, strip_title, video_name
 from .plotting import plain, say
 from .videos import Video
@@ -140,7 +140,7 @@ class MistakesDisplay:
         MistakesDisplay
             What was drawn.
         """
-        pipe = getattr(estimator, "best_estimator_", estimator)
+        pipe = fitted_pipeline(estimator)
         rows = evaluation.mistakes(n_mistakes)
         mistakes = [_mistake(videos[row], row, evaluation, pipe[0]._reading()) for row in rows]
         return cls(mistakes, len(videos)).plot(figure)

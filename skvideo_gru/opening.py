@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BytesIO, TextIOBase
 from typing import BinaryIO
 
 import av
@@ -116,6 +116,9 @@ def open_file(video: Video) -> Iterator[BinaryIO]:
                 raise VideoDecodeError(name, f"it is {kind}, not a file")
             with open(path, "rb") as file:
                 yield file
+        elif isinstance(path, TextIOBase) or getattr(path, "closed", False):
+            what = "in text mode; open it with 'rb'" if isinstance(path, TextIOBase) else "closed"
+            raise VideoDecodeError(name, f"this file object is {what}")
         else:
             path.seek(0)  # type: ignore[union-attr]
             yield path  # type: ignore[misc]

@@ -25,8 +25,9 @@ __all__ = [
 DOCUMENTATION = "https://skvideo-gru.readthedocs.io/en/stable/"
 
 #: What ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` needs to know to load the
-#: estimators of this package; none of them runs code of the file's.
+#: estimators of this package, alone or voting; none of them runs code of the file's.
 SKOPS_TRUSTED_TYPES = [
+    "sklearn.utils._bunch.Bunch",
     "skvideo_gru.classifier.GRUClassifier",
     "skvideo_gru.featurizer.ResNet50FrameFeaturizer",
     "skvideo_gru.scaling.FrameWise",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-from .evaluation import Evaluation
+from .evaluation import Evaluation, fitted_pipeline
 
 __all__ = [
     "STYLES",
@@ -102,7 +102,7 @@ class TrainingDisplay:
         TrainingDisplay
             What was drawn.
         """
-        pipe = getattr(estimator, "best_estimator_", estimator)
+        pipe = fitted_pipeline(estimator)
         steps = {name: getattr(step, "history_", []) for name, step in pipe.steps}
         return cls({_NETWORKS.get(name, name): steps[name] for name in steps}).plot()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import VideoDecodeError
+from .errors import ALWAYS_RAISE, VideoDecodeError
 from .videos import Video
 
 __all__ = ["predict_each"]
@@ -34,10 +34,12 @@ def predict_each(
     """
     for start in range(0, len(videos), at_once):
         some = videos[start : start + at_once]
+        raising = ALWAYS_RAISE.set(True)
+        outcomes: list[Any] | None
         try:
-            yield from model.predict_proba(some)
+            outcomes = list(model.predict_proba(some))
         except VideoDecodeError as error:
-            if len(some) == 1:
-                yield error
-            else:
-                yield from predict_each(model, some, at_once=1)
+            outcomes = [error] if len(some) == 1 else None
+        finally:
+            ALWAYS_RAISE.reset(raising)
+        yield from predict_each(model, some, at_once=1) if outcomes is None else outcomes

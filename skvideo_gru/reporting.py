@@ -12,21 +12,21 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from .errors import VideoDecodeError
-from .evaluation import Evaluation
+from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import FilmStripDisplay, video_name
 from .plotting import TrainingDisplay, plot_confusion_matrix
 from .videos import Video
 
-__all__ = ["evaluation_report"]
+__all__ = ["evaluation_report", "report_page"]
 
 
 def evaluation_report(
     model: Any,
-    parts: Mapping[str, tuple[Sequence[Video], Evaluation]],
+    parts: Mapping[str, tuple[Sequence[Video], Any]],
     *,
-    title: str,
-    summary: Mapping[str, str],
-    split: str,
+    title: str = "Evaluation",
+    summary: Mapping[str, str] | None = None,
+    split: str = "not told",
     n_mistakes: int = 5,
 ) -> str:
     """Write what was trained, how, and how good it is as one HTML file.
@@ -35,14 +35,13 @@ def evaluation_report(
     ----------
     model : Pipeline
         A fitted pipeline from `make_video_classifier`, or a search that has refitted one.
-    parts : mapping of str to (sequence of videos, Evaluation)
-        The parts of the data that the model was evaluated on, such as ``"test"``, and
-        what `evaluate` returned for them.
-    title : str
+    parts : mapping of str to (sequence of videos, array-like)
+        Videos and labels to evaluate the model on, by name: ``{"test": (videos, y)}``.
+    title : str, default="Evaluation"
         What stands above.
-    summary : mapping of str to str
+    summary : mapping of str to str, optional
         What is good to know first, by name: the number of videos, settings, versions.
-    split : str
+    split : str, default="not told"
         How the split was made, in words.
     n_mistakes : int, default=5
         The largest number of mistakes of each part that are shown.
@@ -52,8 +51,52 @@ def evaluation_report(
     str
         A page with tables and pictures in itself, that loads nothing and runs nothing.
         Videos are named without their folders.
+
+    Raises
+    ------
+    VideoDecodeError
+        If a video cannot be read.
+    ValueError
+        If the model is no pipeline.
     """
-    pipe = getattr(model, "best_estimator_", model)
+    pipe = fitted_pipeline(model)
+    outcomes = {name: (videos, evaluate(pipe, videos, y)) for name, (videos, y) in parts.items()}
+    return report_page(
+        pipe, outcomes, title=title, summary=summary or {}, split=split, n_mistakes=n_mistakes
+    )
+
+
+def report_page(
+    pipe: Any,
+    outcomes: Mapping[str, tuple[Sequence[Video], Evaluation]],
+    *,
+    title: str,
+    summary: Mapping[str, str],
+    split: str,
+    n_mistakes: int = 5,
+) -> str:
+    """Write the page of `evaluation_report` from evaluations that were made.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        The pipeline that was evaluated.
+    outcomes : mapping of str to (sequence of videos, Evaluation)
+        Videos and what `evaluate` returned for them, by the name of the part.
+    title : str
+        What stands above.
+    summary : mapping of str to str
+        What is good to know first.
+    split : str
+        How the split was made.
+    n_mistakes : int, default=5
+        The largest number of mistakes of each part that are shown.
+
+    Returns
+    -------
+    str
+        The page.
+    """
     template = files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -65,7 +108,7 @@ def evaluation_report(
         training=_picture(TrainingDisplay.from_estimator(pipe).figure_, "svg"),
         parts=[
             _part(pipe, name, videos, evaluation, n_mistakes)
-            for name, (videos, evaluation) in parts.items()
+            for name, (videos, evaluation) in outcomes.items()
         ],
     )
 

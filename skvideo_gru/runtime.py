@@ -73,8 +73,8 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
         resolved = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is unknown; use 'auto', 'cpu' or 'cuda'.") from error
-    if resolved.type == "cuda" and not torch.cuda.is_available():
-        message = f"device={str(device)!r}: torch sees no GPU on this machine"
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        message = f"device={str(device)!r}: torch sees no such GPU on this machine"
         if training:
             raise ValueError(f"{message}; use device='auto'.")
         warnings.warn(f"{message}; computing on the CPU.", stacklevel=3)

@@ -11,13 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import distributions, version
 
-import joblib
 import mlflow
 import mlflow.artifacts
 import numpy as np
 import pandas as pd
 import torch
-from joblib import delayed
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.data.sources import LocalArtifactDatasetSource  # type: ignore[attr-defined]
 from mlflow.entities import Metric
@@ -27,7 +25,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from . import serving
-from .extraction import digest_or_error
+from .extraction import digest_videos
 from .videos import describe_video
 
 __all__ = [
@@ -209,9 +207,7 @@ def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None 
     n_jobs : int, optional
         Threads that read the files.
     """
-    digests = joblib.Parallel(n_jobs, prefer="threads")(
-        delayed(digest_or_error)(video) for video in data.data
-    )
+    digests = digest_videos(data.data, n_jobs=n_jobs, verbose=0)
     table = pd.DataFrame(
         {"path": list(map(describe_video, data.data)), "label": data.target, "sha256": digests}
     ).astype({"path": str, "sha256": str})

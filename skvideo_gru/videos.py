@@ -164,11 +164,22 @@ def _videos_of_frame(X: Any) -> list[Video]:
     if "start" not in columns and "end" not in columns:
         return paths
 
-    def seconds(name: str) -> list[float | None]:
+    def bounds(name: str) -> list[Any]:
         if name not in columns:
             return [None] * len(paths)
-        missing = X[name].isna().tolist()
-        values = X[name].tolist()
-        return [None if gap else float(v) for v, gap in zip(values, missing, strict=True)]
+        values, missing = X[name].tolist(), X[name].isna().tolist()
+        return [None if gap else value for value, gap in zip(values, missing, strict=True)]
 
-    return [VideoClip(*row) for row in zip(paths, seconds("start"), seconds("end"), strict=True)]
+    rows = zip(paths, bounds("start"), bounds("end"), strict=True)
+    return [_clip(number, *row) for number, row in enumerate(rows)]
+
+
+def _clip(row: int, path: Any, start: Any, end: Any) -> VideoClip:
+    try:
+        start, end = (None if bound is None else float(bound) for bound in (start, end))
+        return VideoClip(path, start, end)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"Row {row}: path={path!r}, start={start!r}, end={end!r} is no stretch of a video: "
+            f"{error}"
+        ) from error

@@ -10,10 +10,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import av
 import numpy as np
 import pytest
+import torch
 
 from skvideo_gru import make_order_videos, make_video_classifier
 from skvideo_gru.evaluation import Evaluation
 from skvideo_gru.generated import write_video
+
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="torch sees no GPU on this machine"
+)
 
 
 def make_frames(n_frames, height=48, width=64, seed=0):

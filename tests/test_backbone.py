@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import needs_gpu
 
 from skvideo_gru.backbone import _augment, _FramesInOrder, _warped, train_backbone
 from skvideo_gru.resnet import IMAGENET, normalise
@@ -130,4 +131,20 @@ def test_mixed_precision_changes_little(objective):
     _, mixed = train_backbone(clips, y, mixed_precision=True, **options)
     losses = [[record["train_loss"] for record in history] for history in (exact, mixed)]
     assert losses[0] != losses[1]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.1)
+
+
+@needs_gpu
+@pytest.mark.parametrize("objective", ["frame", "clip"])
+@pytest.mark.parametrize("mixed_precision", [False, True])
+def test_a_gpu_learns_what_the_processor_does(objective, mixed_precision):
+    clips, y = tone_clips(4), np.arange(4) % 2
+    clips[0] = clips[0][:2]
+    options = {"max_epochs": 2, "batch_size": 8, "frames_per_clip": 2, "objective": objective}
+    _, exact = train_backbone(clips, y, device="cpu", **options)
+    weights, history = train_backbone(
+        clips, y, device="cuda", mixed_precision=mixed_precision, **options
+    )
+    assert all(isinstance(value, np.ndarray) for value in weights.values())
+    losses = [[record["train_loss"] for record in records] for records in (exact, history)]
     np.testing.assert_allclose(losses[1], losses[0], rtol=0.1)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import needs_gpu
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
@@ -697,10 +698,11 @@ def test_numbers_of_numpy_are_numbers():
     assert search.best_estimator_.net_.batch_size == 8
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU on this machine")
-def test_on_a_gpu(tmp_path):
+@needs_gpu
+@pytest.mark.parametrize("mixed_precision", [False, True])
+def test_on_a_gpu(mixed_precision):
     X, y = order_data()
-    clf = GRUClassifier(device="cuda", **SMALL).fit(X, y)
+    clf = GRUClassifier(device="cuda", mixed_precision=mixed_precision, **SMALL).fit(X, y)
     assert next(clf.net_.module_.parameters()).is_cuda
     assert clf.score(X, y) > 0.9
     assert b"torch._utils" not in pickle.dumps(clf)

@@ -119,6 +119,28 @@ def test_predict_writes_probabilities(model, clips, tmp_path, capsys):
     assert all(row["label"] in row["path"] for row in rows)
 
 
+def test_predict_needs_no_labels_and_tells_clips_of_a_recording_apart(
+    model, clips, tmp_path, capsys
+):
+    manifest = tmp_path / "new.csv"
+    video = clips / "dark" / "0.mp4"
+    manifest.write_text(f"path,start,end\n{video},,\n{video},0.1,0.3\n{video},50,60\n")
+    assert cli.main(["predict", "--model", str(model), "--data", str(manifest)]) == 1
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["path"], row["start"], row["end"]) for row in rows] == [
+        (str(video), "", ""),
+        (str(video), "0.1", "0.3"),
+        (str(video), "50.0", "60.0"),
+    ]
+    assert [row["label"] for row in rows] == ["dark", "dark", ""]
+    assert cli.main(["check", str(manifest)]) == 1
+    assert f"{video} start 50.0, end 60.0  it holds no video frame" in capsys.readouterr().out
+    assert cli.main(["check", str(video)]) == 0
+    assert capsys.readouterr().out == "1 videos checked, 0 cannot be read.\n"
+    assert cli.main(["train", "--data", str(video)]) == 1
+    assert "it is a video; --data takes a folder" in capsys.readouterr().err
+
+
 def test_the_logged_model_predicts_the_same(model, run, clips, capsys):
     video = str(clips / "dark" / "0.mp4")
     outputs = []
@@ -310,6 +332,7 @@ def test_a_broken_test_video_costs_no_trained_model(tracking, clips, broken_clip
     [
         (["train", "--epochs", "many"], "usage: skvideo-gru train [-h] [--data"),
         (["train", "--epoch-size", "3"], "usage: skvideo-gru train [-h] [--data"),
+        (["train", "--epoch", "3"], "usage: skvideo-gru train [-h] [--data"),
         (["tune", "--lr-decay", "a,b"], "usage: skvideo-gru tune [-h] [--data"),
         (["paint"], "usage: skvideo-gru [-h]"),
         ([], "usage: skvideo-gru [-h]"),

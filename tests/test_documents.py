@@ -79,8 +79,8 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("documents")
     data = make_order_videos(folder / "clips", n_per_class=8, frame_size=32, random_state=0)
     make_order_videos(folder / "made", n_per_class=4, frame_size=32, random_state=1)
-    new = folder / "new"
-    (folder / "made" / data.target_names[0]).rename(new)
+    make_order_videos(folder / "later", n_per_class=4, frame_size=32, random_state=2)
+    (folder / "made" / data.target_names[0]).rename(folder / "new")
     rows = ["path,label,group"]
     for number, (name, label) in enumerate(zip(data.filenames, data.target, strict=True)):
         rows.append(f"clips/{name},{label},camera-{number % 4}")
@@ -91,7 +91,7 @@ def clips(tmp_path_factory):
 @pytest.fixture
 def work(clips, tmp_path, monkeypatch):
     """A working directory with those clips, and an MLflow store that the documents share."""
-    for name in ("clips", "new", "manifest.csv"):
+    for name in ("clips", "later", "new", "manifest.csv"):
         (tmp_path / name).symlink_to(clips / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clips}/mlflow.db")

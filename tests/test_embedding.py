@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from conftest import needs_gpu
 from test_resnet import random_state, reference_features
 
 from skvideo_gru.embedding import FrameEmbedder, frames_per_batch
@@ -50,6 +51,16 @@ def test_bfloat16_keeps_two_digits(engine):
         assert not np.allclose(features, exact, rtol=1e-4)
     alone = np.concatenate([embedder(frame[None], "cpu") for frame in frames])
     assert np.linalg.norm(features - alone) / np.linalg.norm(exact) < 0.02
+
+
+@needs_gpu
+@pytest.mark.parametrize(("mixed_precision", "tolerance"), [(False, 1e-5), (True, 0.02)])
+def test_a_gpu_agrees_with_the_processor(mixed_precision, tolerance):
+    weights = weights_of(random_state())
+    frames = np.random.default_rng(0).integers(0, 256, (300, 64, 48, 3), dtype=np.uint8)
+    exact = FrameEmbedder(weights)(frames, "cpu")
+    features = FrameEmbedder(weights, mixed_precision=mixed_precision)(frames, "cuda")
+    assert np.linalg.norm(features - exact) / np.linalg.norm(exact) < tolerance
 
 
 def test_a_gpu_gets_more_frames_at_once():

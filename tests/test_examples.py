@@ -26,7 +26,7 @@ EXPECTED = {
 }
 
 # What it writes into the working directory, because that is what it is for.
-WRITTEN = {"film_strip.py": {"film_strip.png"}}
+WRITTEN = {"film_strip.py": {"film_strip.png"}, "quickstart.py": {"model.joblib"}}
 
 
 def test_there_are_examples():

@@ -137,6 +137,18 @@ def test_what_is_no_file_is_an_error_at_once(tmp_path):
         read_frames(tmp_path)
 
 
+def test_a_file_object_must_be_open_and_binary(clip):
+    with open(clip, "rb") as closed:
+        pass
+    with pytest.raises(VideoDecodeError, match=f"{clip.name}: this file object is closed"):
+        read_frames(closed)
+    with (
+        open(clip, encoding="latin-1") as text,
+        pytest.raises(VideoDecodeError, match="in text mode; open it with 'rb'"),
+    ):
+        read_frames(text)
+
+
 def test_a_file_that_one_may_not_read_says_so(clip, monkeypatch):
     def forbidden(*args, **kwargs):
         raise PermissionError(13, "Permission denied")

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import skops.io
+from sklearn.ensemble import VotingClassifier
 from sklearn.preprocessing import MinMaxScaler
 
 from skvideo_gru import (
@@ -33,6 +34,14 @@ def test_skops_loads_with_the_list_of_types(colour_clips, tmp_path):
     assert set(untrusted) <= set(SKOPS_TRUSTED_TYPES)
     loaded = skops.io.load(tmp_path / "model.skops", trusted=SKOPS_TRUSTED_TYPES)
     np.testing.assert_array_equal(loaded.predict_proba(videos), pipe.predict_proba(videos))
+
+
+def test_skops_loads_pipelines_that_vote(colour_clips, tmp_path):
+    videos, y = colour_clips
+    model = VotingClassifier([("a", fitted_pipeline(videos, y))], voting="soft").fit(videos, y)
+    skops.io.dump(model, tmp_path / "model.skops")
+    loaded = skops.io.load(tmp_path / "model.skops", trusted=SKOPS_TRUSTED_TYPES)
+    np.testing.assert_array_equal(loaded.predict_proba(videos), model.predict_proba(videos))
 
 
 @pytest.mark.parametrize("version", ["0.0.1", "an unknown version"])

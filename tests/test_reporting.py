@@ -10,9 +10,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.dummy import DummyClassifier
 
 from skvideo_gru import evaluation_report
 from skvideo_gru.evaluation import Evaluation, evaluate
+from skvideo_gru.reporting import report_page
 
 HOSTILE = "<script>alert('label')</script>"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -61,7 +63,7 @@ def report(order_model, order_data, outcome):
     videos = list(order_data.data)
     videos[outcome.mistakes(1)[0]] = "/nowhere/secret/gone.mp4"
     right = Evaluation(outcome.predicted, outcome.probabilities, outcome.classes)
-    return evaluation_report(
+    return report_page(
         order_model,
         {"val": (order_data.data, right), "<test>": (videos, outcome)},
         title="Report & <i>title</i>",
@@ -137,7 +139,7 @@ def test_ten_mistakes_fit_into_a_small_file(order_model, order_data):
     proba = np.tile([0.9, 0.1], (10, 1))
     wrong = Evaluation(np.repeat("b", 10), proba, np.array(["a", "b"]))
     parts = {"test": (list(noise), wrong)}
-    report = evaluation_report(
+    report = report_page(
         order_model, parts, title="noise", summary={}, split="none", n_mistakes=10
     )
     assert report.count("image/jpeg") == 10
@@ -190,3 +192,18 @@ def test_the_page_fits_phones_and_desktops(report, tmp_path):
         assert seen["scroll"] <= width and seen["body"] <= width, seen
         assert seen["loaded"] == 5
         assert seen["text"] >= 15 and seen["shrunk"] >= 0.69
+
+
+def test_a_report_of_videos_and_labels(order_model, order_data):
+    y = order_data.target[::-1]  # wrong
+    outcome = evaluate(order_model, order_data.data, y)
+    summary = {"title": "Evaluation", "summary": {}, "split": "not told"}
+    page = report_page(order_model, {"test": (order_data.data, outcome)}, **summary)
+    report = evaluation_report(order_model, {"test": (order_data.data, y)})
+    assert cells(report) == cells(page)
+    assert report.count("image/jpeg") == page.count("image/jpeg") > 0
+
+
+def test_only_a_pipeline_has_a_report(order_data):
+    with pytest.raises(ValueError, match="Expected a pipeline .*, got DummyClassifier"):
+        evaluation_report(DummyClassifier(), {"test": (order_data.data, order_data.target)})

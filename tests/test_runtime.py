@@ -6,6 +6,7 @@ from skvideo_gru.runtime import resolve_device, seeded
 
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("auto") == torch.device("cuda")
     assert resolve_device("cuda:1") == torch.device("cuda:1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -14,11 +15,12 @@ def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
 
 
 def test_a_missing_gpu_ends_training_and_not_prediction(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="device='cuda:0': torch sees no GPU"):
-        resolve_device("cuda:0")
-    with pytest.warns(UserWarning, match="computing on the CPU"):
-        assert resolve_device("cuda", training=False) == torch.device("cpu")
+    for n_gpus, name in ((0, "cuda:0"), (0, "cuda"), (1, "cuda:1")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda n_gpus=n_gpus: n_gpus)
+        with pytest.raises(ValueError, match=f"device='{name}': torch sees no such GPU"):
+            resolve_device(name)
+        with pytest.warns(UserWarning, match="computing on the CPU"):
+            assert resolve_device(name, training=False) == torch.device("cpu")
     with pytest.raises(ValueError, match="device='gpu' is unknown"):
         resolve_device("gpu")
 

@@ -58,6 +58,17 @@ def test_videos_of_all_kinds_pass():
         (np.zeros((4, 8, 8, 3), np.uint8), ValueError, r"\(4, 8, 8, 3\)"),
         (np.array([["a", "b"]]), ValueError, r"\(1, 2\)"),
         (pd.DataFrame({"file": ["a"], "label": [1]}), ValueError, "column 'path'"),
+        (
+            pd.DataFrame({"path": ["a", "b"], "start": ["0", "1:30"]}),
+            ValueError,
+            "Row 1: path='b', start='1:30'.* could not convert",
+        ),
+        (
+            pd.DataFrame({"path": ["a", "b"], "start": [0, 3], "end": [1, 2]}),
+            ValueError,
+            "Row 1: .*end=2.0 must lie after start=3.0",
+        ),
+        (pd.DataFrame({"path": ["a", np.nan], "end": [1, 2]}), TypeError, "Row 1: path=nan"),
     ],
 )
 def test_what_is_no_collection_of_videos_is_named(collection, error, message):
