@@ -172,7 +172,7 @@ class FrameEmbedder:
         network = self._networks[device]
         whole = torch.from_numpy(np.ascontiguousarray(frames))
         if device.type == "cuda":
-            whole = whole.pin_memory()  # so that nothing waits for the transfer but the network
+            whole = whole.pin_memory()  # so that the processor need not wait for the transfer
         with torch.inference_mode():
             batches = whole.split(frames_per_batch(frames[0, ..., 0].size, device))
             parts = [
