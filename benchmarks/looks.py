@@ -1,7 +1,8 @@
 """Accuracy of what a backbone may look at and learn from, and of looks that vote.
 
 Run it as ``python benchmarks/looks.py MANIFEST MEMORY [SPLITS] [LOOKS] [NAME=VALUE ...]``.
-SPLITS are ways to split and their seeds (random:0,random:1,random:2,manifest:0), LOOKS those that
+SPLITS are ways to split and their seeds (random:0,random:1,random:2,manifest:0), which are the
+pipelines' random state too unless a third number says another (random:0:10); LOOKS are those that
 take part (standard,motion,clip): the standard pipeline, one that sees motion, and one that learns
 from the frames' order. Names are parameters of the featurizer, as ``mixed_precision=true``. MEMORY
 is a folder that keeps trained backbones and features, so that it can be interrupted and goes on; a
@@ -41,12 +42,12 @@ def main(
     print(f"| split | part | clips | {' | '.join(names)} | two voting | all voting |")
     print("|---" * (len(names) + 5) + "|")
     for split in splits.split(","):
-        how, seed = split.split(":")
+        how, seed, *state = split.split(":")
         parts, _ = split_videos(data, how, random_state=int(seed))
         models = {
             name: make_video_classifier(
                 memory=memory,
-                random_state=int(seed),
+                random_state=int(state[0] if state else seed),
                 verbose=1,
                 **(common | LOOKS[name]),
             )
@@ -67,7 +68,7 @@ def main(
                 f"{accuracy_score(true, y):.3f} / {f1_score(true, y, average='macro'):.3f}"
                 for y in predicted
             ]
-            print(f"| {how} {seed} | {part} | {len(rows)} | {' | '.join(scores)} |", flush=True)
+            print(f"| {split} | {part} | {len(rows)} | {' | '.join(scores)} |", flush=True)
 
 
 if __name__ == "__main__":
