@@ -57,7 +57,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
     def command(name: str, does: str) -> argparse.ArgumentParser:
         return commands.add_parser(
-            name, help=does, description=f"{does.capitalize()}.", allow_abbrev=False
+            name, help=does, description=f"{does[0].upper()}{does[1:]}.", allow_abbrev=False
         )
 
     train = command("train", "train a classifier and evaluate it")

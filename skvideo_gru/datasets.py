@@ -195,7 +195,7 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         )
     if not rows:
         raise ValueError(f"{manifest}: it lists no video.")
-    needed = [name for name in ("path", "label", "split", "group") if name in columns]
+    needed = [name for name in (*expected, "split", "group") if name in columns and complete]
     data: list[str | VideoClip] = []
     seen: dict[Any, int] = {}
     for line, row in rows:
@@ -224,10 +224,10 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
 
 
 def _manifest_video(
-    root: Path, row: dict[str, str], where: str, must_exist: bool
+    root: Path, row: dict[str, str], where: str, complete: bool
 ) -> str | VideoClip:
     file = root / row["path"]
-    if must_exist and not file.is_file():
+    if complete and not file.is_file():
         raise FileNotFoundError(
             f"{where}: there is no file {file}. Paths are relative to the manifest's folder."
         )

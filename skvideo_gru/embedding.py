@@ -17,7 +17,7 @@ from .resnet import IMAGENET, N_FEATURES, Normalisation, ResNet50, fold_batch_no
 from .runtime import resolve_device
 from .weights import Weights, build_network
 
-__all__ = ["ENGINES", "FrameEmbedder", "check_engine", "frames_per_batch"]
+__all__ = ["ENGINES", "FrameEmbedder", "arithmetic", "check_engine", "frames_per_batch"]
 
 #: What can run the network, and the packages that it takes.
 ENGINES = {
@@ -87,6 +87,31 @@ def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> No
         raise ValueError(
             "engine='onnxruntime' has no mixed_precision=True; take 'torch' or 'openvino'."
         )
+
+
+def arithmetic(engine: str, mixed_precision: bool, device: torch.device) -> str:
+    """Name the arithmetic of the features; others differ in more than the last digit.
+
+    Parameters
+    ----------
+    engine : {"torch", "onnxruntime", "openvino"}
+        What runs the network on a CPU.
+    mixed_precision : bool
+        Whether in bfloat16.
+    device : torch.device
+        Where it runs. Torch computes float32 in TF32 on GPUs that have it, unless
+        ``torch.backends.cudnn`` says otherwise.
+
+    Returns
+    -------
+    str
+        The name.
+    """
+    if mixed_precision:  # whose roundings each engine places elsewhere
+        return f"bfloat16 by {engine if device.type == 'cpu' else 'torch'}"
+    conv: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    tf32 = device.type == "cuda" and conv.fp32_precision == "tf32"
+    return "TF32" if tf32 else "float32"
 
 
 class FrameEmbedder:
@@ -211,13 +236,7 @@ def _arrive(
 def _torch_network(folded: ResNet50, device: torch.device, dtype: torch.dtype) -> Network:
     network = folded.to(device, dtype)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def run(inputs: torch.Tensor) -> torch.Tensor:
-        # Left to itself a GPU rounds float32 to TF32, and its features would differ from a CPU's.
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return network(inputs.to(dtype))
-
-    return run if device.type == "cuda" else lambda inputs: network(inputs.to(dtype))
+    return lambda inputs: network(inputs.to(dtype))
 
 
 def _exported(folded: ResNet50) -> bytes:

@@ -7,7 +7,8 @@ from contextvars import ContextVar
 __all__ = ["ALWAYS_RAISE", "VideoDecodeError"]
 
 #: Whether a video that cannot be read is an error even to who was told to go on without it:
-#: where each video gets an answer, a missing one must not get that of any other.
+#: where each video gets an answer, a missing one must not get that of any other. It does not
+#: reach featurizers that a model runs in joblib's workers, as FeatureUnion can.
 ALWAYS_RAISE: ContextVar[bool] = ContextVar("ALWAYS_RAISE", default=False)
 
 

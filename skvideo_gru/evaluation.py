@@ -143,7 +143,7 @@ def fitted_pipeline(estimator: Any) -> Pipeline:
     if not isinstance(pipe, Pipeline):
         raise ValueError(
             f"Expected a pipeline from make_video_classifier, or a search that has refitted one, "
-            f"got {type(pipe).__name__}. Of several that vote, give one."
+            f"got {type(pipe).__name__}. Of several that vote, give one: model.estimators_[0]."
         )
     return pipe
 

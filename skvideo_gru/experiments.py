@@ -145,8 +145,6 @@ def evaluate(args: argparse.Namespace) -> int:
         )
         print(f"split: {split}")
         mlflow.set_tags({"split": split, "model": args.model})
-        log_videos(data, parts, args.n_jobs)
-        log_environment()
         pipe = fitted_pipeline(load_named_model(args))
         unknown = sorted({str(y) for y in data.target[rows]} - {str(y) for y in pipe.classes_})
         if unknown:
@@ -154,6 +152,8 @@ def evaluate(args: argparse.Namespace) -> int:
                 f"--data {args.data}: the model does not know the classes {unknown}; "
                 f"it knows {pipe.classes_.tolist()}."
             )
+        log_videos(data, parts, args.n_jobs)
+        log_environment()
         _report(args, pipe, data, parts, split)
     return 0
 

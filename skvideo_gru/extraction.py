@@ -109,7 +109,7 @@ def _read(video: Any, read: Reader | None, beside: int = 1) -> Any:
     """Read a video, one of as many at a time as `beside` says, with its share of threads."""
     if read is None:
         return video
-    # A worker of joblib's has a share of the cores; torch knows it, FFmpeg does not.
+    # A process of joblib's has a share of the cores; torch knows it, FFmpeg does not.
     threads = DECODER_THREADS.set(max(1, torch.get_num_threads() // beside))
     try:
         return read(video)
@@ -151,10 +151,15 @@ def embed_videos(
     backend, _ = get_active_backend()
     on_cluster = hasattr(backend, "client")
     n_workers = effective_n_jobs(n_jobs)
-    here = resolve_device(device, training=False)
-    if not on_cluster and (here.type != "cpu" or n_workers == 1):
-        yield from _embed(videos, embedder, read, here, None if n_jobs is None else n_workers)
-        return
+    if not on_cluster:
+        here = resolve_device(device, training=False)
+        if here.type != "cpu":
+            n_threads = joblib.cpu_count() if n_jobs is None and n_workers == 1 else n_workers
+            yield from _embed(videos, embedder, read, here, n_threads)
+            return
+        if n_workers == 1:
+            yield from _embed(videos, embedder, read, here, 1)
+            return
     share = math.ceil(len(videos) / max(1, n_workers))
     size = max(1, min(_CHUNK, share))
     chunks = [videos[i : i + size] for i in range(0, len(videos), size)]
@@ -171,7 +176,9 @@ def embed_videos(
 def _embed_chunk(
     videos: Sequence[Any], embedder: FrameEmbedder, read: Reader | None, device: Any
 ) -> list[Outcome]:
-    return list(_embed(videos, embedder, read, resolve_device(device, training=False)))
+    here = resolve_device(device, training=False)
+    n_threads = 1 if here.type == "cpu" else joblib.cpu_count()
+    return list(_embed(videos, embedder, read, here, n_threads))
 
 
 def _embed(
@@ -179,11 +186,12 @@ def _embed(
     embedder: FrameEmbedder,
     read: Reader | None,
     device: torch.device,
-    n_threads: int | None = None,
+    n_threads: int,
 ) -> Iterator[Outcome]:
-    """Embed videos in full batches, whatever videos their frames belong to."""
-    if device.type == "cpu":
-        n_threads = 1  # to decode; the network computes on all
+    """Embed videos in full batches, whatever videos their frames belong to.
+
+    So many threads decode; on a CPU the network needs them all.
+    """
     waiting: deque[int | VideoDecodeError] = deque()  # numbers of frames, or errors
     frames: list[np.ndarray] = []
     rows: list[np.ndarray] = []
@@ -192,7 +200,7 @@ def _embed(
         rows.extend(embedder(np.stack(frames), device) if frames else ())
         frames.clear()
 
-    for clip in _decoded_ahead(videos, read, n_threads or joblib.cpu_count()):
+    for clip in _decoded_ahead(videos, read, max(1, min(n_threads, len(videos)))):
         if isinstance(clip, VideoDecodeError):
             waiting.append(clip)
         else:
@@ -255,7 +263,7 @@ def digest_videos(
         The `content_digest` of each, or why it cannot be read.
     """
     digests = []
-    threads = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
+    threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem", return_as="generator")
     with video_progress("hashing", len(videos), verbose) as bar:
         for digest in threads(delayed(_digest)(video) for video in videos):
             digests.append(digest)

@@ -26,7 +26,7 @@ from . import opening
 from .backbone import train_backbone
 from .caching import CACHE_VERSION, backbone, checkpoint_path, kept
 from .decoding import read_frames
-from .embedding import ENGINES, FrameEmbedder, check_engine
+from .embedding import ENGINES, FrameEmbedder, arithmetic, check_engine
 from .errors import ALWAYS_RAISE, VideoDecodeError
 from .extraction import (
     Outcome,
@@ -152,7 +152,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     device : str or torch.device, default="auto"
         Where the network computes; ``"auto"`` takes a GPU where there is one.
     n_jobs : int, optional
-        Number of joblib workers that decode and embed.
+        Number of joblib workers that decode and embed. Beside a GPU, threads that
+        decode while it embeds; by default all cores.
     verbose : int, default=0
         With 1 or more, progress bars on a terminal.
 
@@ -686,7 +687,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 self._pictures(),
                 self._weights_digest,
                 self._normalisation,
-                self.mixed_precision and self.engine,  # they round bfloat16 differently
+                arithmetic(*how, resolve_device(self.device, training=False)),
             )
             digests = digests or self._digests(videos)
             outcomes = embed_cached(videos, digests, sources, embed, depends_on, memory)

@@ -116,9 +116,10 @@ def open_file(video: Video) -> Iterator[BinaryIO]:
                 raise VideoDecodeError(name, f"it is {kind}, not a file")
             with open(path, "rb") as file:
                 yield file
-        elif isinstance(path, TextIOBase) or getattr(path, "closed", False):
-            what = "in text mode; open it with 'rb'" if isinstance(path, TextIOBase) else "closed"
-            raise VideoDecodeError(name, f"this file object is {what}")
+        elif isinstance(path, TextIOBase):
+            raise VideoDecodeError(name, "this file object is in text mode; open it with 'rb'")
+        elif getattr(path, "closed", False):
+            raise VideoDecodeError(name, "this file object is closed")
         else:
             path.seek(0)  # type: ignore[union-attr]
             yield path  # type: ignore[misc]

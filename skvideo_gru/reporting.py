@@ -26,7 +26,7 @@ def evaluation_report(
     *,
     title: str = "Evaluation",
     summary: Mapping[str, str] | None = None,
-    split: str = "not told",
+    split: str = "",
     n_mistakes: int = 5,
 ) -> str:
     """Write what was trained, how, and how good it is as one HTML file.
@@ -41,7 +41,7 @@ def evaluation_report(
         What stands above.
     summary : mapping of str to str, optional
         What is good to know first, by name: the number of videos, settings, versions.
-    split : str, default="not told"
+    split : str, optional
         How the split was made, in words.
     n_mistakes : int, default=5
         The largest number of mistakes of each part that are shown.
@@ -55,7 +55,7 @@ def evaluation_report(
     Raises
     ------
     VideoDecodeError
-        If a video cannot be read.
+        If a video cannot be read and the model does not go on without it.
     ValueError
         If the model is no pipeline.
     """

@@ -124,7 +124,8 @@ def test_predict_needs_no_labels_and_tells_clips_of_a_recording_apart(
 ):
     manifest = tmp_path / "new.csv"
     video = clips / "dark" / "0.mp4"
-    manifest.write_text(f"path,start,end\n{video},,\n{video},0.1,0.3\n{video},50,60\n")
+    lines = ["path,start,end,label", f"{video},,,", f"{video},0.1,0.3,", f"{video},50,60,"]
+    manifest.write_text("\n".join(lines))
     assert cli.main(["predict", "--model", str(model), "--data", str(manifest)]) == 1
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [(row["path"], row["start"], row["end"]) for row in rows] == [

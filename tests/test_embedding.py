@@ -7,7 +7,7 @@ import torch
 from conftest import needs_gpu
 from test_resnet import random_state, reference_features
 
-from skvideo_gru.embedding import FrameEmbedder, frames_per_batch
+from skvideo_gru.embedding import FrameEmbedder, arithmetic, frames_per_batch
 
 
 def test_embedding_equals_an_independent_implementation():
@@ -54,13 +54,30 @@ def test_bfloat16_keeps_two_digits(engine):
 
 
 @needs_gpu
-@pytest.mark.parametrize(("mixed_precision", "tolerance"), [(False, 1e-4), (True, 0.02)])
+@pytest.mark.parametrize(("mixed_precision", "tolerance"), [(False, 0.005), (True, 0.02)])
 def test_a_gpu_agrees_with_the_processor(mixed_precision, tolerance):
     weights = weights_of(random_state())
     frames = np.random.default_rng(0).integers(0, 256, (300, 64, 48, 3), dtype=np.uint8)
     exact = FrameEmbedder(weights)(frames, "cpu")
     features = FrameEmbedder(weights, mixed_precision=mixed_precision)(frames, "cuda")
     assert np.linalg.norm(features - exact) / np.linalg.norm(exact) < tolerance
+
+
+def test_the_cache_tells_arithmetic_apart(monkeypatch):
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "allow_tf32", True)
+    names = [
+        arithmetic("torch", False, cpu),
+        arithmetic("torch", False, gpu),
+        arithmetic("torch", True, cpu),
+        arithmetic("openvino", True, cpu),
+    ]
+    assert len(set(names)) == 4
+    assert arithmetic("openvino", False, cpu) == names[0]
+    assert arithmetic("openvino", True, gpu) == names[2]  # a GPU is torch's
+    monkeypatch.setattr(cudnn, "allow_tf32", False)
+    assert arithmetic("torch", False, gpu) == names[0]
 
 
 def test_a_gpu_gets_more_frames_at_once():

@@ -1,12 +1,13 @@
-import time
+import threading
 
 import numpy as np
 import pytest
-from joblib import Memory
+from joblib import Memory, parallel_config
 
 from skvideo_gru import VideoDecodeError, extraction
 from skvideo_gru.decoding import DECODER_THREADS
 from skvideo_gru.extraction import decode_videos, digest_videos, embed_cached, embed_videos
+from skvideo_gru.opening import content_digest
 
 
 def brightness(sources):
@@ -89,14 +90,16 @@ def test_a_video_that_is_gone_beside_its_damaged_entry_is_an_outcome(tmp_path):
 
 
 def test_who_stops_early_waits_for_no_more_videos():
-    begun = []
+    begun, stopped = [], threading.Event()
 
     def read(video):
         begun.append(video)
-        time.sleep(0.2)
+        if len(begun) > 1:  # it lasts until the network has stopped
+            stopped.wait(60)
         return np.zeros((8, 224, 224, 3), np.uint8)  # a batch
 
     def interrupted(frames, device):
+        threading.Timer(0.5, stopped.set).start()
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -127,6 +130,15 @@ def test_a_gpu_is_fed_by_threads_of_one_process(monkeypatch):
 
     monkeypatch.setattr(extraction, "_embed", embed)
     monkeypatch.setattr(extraction.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(extraction.joblib, "cpu_count", lambda: 16)
     for n_jobs in (None, 3):
         assert list(embed_videos([1, 2], None, None, device="auto", n_jobs=n_jobs)) == [1, 2]
-    assert asked == [("cuda", None), ("cuda", 3)]
+    assert asked == [("cuda", 16), ("cuda", 3)]
+
+
+@pytest.mark.parametrize("config", [{}, {"prefer": "processes"}, {"backend": "threading"}])
+def test_digests_are_made_by_threads_whatever_is_asked_of_joblib(config):
+    with parallel_config(**config):
+        digests = digest_videos([*VIDEOS, "missing.mp4"], n_jobs=2, verbose=0)
+    assert digests[:5] == [content_digest(video) for video in VIDEOS]
+    assert isinstance(digests[5], VideoDecodeError)
