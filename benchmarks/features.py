@@ -3,9 +3,10 @@
 Run it as ``python benchmarks/features.py [ROUNDS] [PIXELS]`` where onnx,
 onnxruntime and openvino are installed besides this package. It makes 16 clips
 of 320x240 H.264, lets every candidate turn them into features in turn in every
-round, and the network alone compute one batch of 8 frames (a GPU 128); then it prints
-medians over the rounds, and as a yardstick the rates of a matrix product in
-float32 and bfloat16. A GPU, where there is one, takes part in either precision.
+round, and the network alone compute one batch of 8 frames (a GPU the package's
+128 of 224 pixels); then it prints medians over the rounds, and as a yardstick
+the rates of a matrix product in float32 and bfloat16. A GPU, where there is one,
+takes part in either precision.
 """
 
 import io
@@ -23,14 +24,13 @@ import openvino
 import torch
 
 from skvideo_gru import ResNet50FrameFeaturizer, read_frames
-from skvideo_gru.embedding import FrameEmbedder
+from skvideo_gru.embedding import FrameEmbedder, frames_per_batch
 from skvideo_gru.generated import write_video
 from skvideo_gru.resnet import ResNet50, fold_batch_norm
 from skvideo_gru.sampling import uniform_indices
 from skvideo_gru.weights import build_network, initial_weights
 
 N_FRAMES, N_CLIPS, BATCH = 20, 16, 8
-GPU_BATCH = 128  # as the package gives it; a processor gets BATCH
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 GFLOP = 8.2 / 224**2  # of ResNet-50, for every pixel of a frame
 
@@ -150,8 +150,12 @@ def main(rounds: int = 5, size: int = 224) -> None:
         batch = torch.rand(BATCH, 3, size, size)
         last, many = (
             torch.rand(n, 3, size, size).contiguous(memory_format=torch.channels_last)
-            for n in (BATCH, GPU_BATCH)
+            for n in (BATCH, frames_per_batch(size**2, torch.device("cuda")))
         )
+        inputs = {
+            name: many if name.startswith("GPU") else last if hasattr(it, "featurizer") else batch
+            for name, it in candidates.items()
+        }
         square = torch.rand(2048, 2048)
         halves = square.bfloat16()
         alone: dict[str, list[float]] = {name: [] for name in candidates}
@@ -161,10 +165,8 @@ def main(rounds: int = 5, size: int = 224) -> None:
         product_bf16: list[float] = []
         for round_ in range(rounds + 1):
             for name, candidate in candidates.items():
-                inputs = last if hasattr(candidate, "featurizer") else batch
-                if name.startswith("GPU"):
-                    inputs = many
-                alone[name].append(min(seconds(candidate.network_alone, inputs) for _ in range(2)))
+                again = (seconds(candidate.network_alone, inputs[name]) for _ in range(2))
+                alone[name].append(min(again))
                 if hasattr(candidate, "features"):
                     whole[name].append(seconds(candidate.features, paths))
             decoding.append(seconds(decode, paths, size))
@@ -180,7 +182,7 @@ def main(rounds: int = 5, size: int = 224) -> None:
     print("| | network: frames/s | share of float32's product | x script | videos/s | x script |")
     print("|---|---|---|---|---|---|")
     for name in candidates:
-        n_frames = GPU_BATCH if name.startswith("GPU") else BATCH
+        n_frames = len(inputs[name])
         frames = n_frames / median(alone[name])
         cells = [f"{frames:.1f}", f"{frames * GFLOP * size**2 / rate:.2f}"]
         faster = median(a / b for a, b in zip(base_alone, alone[name], strict=True))

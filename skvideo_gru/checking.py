@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from .decoding import open_frames
 from .errors import VideoDecodeError
 from .sampling import frames_in_window
-from .videos import Video, VideoClip, describe_video
+from .videos import Video, describe_video, video_bounds
 
 __all__ = ["check_video", "check_videos"]
 
@@ -31,7 +31,7 @@ def check_video(video: Video) -> dict[str, Any]:
         ``width`` of the first one as it is stored, and ``seconds`` from the first
         to the last.
     """
-    window = (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
+    window = video_bounds(video)
     report: dict[str, Any] = {"path": describe_video(video), "start": window[0], "end": window[1]}
     report |= {"reason": None, "n_frames": 0, "height": None, "width": None, "seconds": 0.0}
     times: list[float] = []

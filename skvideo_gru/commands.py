@@ -21,7 +21,7 @@ from .datasets import VIDEO_SUFFIXES, find_videos, load_video_folder, read_manif
 from .errors import VideoDecodeError
 from .extraction import video_progress
 from .prediction import predict_each
-from .videos import VideoClip, describe_video
+from .videos import describe_video, video_bounds
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
 
@@ -49,7 +49,7 @@ def predict(args: argparse.Namespace) -> int:
         raise ValueError("no video given; name VIDEO files or a data set with --data.")
     model = load_named_model(args)
     n_failed = 0
-    stretches = [(v.start, v.end) if isinstance(v, VideoClip) else (None, None) for v in videos]
+    stretches = list(map(video_bounds, videos))
     # Clips of one recording are told apart by their bounds; whole videos have none.
     bounds = ["start", "end"] if any(stretch != (None, None) for stretch in stretches) else []
     with ExitStack() as stack:
@@ -87,11 +87,8 @@ def check(args: argparse.Namespace) -> int:
         Exit status.
     """
     videos = _videos_in(args.data)
-    reports = []
-    with video_progress("checking", len(videos), verbose=1) as bar:
-        for report in check_videos(videos, -1 if args.n_jobs is None else args.n_jobs):
-            reports.append(report)
-            bar.update()
+    checked = check_videos(videos, -1 if args.n_jobs is None else args.n_jobs)
+    reports = list(video_progress("checking", len(videos), 1, checked))
     failed = [report for report in reports if report["reason"]]
     if args.json:
         print(json.dumps(reports, indent=1))

@@ -22,7 +22,7 @@ from .geometry import RESIZES, FrameConverter, check_frame_size
 from .opening import open_video
 from .packets import PacketIndex, frame_rate, scan_packets
 from .sampling import select_frames
-from .videos import Video, VideoClip, describe_video
+from .videos import Video, describe_video, video_bounds
 from .webp import is_webp, webp_frames
 
 __all__ = ["open_frames", "read_frames"]
@@ -115,7 +115,7 @@ def read_frames(
     size = check_frame_size(frame_size)
     if resize not in RESIZES:
         raise ValueError(f"resize={resize!r} is unknown; choose one of {list(RESIZES)}.")
-    start, end = (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
+    start, end = video_bounds(video)
 
     def select(times: ArrayLike) -> np.ndarray:
         return select_frames(

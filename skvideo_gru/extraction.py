@@ -6,7 +6,7 @@ import math
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -49,7 +49,9 @@ _CHUNK = 16
 _AHEAD = 4
 
 
-def video_progress(description: str, total: int, verbose: int) -> tqdm:
+def video_progress(
+    description: str, total: int, verbose: int, done: Iterable[Any] | None = None
+) -> tqdm:
     """Make a progress bar over videos.
 
     Parameters
@@ -60,13 +62,16 @@ def video_progress(description: str, total: int, verbose: int) -> tqdm:
         Number of videos.
     verbose : int
         With 0 the bar stays hidden, and so it does where there is no terminal.
+    done : iterable, optional
+        What comes of each video. Without it whoever calls moves the bar.
 
     Returns
     -------
     tqdm
-        The bar.
+        The bar, which iterates over `done`.
     """
-    return tqdm(total=total, desc=description, unit="video", disable=None if verbose else True)
+    hidden = None if verbose else True
+    return tqdm(iterable=done, total=total, desc=description, unit="video", disable=hidden)
 
 
 def decode_videos(
@@ -90,12 +95,8 @@ def decode_videos(
     list of ndarray of shape (T, H, W, 3), uint8, or VideoDecodeError
         The frames of each video, or why it cannot be read.
     """
-    clips: list[np.ndarray | VideoDecodeError] = []
-    with video_progress("decoding", len(videos), verbose) as bar:
-        for frames in _parallel(n_jobs)(delayed(_read)(video, read) for video in videos):
-            clips.append(frames)
-            bar.update()
-    return clips
+    clips = _parallel(n_jobs)(delayed(_read)(video, read) for video in videos)
+    return list(video_progress("decoding", len(videos), verbose, clips))
 
 
 def _parallel(n_jobs: int | None) -> Parallel:
@@ -262,13 +263,9 @@ def digest_videos(
     list of str or VideoDecodeError
         The `content_digest` of each, or why it cannot be read.
     """
-    digests = []
     threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem", return_as="generator")
-    with video_progress("hashing", len(videos), verbose) as bar:
-        for digest in threads(delayed(_digest)(video) for video in videos):
-            digests.append(digest)
-            bar.update()
-    return digests
+    digests = threads(delayed(_digest)(video) for video in videos)
+    return list(video_progress("hashing", len(videos), verbose, digests))
 
 
 def _digest(video: Video) -> str | VideoDecodeError:

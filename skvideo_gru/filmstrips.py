@@ -16,7 +16,7 @@ from .opening import open_video
 from .packets import scan_packets
 from .plotting import STYLES, plain
 from .sampling import select_frames, uniform_indices
-from .videos import Video, VideoClip, describe_video
+from .videos import Video, VideoClip, describe_video, video_bounds
 
 __all__ = ["FilmStripDisplay", "draw_strip", "strip_height", "strip_title", "video_name"]
 
@@ -252,7 +252,7 @@ def _moments(video: Video, reading: dict[str, Any], n_frames: int) -> np.ndarray
     """Find the moments of sampled frames without decoding; None if packets do not tell."""
     if isinstance(video, np.ndarray):
         return None
-    start, end = (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
+    start, end = video_bounds(video)
     how = {name: reading[name] for name in _SELECTING if name in reading}
     try:
         with open_video(video) as (container, stream):

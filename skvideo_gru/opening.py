@@ -17,7 +17,7 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from .errors import VideoDecodeError
-from .videos import Video, VideoClip, describe_video
+from .videos import Video, VideoClip, describe_video, video_bounds
 
 __all__ = ["MAX_PIXELS", "check_pixels", "content_digest", "open_file", "open_video"]
 
@@ -189,11 +189,7 @@ def content_digest(video: Video) -> str:
     VideoDecodeError
         If the file cannot be read.
     """
-    window: tuple[float | None, ...] = (None, None)
-    if isinstance(video, VideoClip):
-        window = tuple(
-            None if bound is None else float(bound) for bound in (video.start, video.end)
-        )
+    window = tuple(None if bound is None else float(bound) for bound in video_bounds(video))
     if isinstance(video, np.ndarray):
         digest = hashlib.sha256(np.ascontiguousarray(video).data)
         digest.update(f"{video.shape} {video.dtype}".encode())

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-__all__ = ["Video", "VideoClip", "as_video_list", "describe_video"]
+__all__ = ["Video", "VideoClip", "as_video_list", "describe_video", "video_bounds"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,22 @@ def describe_video(video: Video) -> str:
     if isinstance(video, np.ndarray):
         return f"<array of shape {video.shape}>"
     return str(getattr(video, "name", f"<{type(video).__name__}>"))
+
+
+def video_bounds(video: Video) -> tuple[float | None, float | None]:
+    """Tell which stretch of a video counts.
+
+    Parameters
+    ----------
+    video : Video
+        The video.
+
+    Returns
+    -------
+    start, end : float or None
+        Those of a `VideoClip`; None and None of whole videos.
+    """
+    return (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
 
 
 def as_video_list(X: Any) -> list[Video]:
