@@ -18,6 +18,9 @@ __all__ = ["check_video", "check_videos"]
 def check_video(video: Video) -> dict[str, Any]:
     """Decode a whole video and tell what it holds.
 
+    Containers that are written as they come (Matroska, AVI, WMV, MPEG-TS) do not show that
+    their end was cut off.
+
     Parameters
     ----------
     video : str, os.PathLike, VideoClip, bytes or binary file object

@@ -38,6 +38,7 @@ from .training_data import (
     TrainingData,
     class_weights,
     hold_out,
+    mean_weight,
     relative_weights,
     rows_that_count,
 )
@@ -49,6 +50,15 @@ __all__ = ["GRUClassifier"]
 _PREDICTING: dict[str, Any] = {
     "iterator_valid__collate_fn": as_it_is,
     "iterator_valid__generator": torch.Generator(),
+}
+
+
+# What is more than an argument: saving and the sequences' weights rely on it.
+_NOT_IN_NET_PARAMS = {
+    "callbacks": "give them as callbacks=[...]",
+    "criterion": "the loss is cross-entropy, with class_weight and label_smoothing",
+    "module": "the network is a GRU; hidden_size, pooling and others shape it",
+    "predict_nonlinearity": "probabilities are the softmax of the network's output",
 }
 
 
@@ -127,10 +137,11 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of an earlier `fit`.
     callbacks : list of skorch.callbacks.Callback, optional
-        Further callbacks for the net.
+        Further callbacks for the net. Each fit takes copies of them. To end a training
+        early takes skorch's `EarlyStopping`: any other KeyboardInterrupt is the user's.
     net_params : dict, optional
         Further arguments of ``skorch.NeuralNetClassifier``, such as
-        ``{"optimizer__amsgrad": True}``.
+        ``{"optimizer__amsgrad": True}``. Network, loss and callbacks are not among them.
     random_state : int, RandomState instance or None, default=None
         Seed of initial weights, order of batches, dropout and held-out part.
     device : str or torch.device, default="auto"
@@ -149,7 +160,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
     module_ : GRUNetwork
         Its network.
     history_ : list of dict
-        Numbers of every epoch: losses, duration, learning rate.
+        Numbers of every epoch: losses, duration and, where a schedule changes it after
+        each, the learning rate.
     n_iter_ : int
         Epochs trained.
     n_features_in_ : int
@@ -550,12 +562,15 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "verbose": 0,
             **(self.net_params or {}),
         }
-        if "callbacks" in options:
-            raise ValueError("net_params holds callbacks; give them as callbacks=[...].")
+        for name, instead in _NOT_IN_NET_PARAMS.items():
+            if name in (self.net_params or {}):
+                raise ValueError(f"net_params holds {name!r}; {instead}.")
         options = {name: plain(value) for name, value in options.items()}
         if options["optimizer"] in FUSED and not options.get("optimizer__foreach"):
             options.setdefault("optimizer__fused", True)
         stopping = held_out is not None
+        if held_out is not None:
+            options["mean_valid_weight"] = mean_weight(held_out, weights, self.classes_)
         options["callbacks"] = self._callbacks(options, len(train.y), stopping, schedule)
         return WeightedNet(GRUNetwork, **options)
 
@@ -580,7 +595,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             callbacks.append(("max_grad_norm", clipping))
         if self.verbose and schedule:
             callbacks.append(("progress", EpochProgress("GRU")))
-        return callbacks + copy.deepcopy(list(self.callbacks or []))
+        return callbacks + [_copied(callback) for callback in self.callbacks or []]
 
     def _dataset(self, data: TrainingData) -> SequenceDataset:
         inputs = {"sequences": data.sequences, "lengths": data.lengths}
@@ -732,6 +747,16 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _copied(callback: Any) -> Any:
+    try:
+        return copy.deepcopy(callback)
+    except TypeError as error:
+        raise ValueError(
+            f"callbacks: {callback!r} cannot be copied for this fit: {error}. Let it open files "
+            "and the like in on_train_begin."
+        ) from error
 
 
 def _inputs(sequences: np.ndarray, lengths: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         after an interruption.
     """
     args = _parse(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # files' names may be in any encoding
     try:
         # Only now, so that --help and wrong usage are answered at once.
         runs = args.name in ("train", "tune", "evaluate")

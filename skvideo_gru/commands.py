@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -55,9 +56,11 @@ def predict(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         file = sys.stdout
         if args.output:
-            file = stack.enter_context(open(args.output, "w", encoding="utf-8", newline=""))
+            options: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
+            file = stack.enter_context(open(args.output, "w", newline="", **options))
         table = csv.writer(file)
-        table.writerow(["path", *bounds, "label", *map(str, model.classes_), "error"])
+        classes = _columns(model.classes_, taken={"path", *bounds, "label", "error"})
+        table.writerow(["path", *bounds, "label", *classes, "error"])
         outcomes = predict_each(model, videos)
         for video, stretch, proba in zip(videos, stretches, outcomes, strict=True):
             row = [describe_video(video), *(stretch if bounds else ())]
@@ -71,6 +74,17 @@ def predict(args: argparse.Namespace) -> int:
     if n_failed:
         print(f"{n_failed} of {len(videos)} videos could not be read.", file=sys.stderr)
     return 1 if n_failed else 0
+
+
+def _columns(classes: Iterable[Any], taken: set[str]) -> list[str]:
+    """Name a column for each class, apart from those that have a name already."""
+    names = []
+    for label in map(str, classes):
+        while label in taken:
+            label = f"class {label}"
+        taken.add(label)
+        names.append(label)
+    return names
 
 
 def check(args: argparse.Namespace) -> int:

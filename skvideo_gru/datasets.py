@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from .videos import VideoClip
+from .videos import VideoClip, describe_video, video_bounds
 
 __all__ = ["VIDEO_SUFFIXES", "load_video_folder", "load_video_manifest"]
 
@@ -118,15 +118,35 @@ def find_videos(folder: Path) -> list[Path]:
     -------
     list of Path
         Files with an ending of `VIDEO_SUFFIXES`, sorted; none that is hidden or
-        lies in a hidden folder.
+        lies in a hidden folder. Links are followed, and those that lead nowhere are
+        there too.
+
+    Raises
+    ------
+    OSError
+        If a folder cannot be read.
     """
-    return [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in VIDEO_SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and file.is_file()
-    ]
+    videos = []
+    above: dict[str, set[str]] = {str(folder): set()}
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=_fail):
+        real = os.path.realpath(place)
+        ancestors = above.pop(place)
+        if real in ancestors:  # a link that leads back up
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        above |= {os.path.join(place, name): ancestors | {real} for name in folders}
+        files = [Path(place, name) for name in names if not name.startswith(".")]
+        videos += [
+            file
+            for file in files
+            if file.suffix.lower() in VIDEO_SUFFIXES and (file.is_file() or file.is_symlink())
+        ]
+    return sorted(videos)
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:
@@ -178,14 +198,21 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
     manifest = Path(path)
     if not manifest.is_file():
         raise FileNotFoundError(f"{manifest}: there is no such manifest.")
+    rows: list[tuple[int, dict[str, str]]] = []
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
+            reader = csv.DictReader(file, skipinitialspace=True, strict=True)
             columns = [name.strip() for name in reader.fieldnames or []]
             reader.fieldnames = columns
-            rows = [(reader.line_num, row) for row in reader]
+            for row in reader:
+                rows.append((reader.line_num, row))
     except UnicodeDecodeError as error:
         raise ValueError(f"{manifest}: not a CSV file in UTF-8 ({error}).") from error
+    except csv.Error as error:
+        line = rows[-1][0] if rows else 1
+        raise ValueError(
+            f"{manifest}: not a CSV file after line {line} ({error}). Is a quotation mark missing?"
+        ) from error
     expected = ["path", "label"] if complete else ["path"]
     missing = [name for name in expected if name not in columns]
     if missing:
@@ -193,6 +220,9 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
             f"{manifest}: expected columns {' and '.join(map(repr, expected))}, found {columns}; "
             f"{', '.join(missing)} missing."
         )
+    repeated = sorted({name for name in _COLUMNS if columns.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{manifest}: more than one column is called {', '.join(repeated)}.")
     if not rows:
         raise ValueError(f"{manifest}: it lists no video.")
     needed = [name for name in (*expected, "split", "group") if name in columns and complete]
@@ -205,9 +235,10 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
             if not row[name]:
                 raise ValueError(f"{where}: {name} is empty.")
         video = _manifest_video(manifest.parent, row, where, complete)
-        if video in seen:
-            raise ValueError(f"{where}: {row['path']} stands in line {seen[video]} already.")
-        seen[video] = line
+        key = os.path.abspath(describe_video(video)), video_bounds(video)
+        if key in seen:
+            raise ValueError(f"{where}: {row['path']} stands in line {seen[key]} already.")
+        seen[key] = line
         data.append(video)
 
     def column(name: str) -> list[str] | None:

@@ -144,7 +144,8 @@ def read_frames(
 
 
 def _sample_array(video: np.ndarray, select: Select, convert: FrameConverter) -> list[np.ndarray]:
-    if video.ndim != 4 or video.shape[-1] != 3 or video.dtype != np.uint8:
+    shaped = video.ndim == 4 and video.shape[-1] == 3 and all(video.shape[1:])
+    if not shaped or video.dtype != np.uint8:
         raise VideoDecodeError(
             describe_video(video),
             f"a decoded video must be uint8 of shape (T, H, W, 3), this is {video.dtype}",

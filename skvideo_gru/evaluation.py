@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 
 from .decoding import read_frames
 from .videos import Video
@@ -116,9 +116,19 @@ def evaluate(model: Any, videos: Sequence[Video], target: np.ndarray) -> Evaluat
     -------
     Evaluation
         Labels and probabilities.
+
+    Raises
+    ------
+    ValueError
+        If the classifier knows none of the labels.
     """
-    probabilities = np.asarray(model.predict_proba(videos))
-    return Evaluation(np.asarray(target), probabilities, np.asarray(model.classes_))
+    target, classes = column_or_1d(target), np.asarray(model.classes_)
+    if not set(target.tolist()) & set(classes.tolist()):
+        raise ValueError(
+            f"The model knows none of the labels {np.unique(target).tolist()}: it was fitted on "
+            f"{classes.tolist()}, as are the members of one that votes or stacks."
+        )
+    return Evaluation(target, np.asarray(model.predict_proba(videos)), classes)
 
 
 def fitted_pipeline(estimator: Any) -> Pipeline:
@@ -143,7 +153,7 @@ def fitted_pipeline(estimator: Any) -> Pipeline:
     if not isinstance(pipe, Pipeline):
         raise ValueError(
             f"Expected a pipeline from make_video_classifier, or a search that has refitted one, "
-            f"got {type(pipe).__name__}. Of several that vote, give one: model.estimators_[0]."
+            f"got {type(pipe).__name__}, which has no steps to look at."
         )
     return pipe
 

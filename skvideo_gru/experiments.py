@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,13 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+from sklearn.base import clone
+from sklearn.model_selection import (
+    GridSearchCV,
+    ParameterGrid,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
@@ -30,6 +37,7 @@ from .saving import save_model
 from .search_display import SearchDisplay
 from .splitting import split_videos
 from .tracking import (
+    check_register,
     child_run,
     log_environment,
     log_history,
@@ -38,7 +46,6 @@ from .tracking import (
     log_videos,
     tracked_run,
 )
-from .videos import describe_video
 
 __all__ = ["evaluate", "train", "tune"]
 
@@ -59,6 +66,7 @@ def train(args: argparse.Namespace) -> int:
     with _work(args) as (data, generated), tracked_run("train"):
         pipe = _pipeline(args, generated, memory=args.memory or None)
         pipe.set_params(gru__hidden_size=args.hidden_size, gru__lr_decay=args.lr_decay)
+        _check_params(pipe)
         parts, split = _split(args, data)
         log_pipeline_params(pipe)
         pipe.fit(*_rows(data, parts["train"]))
@@ -90,9 +98,11 @@ def tune(args: argparse.Namespace) -> int:
         memory = args.memory or stack.enter_context(tempfile.TemporaryDirectory())
         stack.enter_context(tracked_run("tune"))
         pipe = _pipeline(args, generated, memory=memory)
+        grid = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
+        for candidate in ParameterGrid(grid):
+            _check_params(clone(pipe).set_params(**candidate))
         parts, split = _split(args, data)
         log_pipeline_params(pipe)
-        grid = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
         grouped = data.groups is not None
         folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
@@ -146,7 +156,8 @@ def evaluate(args: argparse.Namespace) -> int:
         print(f"split: {split}")
         mlflow.set_tags({"split": split, "model": args.model})
         pipe = fitted_pipeline(load_named_model(args))
-        unknown = sorted({str(y) for y in data.target[rows]} - {str(y) for y in pipe.classes_})
+        labels = {str(label): label for label in pipe.classes_}  # which may be numbers
+        unknown = sorted(set(data.target[rows].tolist()) - set(labels))
         if unknown:
             raise ValueError(
                 f"--data {args.data}: the model does not know the classes {unknown}; "
@@ -154,6 +165,7 @@ def evaluate(args: argparse.Namespace) -> int:
             )
         log_videos(data, parts, args.n_jobs)
         log_environment()
+        data.target = np.array([labels.get(name) for name in data.target])
         _report(args, pipe, data, parts, split)
     return 0
 
@@ -164,8 +176,10 @@ def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
     folder = os.path.dirname(args.output) or "."
     if not os.path.isdir(folder):  # said now, not after the training
         raise FileNotFoundError(f"--output {args.output}: there is no folder {folder}.")
-    if os.path.isdir(args.output):
-        raise IsADirectoryError(f"--output {args.output}: it is a folder; name a file in it.")
+    if os.path.exists(args.output) and not os.path.isfile(args.output):
+        kind = "a folder" if os.path.isdir(args.output) else "a device, pipe or socket"
+        raise FileExistsError(f"--output {args.output}: it is {kind}; name a file.")
+    check_register(args.register)
     _quieten()
     if args.data:
         data = load_data(args.data)
@@ -182,6 +196,12 @@ def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
 def _quieten() -> None:
     for library in ("mlflow", "alembic"):
         logging.getLogger(library).setLevel(logging.ERROR)
+
+
+def _check_params(pipe: Pipeline) -> None:
+    """Check every step's parameters: the last one's turn comes after a long training."""
+    for step in pipe.named_steps.values():
+        step._validate_params()
 
 
 def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> Pipeline:
@@ -235,11 +255,12 @@ def _report(
         outcome = evaluate_model(pipe, videos, target)
         outcomes[name] = videos, outcome
         metrics = outcome.metrics
-        mlflow.log_metrics({f"{name}_{key}": value for key, value in metrics.items()})
+        key = re.sub(r"[^\w-]", "_", name, flags=re.ASCII)  # a part's name may be anything
+        mlflow.log_metrics({f"{key}_{metric}": value for metric, value in metrics.items()})
         table = pd.DataFrame(outcome.per_class)
-        mlflow.log_text(table.to_csv(index=False), f"per_class_{name}.csv")
+        mlflow.log_text(table.to_csv(index=False), f"per_class_{key}.csv")
         title = f"{name}, {len(rows)} videos, accuracy {metrics['accuracy']:.3f}"
-        mlflow.log_figure(plot_confusion_matrix(outcome, title), f"confusion_{name}.png")
+        mlflow.log_figure(plot_confusion_matrix(outcome, title), f"confusion_{key}.png")
         print(
             f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
             f"on {len(rows)} videos"
@@ -295,6 +316,6 @@ def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
     if args.output:
         save_model(pipe, args.output)
         print(f"saved: {args.output}")
-    model = log_model(pipe, describe_video(data.data[0]), args.register)
+    model = log_model(pipe, data.data[0], args.register)
     print(f"model: {model}")
     pipe.set_params(**here)

@@ -329,7 +329,9 @@ def embed_cached(
                 cache(key, partial(_with_checksum, row))
             yield row, False
         elif digest in unreadable:
-            yield unreadable[digest], False
+            # Of the same content, but with a name of its own.
+            reason = unreadable[digest].reason
+            yield VideoDecodeError(describe_video(videos[i]), reason), False
         else:
             # There already; computed only if it proves to be damaged.
             compute = partial(_embed_one, embed, sources[i])

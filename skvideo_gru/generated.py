@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,7 +88,13 @@ def make_order_videos(
         rows = _write_clips(folder, n_per_class, n_frames, frame_size, rng)
         with (folder / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("path", "label", "split"), *rows])
-        shutil.move(folder, target)
+        try:
+            folder.rename(target)
+        except OSError as error:
+            if not target.exists():
+                raise
+            # It was not there at first.
+            raise FileExistsError(f"{target}: it exists already; name a new folder.") from error
     return load_video_manifest(target / "manifest.csv")
 
 

@@ -15,7 +15,7 @@ from .errors import VideoDecodeError
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import draw_strip, strip_height, strip_title, video_name
 from .plotting import plain, say
-from .videos import Video
+from .videos import Video, as_video_list
 
 __all__ = ["Mistake", "MistakesDisplay"]
 
@@ -141,7 +141,7 @@ class MistakesDisplay:
             What was drawn.
         """
         pipe = fitted_pipeline(estimator)
-        rows = evaluation.mistakes(n_mistakes)
+        rows, videos = evaluation.mistakes(n_mistakes), as_video_list(videos)
         mistakes = [_mistake(videos[row], row, evaluation, pipe[0]._reading()) for row in rows]
         return cls(mistakes, len(videos)).plot(figure)
 

@@ -100,7 +100,21 @@ class MixedPrecisionNet(NeuralNet):
 
 
 class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
-    """A net in whose loss every sequence may have a weight."""
+    """A net in whose loss every sequence may have a weight.
+
+    Parameters
+    ----------
+    *args : tuple
+        What skorch's net takes.
+    mean_valid_weight : float, default=1.0
+        Mean weight, by sequence and class, of what is held out.
+    **kwargs : dict
+        What skorch's net takes.
+    """
+
+    def __init__(self, *args: Any, mean_valid_weight: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mean_valid_weight = mean_valid_weight
 
     def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
         """Run the network on a batch.
@@ -123,7 +137,11 @@ class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
     def get_loss(
         self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
     ) -> torch.Tensor:
-        """Compute the cross-entropy, weighted by sequence if there are weights.
+        """Compute the cross-entropy, weighted by class and by sequence if there are weights.
+
+        In training it is a batch's weighted mean, as torch's. Of what is held out, skorch
+        averages batches by their numbers of sequences: the loss is such that this gives
+        the weighted mean of all, however they are ordered.
 
         Parameters
         ----------
@@ -141,12 +159,9 @@ class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
         Tensor of shape ()
             The loss.
         """
-        if "weight" not in X:
-            return super().get_loss(y_pred, y_true, X, training)
-        # Torch's mean, over weighted sequences.
         criterion = self.criterion_
         target = y_true.to(y_pred.device)
-        weight = X["weight"].to(y_pred.device)
+        weight = X["weight"].to(y_pred.device) if "weight" in X else torch.ones_like(target)
         losses = nn.functional.cross_entropy(
             y_pred,
             target,
@@ -154,4 +169,6 @@ class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
             reduction="none",
             label_smoothing=criterion.label_smoothing,
         )
-        return (weight * losses).sum() / (weight * criterion.weight[target]).sum()
+        if training:
+            return (weight * losses).sum() / (weight * criterion.weight[target]).sum()
+        return (weight * losses).mean() / self.mean_valid_weight

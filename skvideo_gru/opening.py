@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO, TextIOBase
 from typing import BinaryIO
 
@@ -120,6 +121,11 @@ def open_file(video: Video) -> Iterator[BinaryIO]:
             raise VideoDecodeError(name, "this file object is in text mode; open it with 'rb'")
         elif getattr(path, "closed", False):
             raise VideoDecodeError(name, "this file object is closed")
+        elif not hasattr(path, "read"):
+            raise TypeError(
+                f"Expected one video, got {path!r:.80} ({type(path).__name__}): give a path, a "
+                "VideoClip, bytes, a binary file object or an uint8 array (T, H, W, 3)."
+            )
         else:
             path.seek(0)  # type: ignore[union-attr]
             yield path  # type: ignore[misc]
@@ -195,7 +201,9 @@ def content_digest(video: Video) -> str:
         digest.update(f"{video.shape} {video.dtype}".encode())
     else:
         with open_file(video) as file:
-            digest = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]
+            digest = hashlib.sha256()
+            for block in iter(partial(file.read, 2**20), b""):
+                digest.update(block)
             file.seek(0)
     digest.update(repr(window).encode())
     return digest.hexdigest()

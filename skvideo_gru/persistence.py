@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
+
 from . import __version__
 
 __all__ = [
@@ -45,7 +47,14 @@ class Versioned:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is saved, with the version."""
-        return {**super().__getstate__(), "_saved_by": __version__}  # type: ignore[dict-item]
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        # As strings these parameters mean the same, on machines of any kind.
+        parameters = {
+            name: str(state[name])
+            for name in inspect.signature(type(self)).parameters
+            if isinstance(state.get(name), os.PathLike | torch.device)
+        }
+        return {**state, **parameters, "_saved_by": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what was saved; warn if another version saved it.
@@ -111,6 +120,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[str]:
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
         raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; give the name of a file.")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"{os.fspath(path)!r} is a device, pipe or socket; give the name of a file.")
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"{os.fspath(path)!r}: there is no folder {folder!r}; make it.")
     with TemporaryDirectory(prefix=".unfinished-", dir=folder) as unfinished:

@@ -15,7 +15,7 @@ from .errors import VideoDecodeError
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import FilmStripDisplay, video_name
 from .plotting import TrainingDisplay, plot_confusion_matrix
-from .videos import Video
+from .videos import Video, as_video_list
 
 __all__ = ["evaluation_report", "report_page"]
 
@@ -117,6 +117,7 @@ def _part(
     pipe: Any, name: str, videos: Sequence[Video], evaluation: Evaluation, n_mistakes: int
 ) -> dict[str, Any]:
     """Collect what the template shows of a part."""
+    videos = as_video_list(videos)
     return {
         "name": name,
         "n_videos": len(evaluation.target),

@@ -54,7 +54,7 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
         ``"auto"`` takes the GPU where there is one; anything else is torch's
         own spelling (``"cpu"``, ``"cuda"``, ``"cuda:1"``).
     training : bool, default=True
-        Without training, a missing GPU is a warning and the CPU does: a model
+        Without training, a missing device is a warning and the CPU does: a model
         made with one must work on a machine without.
 
     Returns
@@ -65,7 +65,7 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
     Raises
     ------
     ValueError
-        If torch does not know the device, or this machine has no GPU for it.
+        If torch does not know the device, or this machine has none such.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -73,13 +73,23 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
         resolved = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is unknown; use 'auto', 'cpu' or 'cuda'.") from error
-    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
-        message = f"device={str(device)!r}: torch sees no such GPU on this machine"
+    if not _is_there(resolved):
+        message = f"device={str(device)!r}: torch sees no such device on this machine"
         if training:
             raise ValueError(f"{message}; use device='auto'.")
         warnings.warn(f"{message}; computing on the CPU.", stacklevel=3)
         return torch.device("cpu")
     return resolved
+
+
+def _is_there(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return (device.index or 0) < torch.cuda.device_count()
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):  # each kind says it in its way
+        return False
+    return True
 
 
 @contextmanager

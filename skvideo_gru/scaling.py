@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
@@ -18,10 +19,16 @@ from sklearn.base import (
 )
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    process_routing,
+)
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .persistence import Versioned
+from .persistence import Versioned, unchanged_if_it_fails
 from .sequences import fold_rows, is_three_d, real_frames, validate_sequences
 
 __all__ = ["FrameWise"]
@@ -88,7 +95,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         self.frame_dim = frame_dim
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the transformer on all real frames.
 
         Parameters
@@ -97,6 +104,9 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             Sequences.
         y : array-like of shape (n,), optional
             Targets; every frame gets its video's.
+        **params : dict
+            With scikit-learn's metadata routing, what the transformer requests; of
+            values for each video, every frame gets its video's.
 
         Returns
         -------
@@ -109,18 +119,12 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             If the width of the rows is no multiple of `frame_dim`, NaN stands
             before a sequence's end, or there is no real frame at all.
         """
-        sequences, real = self._sequences(X, reset=True)
-        if not real.any():
-            raise ValueError("X holds no real frame: all rows are NaN.")
-        targets = _targets_of_frames(sequences, real, y)
-        frames = sequences[real]
-        self.transformer_ = clone(self.transformer).fit(frames, targets)
-        self._a_frame = frames[:1].copy()
-        return self
+        with unchanged_if_it_fails(self):
+            return self._fit(X, y, params, clone(self.transformer), "fit", reset=True)
 
     @available_if(_inner_has("partial_fit"))
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Go on fitting the transformer, if it can, on further real frames.
 
         Parameters
@@ -129,6 +133,8 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             Sequences; those of 2-D calls all have one width.
         y : array-like of shape (n,), optional
             Targets; every frame gets its video's.
+        **params : dict
+            As for `fit`.
 
         Returns
         -------
@@ -141,15 +147,40 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             As `fit` does.
         """
         first = not hasattr(self, "transformer_")
-        sequences, real = self._sequences(X, reset=first)
+        transformer = clone(self.transformer) if first else self.transformer_
+        with unchanged_if_it_fails(self):
+            return self._fit(X, y, params, transformer, "partial_fit", reset=first)
+
+    def _fit(
+        self, X: Any, y: Any, params: dict[str, Any], transformer: Any, how: str, *, reset: bool
+    ) -> Self:
+        _raise_for_params(params, self, how)
+        sequences, real = self._sequences(X, reset=reset)
         if not real.any():
             raise ValueError("X holds no real frame: all rows are NaN.")
-        transformer = clone(self.transformer) if first else self.transformer_
-        targets = _targets_of_frames(sequences, real, y)
+        requested = process_routing(self, how, **params).transformer[how] if params else {}
+        of_frames = partial(_of_frames, counts=real.sum(axis=1))
+        if y is not None:
+            check_consistent_length(sequences, y)
+            y = of_frames(y)
         frames = sequences[real]
-        self.transformer_ = transformer.partial_fit(frames, targets)
+        requested = {name: of_frames(value) for name, value in requested.items()}
+        self.transformer_ = getattr(transformer, how)(frames, y, **requested)
         self._a_frame = frames[:1].copy()
         return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Tell scikit-learn that what the transformer requests goes to it.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        methods = MethodMapping()
+        for caller, callee in (("fit", "fit"), ("fit_transform", "fit"), ("partial_fit",) * 2):
+            methods.add(caller=caller, callee=callee)
+        return MetadataRouter(owner=self).add(transformer=self.transformer, method_mapping=methods)
 
     def transform(self, X: Any) -> np.ndarray:
         """Transform every real frame.
@@ -170,7 +201,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         ValueError
             If `X` does not fit or holds NaN before a sequence's end.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "transformer_")
         sequences, real = self._sequences(X, reset=False)
         out = _apply(self.transformer_.transform, sequences, real, self._a_frame)
         return out if is_three_d(X) else out.reshape(len(out), -1)
@@ -194,7 +225,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         ValueError
             If `X` does not fit or holds NaN before a sequence's end.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "transformer_")
         X = check_array(
             X, dtype=[np.float32, np.float64], ensure_all_finite="allow-nan", allow_nd=True
         )
@@ -224,7 +255,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             The columns' own names where the transformer keeps its features, else
             ``frame0_`` and the transformer's names, ``frame1_`` and so on.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "transformer_")
         names = _check_feature_names_in(self, input_features)
         if isinstance(self.transformer_, OneToOneFeatureMixin):
             return names
@@ -248,11 +279,11 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         return tags
 
 
-def _targets_of_frames(sequences: np.ndarray, real: np.ndarray, y: Any) -> np.ndarray | None:
-    if y is None:
-        return None
-    check_consistent_length(sequences, y)
-    return np.repeat(np.asarray(y), real.sum(axis=1), axis=0)
+def _of_frames(values: Any, counts: np.ndarray) -> Any:
+    """Give every frame its video's value, where there is one for each video."""
+    array = np.asarray(values)
+    of_videos = array.ndim > 0 and len(array) == len(counts)
+    return np.repeat(array, counts, axis=0) if of_videos else values
 
 
 def _apply(

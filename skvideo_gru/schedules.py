@@ -26,7 +26,7 @@ FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 #: The names that `learning_rate_schedule` knows.
 SCHEDULES = ("exponential", "step", "cosine", "plateau", "one_cycle")
 
-# Epochs between two steps, and epochs without progress that count as a plateau.
+# Epochs between two steps, and epochs without progress that are not yet a plateau.
 _STEP, _PATIENCE = 5, 2
 
 
@@ -40,7 +40,7 @@ def learning_rate_schedule(
     name : {"exponential", "step", "cosine", "plateau", "one_cycle"} or None
         ``"exponential"`` multiplies the rate by `decay` after every epoch;
         ``"step"`` does the same at once for every five epochs; ``"plateau"``
-        multiplies it by `decay` after two epochs in which `monitor` did not
+        multiplies it by `decay` after three epochs in which `monitor` did not
         fall; ``"cosine"`` lowers it to zero along a half cosine; ``"one_cycle"``
         raises it to `lr` and lowers it again [1]_; None keeps it.
     decay : float

@@ -27,8 +27,8 @@ def split_videos(
     how : {"auto", "manifest", "grouped", "random"}, default="auto"
         ``"manifest"`` takes the data set's own split; ``"grouped"`` keeps every
         group on one side, classes balanced as far as groups allow; ``"random"``
-        is stratified by class, 70/15/15. ``"auto"`` takes the first of them
-        that the data allows.
+        is stratified by class, 70/15/15. ``"auto"`` takes the data set's own split
+        where it has one, else groups where there are three or more, else the last.
     random_state : int, default=0
         Seed of the random and the grouped split.
 
@@ -48,8 +48,9 @@ def split_videos(
     if how not in SPLITS:
         raise ValueError(f"split={how!r} is unknown; choose one of {list(SPLITS)}.")
     if how == "auto":
-        how = "random" if data.groups is None else "grouped"
-        how = how if data.split is None else "manifest"
+        own = data.split is not None and len(set(data.split)) > 1
+        grouped = data.groups is not None and len(set(data.groups)) > 2
+        how = "manifest" if own else "grouped" if grouped else "random"
     if how == "manifest":
         return _manifest_split(data), "the manifest's own split"
     if how == "grouped":
@@ -92,10 +93,17 @@ def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
     parts = {}
     for name in ("test", "val"):
         # Few groups make few folds: then a fold is a group or two.
-        n_folds = min(round(1 / _HELD_OUT), len(set(data.groups[rows])))
-        folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-        candidates = list(folds.split(rows, data.target[rows], data.groups[rows]))
-        target = data.target[rows]
+        target, groups = data.target[rows], data.groups[rows]
+        most = max(np.unique(target, return_counts=True)[1])
+        n_folds = min(round(1 / _HELD_OUT), len(set(groups)), most)
+        folds = StratifiedGroupKFold(max(2, n_folds), shuffle=True, random_state=seed)
+        try:
+            candidates = list(folds.split(rows, target, groups))
+        except ValueError as error:
+            raise ValueError(
+                f"split='grouped' cannot divide {len(data.target)} videos in {n_groups} groups: "
+                f"{error} Give more videos, or take split='random'."
+            ) from error
         # Of the folds, the one that leaves most classes to learn from, then holds out
         # most, then is nearest to the share wanted.
         rest, held_out = min(

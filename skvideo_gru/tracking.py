@@ -26,9 +26,10 @@ from sklearn.utils import Bunch
 
 from . import serving
 from .extraction import digest_videos
-from .videos import describe_video
+from .videos import Video, describe_video
 
 __all__ = [
+    "check_register",
     "child_run",
     "fetch_model",
     "log_environment",
@@ -59,15 +60,23 @@ def tracked_run(name: str) -> Iterator[mlflow.ActiveRun]:
     ------
     mlflow.ActiveRun
         The run.
+
+    Raises
+    ------
+    ValueError
+        If MLflow refuses something, or cannot be reached.
     """
     in_project = "MLFLOW_RUN_ID" in os.environ
     chosen = {"MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"} & set(os.environ)
-    with mlflow.start_run(
-        run_name=None if in_project else name,
-        experiment_id=None if in_project or chosen else _own_experiment(),
-        log_system_metrics=True,
-    ) as run:
-        yield run
+    try:
+        with mlflow.start_run(
+            run_name=None if in_project else name,
+            experiment_id=None if in_project or chosen else _own_experiment(),
+            log_system_metrics=True,
+        ) as run:
+            yield run
+    except MlflowException as error:
+        raise ValueError(f"MLflow, at {mlflow.get_tracking_uri()}: {error}") from error
 
 
 def _own_experiment() -> str:
@@ -126,15 +135,39 @@ def log_history(prefix: str, records: Sequence[Mapping[str, float]]) -> None:
     mlflow.MlflowClient().log_batch(run.info.run_id, metrics=metrics)
 
 
-def log_model(pipe: Pipeline, example: str, register: str = "") -> str:
+def check_register(register: str) -> None:
+    """Check a name in the registry before there is anything to register.
+
+    Parameters
+    ----------
+    register : str
+        As `log_model` takes it.
+
+    Raises
+    ------
+    ValueError
+        If MLflow would refuse it.
+    """
+    name, at, alias = register.partition("@")
+    reserved = re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE)
+    if register and (not name.strip() or re.search("[/:]", name)):
+        raise ValueError(f"--register {register}: a model's name has neither '/' nor ':'.")
+    if at and (reserved or not re.fullmatch(r"[\w-]+", alias, re.ASCII)):
+        raise ValueError(
+            f"--register {register}: an alias is made of letters, digits, '_' and '-', and is "
+            "neither 'latest' nor a version such as 'v1'."
+        )
+
+
+def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
     """Log a fitted pipeline, in skops' format, which holds no code.
 
     Parameters
     ----------
     pipe : Pipeline
         The pipeline.
-    example : str
-        A path, to show what its input looks like.
+    example : Video
+        A video, whose path shows what the input looks like.
     register : str, default=""
         Name in the registry, and if wanted ``@`` and an alias for this version;
         without one it is ``champion``.
@@ -152,15 +185,19 @@ def log_model(pipe: Pipeline, example: str, register: str = "") -> str:
         flavor=serving,
         registered_model_name=name or None,
         pipe=pipe,
-        input_example=pd.DataFrame({"path": [example]}),
+        input_example=pd.DataFrame({"path": [describe_video(example)]}),
         # Inferring them would import everything in a process of its own.
-        pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
+        pip_requirements=[f"{package}=={_released(package)}" for package in _REQUIREMENTS],
     )
     if not name:
         return info.model_uri
     alias = alias or "champion"
     mlflow.MlflowClient().set_registered_model_alias(name, alias, info.registered_model_version)
     return f"models:/{name}@{alias}"
+
+
+def _released(package: str) -> str:
+    return version(package).partition("+")[0]  # PyPI has no local builds, as torch's for CPUs
 
 
 def fetch_model(address: str) -> str:
@@ -218,7 +255,8 @@ def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None 
         # Neither the files' places nor their order make another data set.
         content = sorted(zip(part["sha256"], part["label"].astype(str), strict=True))
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
-        folder = os.path.commonpath(map(os.path.dirname, part["path"])) or "."
+        folders = {os.path.dirname(os.path.abspath(path)) for path in part["path"]}
+        folder = os.path.relpath(os.path.commonpath(folders))
         dataset = from_pandas(
             part,
             source=LocalArtifactDatasetSource(folder),

@@ -13,7 +13,14 @@ from sklearn.utils import compute_class_weight
 
 from .sequences import sequence_lengths
 
-__all__ = ["TrainingData", "class_weights", "hold_out", "relative_weights", "rows_that_count"]
+__all__ = [
+    "TrainingData",
+    "class_weights",
+    "hold_out",
+    "mean_weight",
+    "relative_weights",
+    "rows_that_count",
+]
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,29 @@ def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) ->
             class_weight, classes=present, y=data.y, sample_weight=data.weight
         )
     return weights
+
+
+def mean_weight(data: TrainingData, class_weights: np.ndarray, classes: np.ndarray) -> float:
+    """Average what sequences count in the loss, by their own weights and their classes'.
+
+    Parameters
+    ----------
+    data : TrainingData
+        The sequences.
+    class_weights : ndarray of shape (n_classes,)
+        The weight of every class.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+
+    Returns
+    -------
+    float
+        The mean, where the greatest of the sequences' own weights is 1.
+    """
+    weights = class_weights[np.searchsorted(classes, data.y)]
+    if data.weight is not None:
+        weights = weights * relative_weights(data.weight, np.dtype(float))
+    return float(weights.mean())
 
 
 def hold_out(

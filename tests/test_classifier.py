@@ -290,6 +290,49 @@ def test_early_stopping_holds_out_whole_groups():
         clf.fit(X, y, groups=np.arange(61))
 
 
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_the_loss_of_what_is_held_out_is_the_weighted_mean_of_all(shuffled):
+    X, y = order_data(60)
+    # In the first order each of the batches holds one class, whose weight would cancel out.
+    order = np.random.default_rng(0).permutation(60) if shuffled else np.argsort(y, kind="stable")
+    clf = GRUClassifier(
+        **{**SMALL, "max_epochs": 2, "batch_size": 10},
+        early_stopping=True,
+        class_weight={0: 1, 1: 50},
+        label_smoothing=0.1,
+    ).fit(X, y, X_val=X[order], y_val=y[order])
+    best = min(record["valid_loss"] for record in clf.history_)
+    logits = torch.tensor(np.log(clf.predict_proba(X)))
+    expected = nn.functional.cross_entropy(
+        logits, torch.tensor(y), torch.tensor([1.0, 50.0]), label_smoothing=0.1
+    )
+    assert best == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_loss_of_what_is_held_out_weighs_sequences():
+    X, y = order_data(90)
+    weight = np.random.default_rng(0).uniform(0.1, 5, 90)
+    seen = []
+
+    class Watcher(Callback):
+        def on_train_begin(self, net, **_):
+            seen.append(net.train_split(None)[1].inputs)
+
+    clf = GRUClassifier(
+        **{**SMALL, "max_epochs": 2, "batch_size": 7},
+        early_stopping=True,
+        validation_fraction=0.5,
+        class_weight="balanced",
+        callbacks=[Watcher()],
+    ).fit(X, y, sample_weight=weight)
+    inputs = seen[0]
+    rows = [np.flatnonzero((sequence == X).all((1, 2)))[0] for sequence in inputs["sequences"]]
+    best = min(record["valid_loss"] for record in clf.history_)
+    balanced = clf.net_.criterion_.weight.numpy()[y[rows]] * weight[rows]
+    expected = log_loss(y[rows], clf.predict_proba(X[rows]), sample_weight=balanced)
+    assert best == pytest.approx(expected, rel=1e-5)
+
+
 def test_early_stopping_watches_given_data():
     X, y = order_data(80)
     clf = GRUClassifier(early_stopping=True, **{**SMALL, "max_epochs": 3})
@@ -678,10 +721,27 @@ def test_further_arguments_go_before_the_parameters(options, net_params):
         assert clf.net_.get_params()[name] == value
 
 
-def test_callbacks_have_a_parameter_of_their_own():
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("callbacks", r"give them as callbacks=\[...\]"),
+        ("criterion", "the loss is cross-entropy"),
+        ("module", "the network is a GRU"),
+        ("predict_nonlinearity", "softmax"),
+    ],
+)
+def test_net_params_hold_nothing_that_saving_would_lose(name, message):
     X, y = order_data(20)
-    with pytest.raises(ValueError, match=r"give them as callbacks=\[...\]"):
-        GRUClassifier(net_params={"callbacks": []}).fit(X, y)
+    with pytest.raises(ValueError, match=f"net_params holds '{name}'; .*{message}"):
+        GRUClassifier(net_params={name: None}).fit(X, y)
+
+
+def test_callbacks_that_cannot_be_copied_are_named(tmp_path):
+    X, y = order_data(20)
+    watcher = Watcher()
+    message = r"callbacks: .*Watcher.*cannot be copied"
+    with open(tmp_path / "log", "w") as watcher.file, pytest.raises(ValueError, match=message):
+        GRUClassifier(**SMALL, callbacks=[watcher]).fit(X, y)
 
 
 def test_numbers_of_numpy_are_numbers():

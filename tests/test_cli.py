@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -12,10 +14,11 @@ import numpy as np
 import pytest
 import yaml
 from conftest import make_frames
+from mlflow.exceptions import MlflowException
 
-from skvideo_gru import cli, commands, experiments
+from skvideo_gru import cli, commands, experiments, make_video_classifier
 from skvideo_gru.generated import write_video
-from skvideo_gru.saving import load_model
+from skvideo_gru.saving import load_model, save_model
 from skvideo_gru.tracking import log_model, tracked_run
 
 FAST = [
@@ -298,6 +301,11 @@ def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_cl
             "runs:/none/model: MLflow holds no",
         ),
         (["train", "--output", "/"], "--output /: it is a folder"),
+        (["train", "--output", os.devnull], "it is a device"),
+        (["train", "--register", "a/b"], "--register a/b: a model's name has neither"),
+        (["train", "--register", "a@v1"], "--register a@v1: an alias is"),
+        (["train", "--lr", "0"], "'lr' parameter of GRUClassifier must be"),
+        (["tune", "--hidden-size", "8,0"], "'hidden_size' parameter of GRUClassifier must be"),
     ],
 )
 def test_errors_are_one_readable_line(tracking, arguments, message, capsys):
@@ -305,6 +313,72 @@ def test_errors_are_one_readable_line(tracking, arguments, message, capsys):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_what_mlflow_refuses_is_one_readable_line(tracking, clips, monkeypatch, capsys):
+    def refuses(*_):
+        raise MlflowException("no such\nthing")
+
+    monkeypatch.setattr(experiments, "log_pipeline_params", refuses)
+    assert cli.main(["train", "--data", str(clips), *FAST]) == 1
+    assert "error: MLflow, at sqlite:///" in capsys.readouterr().err
+
+
+def test_paths_may_be_relative_and_absolute(tracking, clips, capsys):
+    lines = (clips / "manifest.csv").read_text().splitlines()
+    near = os.path.relpath(clips)
+    rows = [f"{near if i % 2 else clips}/{line}" for i, line in enumerate(lines[1:])]
+    Path("mixed.csv").write_text("\n".join([lines[0], *rows]))
+    assert cli.main(["train", "--data", "mixed.csv", *FAST]) == 0
+    Path("mixed.csv").unlink()
+
+
+def test_evaluate_knows_labels_that_are_numbers(tracking, clips, colour_clips, capsys):
+    videos, y = colour_clips
+    pipe = make_video_classifier(
+        random_state=0, features__n_frames=2, features__frame_size=32, features__max_epochs=0
+    )
+    save_model(pipe.fit(videos, np.where(y == "dark", 0, 1)), "numbers.skops")
+    rows = [
+        f"{video},{int(label != 'dark')},odd (2)" for video, label in zip(videos, y, strict=True)
+    ]
+    Path("numbers.csv").write_text("\n".join(["path,label,split", *rows]))
+    command = ["evaluate", "--model", "numbers.skops", "--data", "numbers.csv"]
+    assert cli.main([*command, "--part", "odd (2)"]) == 0
+    assert "accuracy 1.000, macro-F1 1.000 on 12 videos" in capsys.readouterr().out
+    assert newest_runs()[0].data.metrics["odd__2__accuracy"] == 1.0
+
+
+def test_predict_names_columns_apart_and_writes_any_name(clips, colour_clips, tmp_path):
+    videos, y = colour_clips
+    pipe = make_video_classifier(
+        random_state=0, features__n_frames=2, features__frame_size=32, features__max_epochs=0
+    )
+    save_model(pipe.fit(videos, np.where(y == "dark", "error", "path")), tmp_path / "m.skops")
+    odd = os.path.join(os.fsencode(tmp_path), b"caf\xe9.mp4")
+    shutil.copy(videos[0], odd)
+    output = tmp_path / "p.csv"
+    names = [os.fsdecode(odd), videos[1]]
+    command = ["predict", "--model", str(tmp_path / "m.skops"), "--output", str(output), *names]
+    assert cli.main(command) == 0
+    with output.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["path", "label", "class error", "class path", "error"]
+    assert [row[0] for row in rows[1:]] == names
+
+
+def test_check_prints_any_name(tmp_path):
+    odd = os.path.join(os.fsencode(tmp_path), b"caf\xe9.mp4")
+    with open(odd, "wb") as file:
+        file.write(b"no video")
+    done = subprocess.run(
+        [sys.executable, "-m", "skvideo_gru", "check", str(tmp_path)],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        check=False,
+    )
+    assert done.returncode == 1
+    assert odd in done.stdout
 
 
 def test_a_failed_run_is_marked_as_failed(tracking, clips, broken_clip, tmp_path, capsys):

@@ -1,9 +1,11 @@
+import os
 import shutil
 
 import numpy as np
 import pytest
 
 from skvideo_gru import VideoClip, load_video_folder, load_video_manifest
+from skvideo_gru.datasets import find_videos
 
 
 @pytest.fixture
@@ -44,6 +46,32 @@ def test_folders_inside_a_class_are_groups(folder):
     assert data.groups.tolist() == ["cam1", "cam1", "cam1", "cam2"]
     (folder / "open" / "e.mkv").touch()
     assert load_video_folder(folder).groups is None
+
+
+def test_links_are_followed_and_lead_nowhere_in_silence(folder, tmp_path):
+    (tmp_path / "store" / "inside").mkdir(parents=True)
+    (tmp_path / "store" / "inside" / "d.mp4").touch()
+    (folder / "third").symlink_to(tmp_path / "store")
+    (folder / "open" / "cam").symlink_to(tmp_path / "store" / "inside")
+    (folder / "open" / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    (tmp_path / "store" / "round").symlink_to(tmp_path / "store")
+    expected = ["closed/c.avi", "open/a.MP4", "open/b.mp4", "open/cam/d.mp4", "open/gone.mp4"]
+    expected.append("third/inside/d.mp4")
+    assert load_video_folder(folder).filenames.tolist() == expected
+    assert find_videos(folder) == [folder / name for name in expected]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(folder, monkeypatch):
+    listed = os.scandir
+
+    def scandir(place):
+        if str(place).endswith("open"):
+            raise PermissionError(13, "Permission denied", place)
+        return listed(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError, match="open"):
+        find_videos(folder)
 
 
 def test_errors_of_folders(folder, tmp_path):
@@ -103,6 +131,10 @@ def test_a_manifest_with_path_and_label_alone(folder):
         ("path,label,end\nopen/b.mp4,open,nan\n", ValueError, "line 2: end='nan'"),
         ("path,label,start,end\nopen/b.mp4,open,2,1\n", ValueError, "line 2.*end=1.0 must lie"),
         ("path,label\nopen/b.mp4,a\nopen/b.mp4,b\n", ValueError, "line 3.*in line 2 already"),
+        ("path,label\nopen/b.mp4,a\nopen/../open/b.mp4,b\n", ValueError, "line 3.*in line 2"),
+        ("path,label,label\nopen/b.mp4,a,b\n", ValueError, "more than one column is called label"),
+        ('path,label\nopen/b.mp4,a\nopen/a.MP4,"b\nclosed/c.avi,b\n', ValueError, "after line 2"),
+        (f'path,label\nopen/b.mp4,"{"b" * 200_000}"\n', ValueError, "after line 1.*field limit"),
     ],
 )
 def test_errors_of_manifests(folder, text, error, message):

@@ -397,8 +397,15 @@ def test_damaged_videos_give_frames_or_an_error():
     assert growth < 100
 
 
+@pytest.mark.parametrize("video", [None, 3, ["a.mp4"]])
+def test_what_is_no_video_is_told(video):
+    with pytest.raises(TypeError, match=r"Expected one video, got .*give a path"):
+        read_frames(video)
+
+
 def test_wrong_arrays_are_errors():
-    for array in (np.zeros((4, 8, 8), np.uint8), np.zeros((4, 8, 8, 3)), np.zeros(5, np.uint8)):
+    shapes = ((4, 8, 8), (5,), (4, 0, 8, 3), (4, 8, 0, 3))
+    for array in (*(np.zeros(shape, np.uint8) for shape in shapes), np.zeros((4, 8, 8, 3))):
         with pytest.raises(VideoDecodeError, match=r"uint8 of shape \(T, H, W, 3\)"):
             read_frames(array)
     with pytest.raises(VideoDecodeError, match="no video frame"):

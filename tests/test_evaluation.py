@@ -89,3 +89,12 @@ def test_a_baseline_of_motion_sees_no_order_either():
     assert pipe.score(*test) == 1.0
     baselines = order_baselines(pipe, train, test, random_state=0)
     assert abs(baselines["single_frames"] - 0.5) <= 0.15
+
+
+def test_labels_of_which_none_is_known_are_told():
+    class Coded:
+        classes_ = np.array([0, 1])
+
+    message = r"none of the labels \['a', 'b'\]: it was fitted on \[0, 1\]"
+    with pytest.raises(ValueError, match=message):
+        evaluate(Coded(), ["a1", "b2"], ["a", "b"])

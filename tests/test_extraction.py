@@ -142,3 +142,19 @@ def test_digests_are_made_by_threads_whatever_is_asked_of_joblib(config):
         digests = digest_videos([*VIDEOS, "missing.mp4"], n_jobs=2, verbose=0)
     assert digests[:5] == [content_digest(video) for video in VIDEOS]
     assert isinstance(digests[5], VideoDecodeError)
+
+
+def test_alike_videos_fail_under_their_own_names(tmp_path):
+    paths = [tmp_path / name for name in ("a.mp4", "b.mp4")]
+    for path in paths:
+        path.write_bytes(b"no video")
+
+    def fails(sources):
+        for source in sources:
+            yield VideoDecodeError(str(source), "it holds no video")
+
+    memory = Memory(tmp_path / "cache", verbose=0)
+    errors = [outcome for outcome, _ in embedded(paths, fails, "net", memory)]
+    assert [(error.path, error.reason) for error in errors] == [
+        (str(path), "it holds no video") for path in paths
+    ]

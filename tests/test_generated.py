@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skvideo_gru import make_order_videos, read_frames
+from skvideo_gru import generated, make_order_videos, read_frames
 from skvideo_gru.generated import _draw_lamp
 
 
@@ -69,3 +69,16 @@ def test_wrong_numbers_are_named(tmp_path, parameters, message):
 def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(FileExistsError, match="exists already"):
         make_order_videos(tmp_path)
+
+
+def test_of_two_at_once_one_is_told(tmp_path, monkeypatch):
+    made = generated._write_clips
+
+    def overtaken(folder, *args):
+        (tmp_path / "clips" / "other").mkdir(parents=True)
+        return made(folder, *args)
+
+    monkeypatch.setattr(generated, "_write_clips", overtaken)
+    with pytest.raises(FileExistsError, match="clips: it exists already"):
+        make_order_videos(tmp_path / "clips", n_per_class=4, n_frames=6, frame_size=16)
+    assert [path.name for path in tmp_path.rglob("*")] == ["clips", "other"]

@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import pictures
 
-from skvideo_gru import MistakesDisplay, read_frames
+from skvideo_gru import MistakesDisplay, evaluation_report, read_frames
 from skvideo_gru.evaluation import Evaluation, evaluate
 from skvideo_gru.filmstrips import video_name
 
@@ -33,6 +34,17 @@ def test_mistakes_of_a_pipeline(order_model, order_data, outcome):
     display = MistakesDisplay.from_estimator(order_model, order_data.data, outcome.target)
     names = [mistake.name for mistake in display.mistakes]
     assert names == [video_name(order_data.data[row]) for row in outcome.mistakes(5)]
+
+
+def test_mistakes_in_tables_are_found_by_their_place(order_model, order_data, outcome):
+    row_names = np.arange(8)[::-1] + 3
+    series = pd.Series(order_data.data, index=row_names)
+    expected = [video_name(order_data.data[row]) for row in outcome.mistakes(5)]
+    for videos in (series, pd.DataFrame({"path": series})):
+        display = MistakesDisplay.from_estimator(order_model, videos, outcome.target[:, None])
+        assert [mistake.name for mistake in display.mistakes] == expected
+        report = evaluation_report(order_model, {"test": (videos, outcome.target)})
+        assert all(name in report for name in expected)
 
 
 def test_a_mistake_that_can_no_longer_be_read(order_model, order_data, outcome, tmp_path):

@@ -268,3 +268,17 @@ def test_the_same_stretch_has_the_same_digest(clip):
     assert content_digest(VideoClip(clip, 0, 1)) == content_digest(
         VideoClip(clip, np.float64(0), 1.0)
     )
+
+
+def test_a_file_object_that_can_only_read_and_seek_has_a_digest(clip):
+    class Plain:
+        def __init__(self, content):
+            self.file = io.BytesIO(content)
+
+        def read(self, size=-1):
+            return self.file.read(size)
+
+        def seek(self, *place):
+            return self.file.seek(*place)
+
+    assert content_digest(Plain(clip.read_bytes())) == content_digest(clip)

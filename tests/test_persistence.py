@@ -1,11 +1,13 @@
 import errno
 import os
 import pickle
+import stat
 from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import skops.io
+import torch
 from sklearn.ensemble import VotingClassifier
 from sklearn.preprocessing import MinMaxScaler
 
@@ -13,6 +15,7 @@ from skvideo_gru import (
     SKOPS_TRUSTED_TYPES,
     FrameWise,
     GRUClassifier,
+    ResNet50FrameFeaturizer,
     __version__,
     make_video_classifier,
 )
@@ -82,6 +85,27 @@ def test_a_model_from_before_a_parameter_has_its_default():
 def test_a_place_that_cannot_be_written_is_named(tmp_path, place, error, message):
     with pytest.raises(error, match=message), written_whole(tmp_path / place):
         pytest.fail("work was begun")
+
+
+def test_a_device_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="is a device, pipe"), written_whole(tmp_path / "pipe"):
+        pytest.fail("work was begun")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_parameters_of_one_machine_are_saved_as_strings(tmp_path):
+    X = np.arange(12.0).reshape(2, 3, 2)
+    device = torch.device("cpu")
+    clf = GRUClassifier(max_epochs=1, random_state=0, device=device).fit(X, [0, 1])
+    featurizer = ResNet50FrameFeaturizer(weights=tmp_path / "b.pth", device=device)
+    again = [
+        skops.io.loads(skops.io.dumps(estimator), trusted=SKOPS_TRUSTED_TYPES)
+        for estimator in (clf, featurizer)
+    ]
+    assert [estimator.device for estimator in again] == ["cpu", "cpu"]
+    assert again[1].weights == str(tmp_path / "b.pth")
+    np.testing.assert_array_equal(again[0].predict_proba(X), clf.predict_proba(X))
 
 
 @pytest.mark.parametrize(("number", "raises"), [(errno.ENOSPC, True), (errno.EOPNOTSUPP, False)])

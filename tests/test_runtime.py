@@ -17,12 +17,20 @@ def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
 def test_a_missing_gpu_ends_training_and_not_prediction(monkeypatch):
     for n_gpus, name in ((0, "cuda:0"), (0, "cuda"), (1, "cuda:1")):
         monkeypatch.setattr(torch.cuda, "device_count", lambda n_gpus=n_gpus: n_gpus)
-        with pytest.raises(ValueError, match=f"device='{name}': torch sees no such GPU"):
+        with pytest.raises(ValueError, match=f"device='{name}': torch sees no such device"):
             resolve_device(name)
         with pytest.warns(UserWarning, match="computing on the CPU"):
             assert resolve_device(name, training=False) == torch.device("cpu")
     with pytest.raises(ValueError, match="device='gpu' is unknown"):
         resolve_device("gpu")
+
+
+@pytest.mark.parametrize("name", ["mps", "xpu"])
+def test_other_devices_may_be_missing_too(name):
+    with pytest.raises(ValueError, match=f"device='{name}': torch sees no such device"):
+        resolve_device(name)
+    with pytest.warns(UserWarning, match="computing on the CPU"):
+        assert resolve_device(name, training=False) == torch.device("cpu")
 
 
 def test_seeding_leaves_the_global_generator():

@@ -1,10 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
     MinMaxScaler,
@@ -185,3 +187,38 @@ def test_whole_numbers_keep_their_digits():
     X = np.array([[2**24], [2**24 + 1], [2**24 + 2]])
     scaled = FrameWise(MinMaxScaler(), frame_dim=1).fit_transform(X)
     np.testing.assert_array_equal(scaled, MinMaxScaler().fit_transform(X))
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform", "partial_fit"])
+def test_what_the_transformer_requests_is_routed_to_it(sequences, method):
+    weight = np.array([1, 2, 3, 4, 5.0])
+    with config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_fit_request(sample_weight=True)
+        scaler.set_partial_fit_request(sample_weight=True)
+        frame_wise = FrameWise(scaler)
+        if method == "partial_fit":
+            frame_wise.partial_fit(sequences, sample_weight=weight)
+        else:
+            pipe = Pipeline([("scale", frame_wise)])
+            getattr(pipe, method)(sequences, sample_weight=weight)
+        real = ~np.isnan(sequences[..., 0])
+        of_frames = np.repeat(weight, real.sum(axis=1))
+        expected = StandardScaler().fit(sequences[real], sample_weight=of_frames)
+        np.testing.assert_allclose(frame_wise.transformer_.mean_, expected.mean_)
+        with pytest.raises(ValueError, match="not explicitly set as requested"):
+            FrameWise(StandardScaler()).fit(sequences, sample_weight=weight)
+    with pytest.raises(ValueError, match="enable_metadata_routing=True"):
+        FrameWise(scaler).fit(sequences, sample_weight=weight)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_fit_that_fails_leaves_it_as_it_was(sequences, method):
+    frame_wise = FrameWise(StandardScaler())
+    with pytest.raises(ValueError, match="no real frame"):
+        getattr(frame_wise, method)(np.full((2, 6, 7), np.nan))
+    with pytest.raises(NotFittedError):
+        frame_wise.transform(sequences)
+    expected = frame_wise.fit_transform(sequences)
+    with pytest.raises(ValueError, match="no real frame|is expecting 3 features"):
+        getattr(frame_wise, method)(np.full((2, 6, 7), np.nan))
+    np.testing.assert_array_equal(frame_wise.transform(sequences), expected)

@@ -60,6 +60,33 @@ def test_the_manifests_split_comes_first():
     assert set(parts) == {"train", "val"}
 
 
+def test_auto_takes_what_the_data_allows():
+    halves = np.array(["x", "y"] * 100)
+    only = np.array(["train"] * 200)
+    assert split_videos(data_set(groups=halves, split=only))[1].startswith("random")
+    groups = np.arange(200).astype(str)
+    assert split_videos(data_set(groups=groups, split=only))[1].startswith("grouped")
+
+
+def test_few_videos_of_each_class_make_few_folds():
+    data = Bunch(
+        data=list(range(10)),
+        target=np.array(list("xyxyxyxyxx")),
+        groups=np.array(list("aaaabcdefg")),
+        split=None,
+    )
+    parts, _ = split_videos(data)
+    assert sorted(np.concatenate(list(parts.values()))) == data.data
+    assert all(len(rows) for rows in parts.values())
+
+
+def test_groups_that_cannot_be_divided_are_told():
+    groups = np.array(["a"] * 14 + ["b", "c"])
+    data = Bunch(data=list(range(16)), target=np.array(["x", "y"] * 8), groups=groups, split=None)
+    with pytest.raises(ValueError, match=r"cannot divide 16 videos in 3 groups: .*split='random'"):
+        split_videos(data)
+
+
 @pytest.mark.parametrize(
     ("how", "changes", "message"),
     [
