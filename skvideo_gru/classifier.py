@@ -37,8 +37,8 @@ from .sequences import sequence_lengths, validate_sequences
 from .training_data import (
     TrainingData,
     class_weights,
+    held_out_weights,
     hold_out,
-    mean_weight,
     relative_weights,
     rows_that_count,
 )
@@ -58,6 +58,7 @@ _NOT_IN_NET_PARAMS = {
     "callbacks": "give them as callbacks=[...]",
     "criterion": "the loss is cross-entropy, with class_weight and label_smoothing",
     "module": "the network is a GRU; hidden_size, pooling and others shape it",
+    "train_split": "early_stopping holds out, by validation_fraction, groups or X_val and y_val",
     "predict_nonlinearity": "probabilities are the softmax of the network's output",
 }
 
@@ -141,7 +142,8 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         early takes skorch's `EarlyStopping`: any other KeyboardInterrupt is the user's.
     net_params : dict, optional
         Further arguments of ``skorch.NeuralNetClassifier``, such as
-        ``{"optimizer__amsgrad": True}``. Network, loss and callbacks are not among them.
+        ``{"optimizer__amsgrad": True}``. Network, loss, callbacks and what is held out are not
+        among them.
     random_state : int, RandomState instance or None, default=None
         Seed of initial weights, order of batches, dropout and held-out part.
     device : str or torch.device, default="auto"
@@ -533,6 +535,11 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         ):
             raise ValueError(f"fc_sizes={self.fc_sizes!r} must hold positive ints only.")
         weights = class_weights(self.class_weight, self.classes_, train)
+        split = None
+        if held_out is not None:
+            watched = self._dataset(held_out)
+            watched.inputs["weight"] = held_out_weights(held_out, weights, self.classes_)
+            split = predefined_split(watched)
         options = {
             "module__input_size": self.frame_dim_,
             "module__n_classes": len(self.classes_),
@@ -555,22 +562,21 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             "iterator_train__shuffle": True,
             "iterator_train__collate_fn": as_it_is,
             **_PREDICTING,
-            "train_split": held_out and predefined_split(self._dataset(held_out)),
+            "train_split": split,
             "classes": np.arange(len(self.classes_)),
             "mixed_precision": self.mixed_precision,
             "device": resolve_device(self.device),
             "verbose": 0,
             **(self.net_params or {}),
         }
-        for name, instead in _NOT_IN_NET_PARAMS.items():
-            if name in (self.net_params or {}):
-                raise ValueError(f"net_params holds {name!r}; {instead}.")
+        for name in self.net_params or {}:
+            whole = "criterion" if name.startswith("criterion__") else name
+            if whole in _NOT_IN_NET_PARAMS:
+                raise ValueError(f"net_params holds {name!r}; {_NOT_IN_NET_PARAMS[whole]}.")
         options = {name: plain(value) for name, value in options.items()}
         if options["optimizer"] in FUSED and not options.get("optimizer__foreach"):
             options.setdefault("optimizer__fused", True)
         stopping = held_out is not None
-        if held_out is not None:
-            options["mean_valid_weight"] = mean_weight(held_out, weights, self.classes_)
         options["callbacks"] = self._callbacks(options, len(train.y), stopping, schedule)
         return WeightedNet(GRUNetwork, **options)
 
@@ -595,7 +601,13 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
             callbacks.append(("max_grad_norm", clipping))
         if self.verbose and schedule:
             callbacks.append(("progress", EpochProgress("GRU")))
-        return callbacks + [_copied(callback) for callback in self.callbacks or []]
+        try:
+            return callbacks + copy.deepcopy(list(self.callbacks or []))
+        except TypeError as error:
+            raise ValueError(
+                f"callbacks={self.callbacks!r} cannot be copied for this fit: {error}. Let them "
+                "open files and the like in on_train_begin."
+            ) from error
 
     def _dataset(self, data: TrainingData) -> SequenceDataset:
         inputs = {"sequences": data.sequences, "lengths": data.lengths}
@@ -747,16 +759,6 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _copied(callback: Any) -> Any:
-    try:
-        return copy.deepcopy(callback)
-    except TypeError as error:
-        raise ValueError(
-            f"callbacks: {callback!r} cannot be copied for this fit: {error}. Let it open files "
-            "and the like in on_train_begin."
-        ) from error
 
 
 def _inputs(sequences: np.ndarray, lengths: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:

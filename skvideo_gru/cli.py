@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         after an interruption.
     """
     args = _parse(argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="surrogateescape")  # files' names may be in any encoding
     try:
         # Only now, so that --help and wrong usage are answered at once.

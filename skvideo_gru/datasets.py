@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 _COLUMNS = ("path", "label", "split", "group", "start", "end")
+
+# A last line for manifests: where it is part of another, a quotation mark has no partner.
+_END = "<end of manifest>"
+_UNQUOTED = "is a quotation mark missing?"
 
 
 def load_video_folder(path: str | os.PathLike[str]) -> Bunch:
@@ -118,8 +123,8 @@ def find_videos(folder: Path) -> list[Path]:
     -------
     list of Path
         Files with an ending of `VIDEO_SUFFIXES`, sorted; none that is hidden or
-        lies in a hidden folder. Links are followed, and those that lead nowhere are
-        there too.
+        lies in a hidden folder. Links are followed, to each folder once; those that
+        lead nowhere are there too.
 
     Raises
     ------
@@ -127,15 +132,17 @@ def find_videos(folder: Path) -> list[Path]:
         If a folder cannot be read.
     """
     videos = []
-    above: dict[str, set[str]] = {str(folder): set()}
+    seen: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True, onerror=_fail):
         real = os.path.realpath(place)
-        ancestors = above.pop(place)
-        if real in ancestors:  # a link that leads back up
+        if real in seen:
             folders.clear()
             continue
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        above |= {os.path.join(place, name): ancestors | {real} for name in folders}
+        seen.add(real)
+        folders[:] = sorted(
+            (name for name in folders if not name.startswith(".")),
+            key=lambda name: (os.path.islink(os.path.join(place, name)), name),
+        )
         files = [Path(place, name) for name in names if not name.startswith(".")]
         videos += [
             file
@@ -201,18 +208,15 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
     rows: list[tuple[int, dict[str, str]]] = []
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True, strict=True)
-            columns = [name.strip() for name in reader.fieldnames or []]
+            reader = csv.DictReader(chain(file, [_END]), skipinitialspace=True)
+            columns = [name.strip() for name in reader.fieldnames or [] if name != _END]
             reader.fieldnames = columns
             for row in reader:
                 rows.append((reader.line_num, row))
     except UnicodeDecodeError as error:
         raise ValueError(f"{manifest}: not a CSV file in UTF-8 ({error}).") from error
     except csv.Error as error:
-        line = rows[-1][0] if rows else 1
-        raise ValueError(
-            f"{manifest}: not a CSV file after line {line} ({error}). Is a quotation mark missing?"
-        ) from error
+        raise ValueError(f"{_after(manifest, rows)}: {error}; {_UNQUOTED}") from error
     expected = ["path", "label"] if complete else ["path"]
     missing = [name for name in expected if name not in columns]
     if missing:
@@ -223,6 +227,8 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
     repeated = sorted({name for name in _COLUMNS if columns.count(name) > 1})
     if repeated:
         raise ValueError(f"{manifest}: more than one column is called {', '.join(repeated)}.")
+    if not rows or rows.pop()[1][columns[0]] != _END:
+        raise ValueError(f"{_after(manifest, rows)}: the last value has no end; {_UNQUOTED}")
     if not rows:
         raise ValueError(f"{manifest}: it lists no video.")
     needed = [name for name in (*expected, "split", "group") if name in columns and complete]
@@ -234,8 +240,11 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         for name in needed:
             if not row[name]:
                 raise ValueError(f"{where}: {name} is empty.")
+        if any("\n" in row[name] for name in _COLUMNS if name in columns):
+            raise ValueError(f"{where}: a value holds a line break; {_UNQUOTED}")
         video = _manifest_video(manifest.parent, row, where, complete)
-        key = os.path.abspath(describe_video(video)), video_bounds(video)
+        place, name = os.path.split(describe_video(video))
+        key = os.path.join(os.path.realpath(place), name), video_bounds(video)
         if key in seen:
             raise ValueError(f"{where}: {row['path']} stands in line {seen[key]} already.")
         seen[key] = line
@@ -252,6 +261,10 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         groups=column("group"),
         split=column("split"),
     )
+
+
+def _after(manifest: Path, rows: list[tuple[int, dict[str, str]]]) -> str:
+    return f"{manifest}, after line {rows[-1][0] if rows else 1}"
 
 
 def _manifest_video(

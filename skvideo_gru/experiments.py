@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from .commands import load_data, load_named_model
 from .evaluation import evaluate as evaluate_model
 from .evaluation import fitted_pipeline, order_baselines
 from .generated import make_order_videos
+from .persistence import check_place
 from .pipeline import make_video_classifier
 from .plotting import TrainingDisplay, plot_confusion_matrix
 from .reporting import report_page
@@ -66,7 +66,7 @@ def train(args: argparse.Namespace) -> int:
     with _work(args) as (data, generated), tracked_run("train"):
         pipe = _pipeline(args, generated, memory=args.memory or None)
         pipe.set_params(gru__hidden_size=args.hidden_size, gru__lr_decay=args.lr_decay)
-        _check_params(pipe)
+        pipe["gru"]._validate_params()  # whose turn comes after a long training
         parts, split = _split(args, data)
         log_pipeline_params(pipe)
         pipe.fit(*_rows(data, parts["train"]))
@@ -100,11 +100,11 @@ def tune(args: argparse.Namespace) -> int:
         pipe = _pipeline(args, generated, memory=memory)
         grid = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
         for candidate in ParameterGrid(grid):
-            _check_params(clone(pipe).set_params(**candidate))
+            clone(pipe).set_params(**candidate)["gru"]._validate_params()
         parts, split = _split(args, data)
         log_pipeline_params(pipe)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
-        grouped = data.groups is not None
+        grouped = data.groups is not None and len(set(data.groups)) > 1
         folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
             args.cv, shuffle=True, random_state=args.seed
         )
@@ -165,7 +165,9 @@ def evaluate(args: argparse.Namespace) -> int:
             )
         log_videos(data, parts, args.n_jobs)
         log_environment()
-        data.target = np.array([labels.get(name) for name in data.target])
+        target = np.empty(len(data.target), pipe.classes_.dtype)
+        target[rows] = [labels[name] for name in data.target[rows]]
+        data.target = target
         _report(args, pipe, data, parts, split)
     return 0
 
@@ -173,12 +175,8 @@ def evaluate(args: argparse.Namespace) -> int:
 @contextmanager
 def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
     """Load the data, or generate it; quieten what libraries say about themselves."""
-    folder = os.path.dirname(args.output) or "."
-    if not os.path.isdir(folder):  # said now, not after the training
-        raise FileNotFoundError(f"--output {args.output}: there is no folder {folder}.")
-    if os.path.exists(args.output) and not os.path.isfile(args.output):
-        kind = "a folder" if os.path.isdir(args.output) else "a device, pipe or socket"
-        raise FileExistsError(f"--output {args.output}: it is {kind}; name a file.")
+    if args.output:  # said now, not after the training
+        check_place(args.output)
     check_register(args.register)
     _quieten()
     if args.data:
@@ -196,12 +194,6 @@ def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
 def _quieten() -> None:
     for library in ("mlflow", "alembic"):
         logging.getLogger(library).setLevel(logging.ERROR)
-
-
-def _check_params(pipe: Pipeline) -> None:
-    """Check every step's parameters: the last one's turn comes after a long training."""
-    for step in pipe.named_steps.values():
-        step._validate_params()
 
 
 def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> Pipeline:

@@ -100,21 +100,7 @@ class MixedPrecisionNet(NeuralNet):
 
 
 class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
-    """A net in whose loss every sequence may have a weight.
-
-    Parameters
-    ----------
-    *args : tuple
-        What skorch's net takes.
-    mean_valid_weight : float, default=1.0
-        Mean weight, by sequence and class, of what is held out.
-    **kwargs : dict
-        What skorch's net takes.
-    """
-
-    def __init__(self, *args: Any, mean_valid_weight: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.mean_valid_weight = mean_valid_weight
+    """A net in whose loss every sequence may have a weight."""
 
     def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
         """Run the network on a batch.
@@ -139,9 +125,9 @@ class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
     ) -> torch.Tensor:
         """Compute the cross-entropy, weighted by class and by sequence if there are weights.
 
-        In training it is a batch's weighted mean, as torch's. Of what is held out, skorch
-        averages batches by their numbers of sequences: the loss is such that this gives
-        the weighted mean of all, however they are ordered.
+        In training it is a batch's weighted mean, as torch's. Of what is held out, whose
+        weights are 1 on average, it is the mean: skorch averages batches by their sizes,
+        which gives the weighted mean of all, however they are ordered.
 
         Parameters
         ----------
@@ -171,4 +157,4 @@ class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
         )
         if training:
             return (weight * losses).sum() / (weight * criterion.weight[target]).sum()
-        return (weight * losses).mean() / self.mean_valid_weight
+        return (weight * losses).mean()

@@ -18,6 +18,7 @@ from . import __version__
 __all__ = [
     "SKOPS_TRUSTED_TYPES",
     "Versioned",
+    "check_place",
     "claim_space",
     "unchanged_if_it_fails",
     "written_whole",
@@ -50,9 +51,9 @@ class Versioned:
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         # As strings these parameters mean the same, on machines of any kind.
         parameters = {
-            name: str(state[name])
+            name: os.fspath(value) if isinstance(value, os.PathLike) else str(value)
             for name in inspect.signature(type(self)).parameters
-            if isinstance(state.get(name), os.PathLike | torch.device)
+            if isinstance(value := state.get(name), os.PathLike | torch.device)
         }
         return {**state, **parameters, "_saved_by": __version__}
 
@@ -97,6 +98,28 @@ def unchanged_if_it_fails(estimator: Any) -> Iterator[None]:
         raise
 
 
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Check that a file could be written, before the work that fills it.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+
+    Raises
+    ------
+    OSError
+        If there is no folder for it, or something else that it must not replace.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"{os.fspath(path)!r}: there is no folder {folder!r}; make it.")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; give the name of a file.")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"{os.fspath(path)!r} is a device, pipe or socket; give the name of a file.")
+
+
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[str]:
     """Put a file in its place at once, when all of it is written.
@@ -117,13 +140,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[str]:
     OSError
         If the file cannot be written.
     """
+    check_place(path)
     folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; give the name of a file.")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(f"{os.fspath(path)!r} is a device, pipe or socket; give the name of a file.")
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"{os.fspath(path)!r}: there is no folder {folder!r}; make it.")
     with TemporaryDirectory(prefix=".unfinished-", dir=folder) as unfinished:
         part = os.path.join(unfinished, "part")
         yield part

@@ -158,13 +158,16 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         sequences, real = self._sequences(X, reset=reset)
         if not real.any():
             raise ValueError("X holds no real frame: all rows are NaN.")
-        requested = process_routing(self, how, **params).transformer[how] if params else {}
-        of_frames = partial(_of_frames, counts=real.sum(axis=1))
+        requested = dict(process_routing(self, how, **params).transformer[how]) if params else {}
+        of_frames = partial(np.repeat, repeats=real.sum(axis=1), axis=0)
         if y is not None:
             check_consistent_length(sequences, y)
-            y = of_frames(y)
+            y = of_frames(np.asarray(y))
+        for name, value in requested.items():
+            of_videos = not isinstance(value, str) and hasattr(value, "__len__")
+            if of_videos and len(value) == len(sequences) and name != "classes":
+                requested[name] = of_frames(np.asarray(value))
         frames = sequences[real]
-        requested = {name: of_frames(value) for name, value in requested.items()}
         self.transformer_ = getattr(transformer, how)(frames, y, **requested)
         self._a_frame = frames[:1].copy()
         return self
@@ -201,7 +204,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         ValueError
             If `X` does not fit or holds NaN before a sequence's end.
         """
-        check_is_fitted(self, "transformer_")
+        check_is_fitted(self)
         sequences, real = self._sequences(X, reset=False)
         out = _apply(self.transformer_.transform, sequences, real, self._a_frame)
         return out if is_three_d(X) else out.reshape(len(out), -1)
@@ -225,7 +228,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         ValueError
             If `X` does not fit or holds NaN before a sequence's end.
         """
-        check_is_fitted(self, "transformer_")
+        check_is_fitted(self)
         X = check_array(
             X, dtype=[np.float32, np.float64], ensure_all_finite="allow-nan", allow_nd=True
         )
@@ -255,7 +258,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             The columns' own names where the transformer keeps its features, else
             ``frame0_`` and the transformer's names, ``frame1_`` and so on.
         """
-        check_is_fitted(self, "transformer_")
+        check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
         if isinstance(self.transformer_, OneToOneFeatureMixin):
             return names
@@ -277,13 +280,6 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         tags.target_tags.required = get_tags(self.transformer).target_tags.required
         tags.transformer_tags = get_tags(self.transformer).transformer_tags
         return tags
-
-
-def _of_frames(values: Any, counts: np.ndarray) -> Any:
-    """Give every frame its video's value, where there is one for each video."""
-    array = np.asarray(values)
-    of_videos = array.ndim > 0 and len(array) == len(counts)
-    return np.repeat(array, counts, axis=0) if of_videos else values
 
 
 def _apply(

@@ -28,7 +28,7 @@ def split_videos(
         ``"manifest"`` takes the data set's own split; ``"grouped"`` keeps every
         group on one side, classes balanced as far as groups allow; ``"random"``
         is stratified by class, 70/15/15. ``"auto"`` takes the data set's own split
-        where it has one, else groups where there are three or more, else the last.
+        where it has one, else groups where there are several, else the last.
     random_state : int, default=0
         Seed of the random and the grouped split.
 
@@ -48,8 +48,8 @@ def split_videos(
     if how not in SPLITS:
         raise ValueError(f"split={how!r} is unknown; choose one of {list(SPLITS)}.")
     if how == "auto":
-        own = data.split is not None and len(set(data.split)) > 1
-        grouped = data.groups is not None and len(set(data.groups)) > 2
+        own = data.split is not None and set(data.split) != {"train"}
+        grouped = data.groups is not None and len(set(data.groups)) > 1
         how = "manifest" if own else "grouped" if grouped else "random"
     if how == "manifest":
         return _manifest_split(data), "the manifest's own split"
@@ -88,7 +88,10 @@ def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
         raise ValueError("split='grouped': the data set has no groups.")
     n_groups = len(set(data.groups))
     if n_groups < 3:
-        raise ValueError(f"split='grouped' needs at least 3 groups, the data set has {n_groups}.")
+        raise ValueError(
+            f"split='grouped' needs at least 3 groups, the data set has {n_groups}. Give more, or "
+            "take split='random', which parts what belongs together."
+        )
     rows = np.arange(len(data.target))
     parts = {}
     for name in ("test", "val"):

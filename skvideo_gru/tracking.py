@@ -76,7 +76,7 @@ def tracked_run(name: str) -> Iterator[mlflow.ActiveRun]:
         ) as run:
             yield run
     except MlflowException as error:
-        raise ValueError(f"MLflow, at {mlflow.get_tracking_uri()}: {error}") from error
+        raise ValueError(f"MLflow: {' '.join(str(error).split())}") from error
 
 
 def _own_experiment() -> str:
@@ -148,11 +148,13 @@ def check_register(register: str) -> None:
     ValueError
         If MLflow would refuse it.
     """
-    name, at, alias = register.partition("@")
+    name, _, alias = register.partition("@")
+    if register and (name.strip() in ("", ".", "..") or re.search("[/:]", name)):
+        raise ValueError(
+            f"--register {register}: {name!r} is no model's name, which has no '/' and no ':'."
+        )
     reserved = re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE)
-    if register and (not name.strip() or re.search("[/:]", name)):
-        raise ValueError(f"--register {register}: a model's name has neither '/' nor ':'.")
-    if at and (reserved or not re.fullmatch(r"[\w-]+", alias, re.ASCII)):
+    if reserved or not re.fullmatch(r"[\w-]*", alias):
         raise ValueError(
             f"--register {register}: an alias is made of letters, digits, '_' and '-', and is "
             "neither 'latest' nor a version such as 'v1'."
@@ -255,8 +257,7 @@ def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None 
         # Neither the files' places nor their order make another data set.
         content = sorted(zip(part["sha256"], part["label"].astype(str), strict=True))
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
-        folders = {os.path.dirname(os.path.abspath(path)) for path in part["path"]}
-        folder = os.path.relpath(os.path.commonpath(folders))
+        folder = os.path.commonpath(os.path.dirname(os.path.abspath(p)) for p in part["path"])
         dataset = from_pandas(
             part,
             source=LocalArtifactDatasetSource(folder),

@@ -16,8 +16,8 @@ from .sequences import sequence_lengths
 __all__ = [
     "TrainingData",
     "class_weights",
+    "held_out_weights",
     "hold_out",
-    "mean_weight",
     "relative_weights",
     "rows_that_count",
 ]
@@ -162,13 +162,15 @@ def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) ->
     return weights
 
 
-def mean_weight(data: TrainingData, class_weights: np.ndarray, classes: np.ndarray) -> float:
-    """Average what sequences count in the loss, by their own weights and their classes'.
+def held_out_weights(
+    data: TrainingData, class_weights: np.ndarray, classes: np.ndarray
+) -> np.ndarray:
+    """Scale weights so that, times those of the classes, they are 1 on average.
 
     Parameters
     ----------
     data : TrainingData
-        The sequences.
+        The sequences held out.
     class_weights : ndarray of shape (n_classes,)
         The weight of every class.
     classes : ndarray of shape (n_classes,)
@@ -176,13 +178,12 @@ def mean_weight(data: TrainingData, class_weights: np.ndarray, classes: np.ndarr
 
     Returns
     -------
-    float
-        The mean, where the greatest of the sequences' own weights is 1.
+    ndarray of shape (n,)
+        The sequences' own weights, scaled, in the sequences' type.
     """
-    weights = class_weights[np.searchsorted(classes, data.y)]
-    if data.weight is not None:
-        weights = weights * relative_weights(data.weight, np.dtype(float))
-    return float(weights.mean())
+    weights = np.ones(len(data.y)) if data.weight is None else data.weight / data.weight.max()
+    mean = (weights * class_weights[np.searchsorted(classes, data.y)]).mean()
+    return (weights / mean).astype(data.sequences.dtype)
 
 
 def hold_out(

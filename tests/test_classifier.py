@@ -726,6 +726,8 @@ def test_further_arguments_go_before_the_parameters(options, net_params):
     [
         ("callbacks", r"give them as callbacks=\[...\]"),
         ("criterion", "the loss is cross-entropy"),
+        ("criterion__reduction", "the loss is cross-entropy"),
+        ("train_split", "early_stopping holds out"),
         ("module", "the network is a GRU"),
         ("predict_nonlinearity", "softmax"),
     ],
@@ -736,10 +738,32 @@ def test_net_params_hold_nothing_that_saving_would_lose(name, message):
         GRUClassifier(net_params={name: None}).fit(X, y)
 
 
+def test_callbacks_that_share_something_still_do():
+    class Counter(Callback):
+        epochs = 0
+
+        def on_epoch_end(self, net, **_):
+            self.epochs += 1
+
+    class Reader(Callback):
+        def __init__(self, counter):
+            self.counter = counter
+
+        def on_train_end(self, net, **_):
+            counts.append(self.counter.epochs)
+
+    counts = []
+    counter = Counter()
+    X, y = order_data(20)
+    GRUClassifier(**{**SMALL, "max_epochs": 2}, callbacks=[counter, Reader(counter)]).fit(X, y)
+    assert counts == [2]
+    assert counter.epochs == 0
+
+
 def test_callbacks_that_cannot_be_copied_are_named(tmp_path):
     X, y = order_data(20)
     watcher = Watcher()
-    message = r"callbacks: .*Watcher.*cannot be copied"
+    message = r"callbacks=\[.*Watcher.*cannot be copied"
     with open(tmp_path / "log", "w") as watcher.file, pytest.raises(ValueError, match=message):
         GRUClassifier(**SMALL, callbacks=[watcher]).fit(X, y)
 

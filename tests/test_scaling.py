@@ -211,6 +211,25 @@ def test_what_the_transformer_requests_is_routed_to_it(sequences, method):
         FrameWise(scaler).fit(sequences, sample_weight=weight)
 
 
+def test_classes_are_of_no_video(sequences):
+    class Classes(TransformerMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def partial_fit(self, X, y=None, classes=None, name=None):
+            self.seen_ = classes, name
+            return self
+
+        def transform(self, X):
+            return X
+
+    with config_context(enable_metadata_routing=True):
+        inner = Classes().set_partial_fit_request(classes=True, name=True)
+        classes = ["a", "b", "c", "d", "e"]  # as many as videos
+        frame_wise = FrameWise(inner).partial_fit(sequences, classes=classes, name="whole")
+    assert frame_wise.transformer_.seen_ == (classes, "whole")
+
+
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_fit_that_fails_leaves_it_as_it_was(sequences, method):
     frame_wise = FrameWise(StandardScaler())

@@ -61,11 +61,16 @@ def test_the_manifests_split_comes_first():
 
 
 def test_auto_takes_what_the_data_allows():
-    halves = np.array(["x", "y"] * 100)
     only = np.array(["train"] * 200)
-    assert split_videos(data_set(groups=halves, split=only))[1].startswith("random")
+    one = np.array(["x"] * 200)
+    assert split_videos(data_set(groups=one, split=only))[1].startswith("random")
     groups = np.arange(200).astype(str)
     assert split_videos(data_set(groups=groups, split=only))[1].startswith("grouped")
+    # What was meant to be apart is not mixed in silence.
+    with pytest.raises(ValueError, match=r"holds only \['test'\]"):
+        split_videos(data_set(split=np.array(["test"] * 200)))
+    with pytest.raises(ValueError, match="has 2. Give more, or take split='random'"):
+        split_videos(data_set(groups=np.array(["x", "y"] * 100)))
 
 
 def test_few_videos_of_each_class_make_few_folds():
