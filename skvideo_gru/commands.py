@@ -56,8 +56,9 @@ def predict(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         file = sys.stdout
         if args.output:
-            options: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
-            file = stack.enter_context(open(args.output, "w", newline="", **options))
+            file = stack.enter_context(
+                open(args.output, "w", encoding="utf-8", errors="surrogateescape", newline="")
+            )
         table = csv.writer(file)
         classes = _columns(model.classes_, taken={"path", *bounds, "label", "error"})
         table.writerow(["path", *bounds, "label", *classes, "error"])

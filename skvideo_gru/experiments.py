@@ -35,7 +35,7 @@ from .plotting import TrainingDisplay, plot_confusion_matrix
 from .reporting import report_page
 from .saving import save_model
 from .search_display import SearchDisplay
-from .splitting import split_videos
+from .splitting import has_groups, split_videos
 from .tracking import (
     check_register,
     child_run,
@@ -104,7 +104,7 @@ def tune(args: argparse.Namespace) -> int:
         parts, split = _split(args, data)
         log_pipeline_params(pipe)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
-        grouped = data.groups is not None and len(set(data.groups)) > 1
+        grouped = has_groups(data)
         folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
             args.cv, shuffle=True, random_state=args.seed
         )

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.utils import Bunch
 
-__all__ = ["SPLITS", "split_videos"]
+__all__ = ["SPLITS", "has_groups", "split_videos"]
 
 #: The ways `split_videos` knows.
 SPLITS = ("auto", "manifest", "grouped", "random")
@@ -49,8 +49,7 @@ def split_videos(
         raise ValueError(f"split={how!r} is unknown; choose one of {list(SPLITS)}.")
     if how == "auto":
         own = data.split is not None and set(data.split) != {"train"}
-        grouped = data.groups is not None and len(set(data.groups)) > 1
-        how = "manifest" if own else "grouped" if grouped else "random"
+        how = "manifest" if own else "grouped" if has_groups(data) else "random"
     if how == "manifest":
         return _manifest_split(data), "the manifest's own split"
     if how == "grouped":
@@ -61,6 +60,22 @@ def split_videos(
     return _random_split(data.target, random_state), (
         f"random 70/15/15, stratified by class, seed {random_state}"
     )
+
+
+def has_groups(data: Bunch) -> bool:
+    """Tell whether a data set has groups to keep apart.
+
+    Parameters
+    ----------
+    data : Bunch
+        The data set.
+
+    Returns
+    -------
+    bool
+        True if there are at least two.
+    """
+    return data.groups is not None and len(set(data.groups)) > 1
 
 
 def _manifest_split(data: Bunch) -> dict[str, np.ndarray]:

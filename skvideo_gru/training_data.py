@@ -181,7 +181,8 @@ def held_out_weights(
     ndarray of shape (n,)
         The sequences' own weights, scaled, in the sequences' type.
     """
-    weights = np.ones(len(data.y)) if data.weight is None else data.weight / data.weight.max()
+    own = np.ones(len(data.y)) if data.weight is None else data.weight
+    weights = relative_weights(own, own.dtype)  # a sum of the greatest could be infinite
     mean = (weights * class_weights[np.searchsorted(classes, data.y)]).mean()
     return (weights / mean).astype(data.sequences.dtype)
 

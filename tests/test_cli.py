@@ -64,6 +64,12 @@ def clips(tmp_path_factory):
     return folder
 
 
+def quick_pipeline():
+    return make_video_classifier(
+        random_state=0, features__n_frames=2, features__frame_size=32, features__max_epochs=0
+    )
+
+
 def newest_runs(n=1):
     return mlflow.search_runs(search_all_experiments=True, output_format="list")[:n]
 
@@ -335,10 +341,7 @@ def test_paths_may_be_relative_and_absolute(tracking, clips, capsys):
 
 def test_evaluate_knows_labels_that_are_numbers(tracking, clips, colour_clips, capsys):
     videos, y = colour_clips
-    pipe = make_video_classifier(
-        random_state=0, features__n_frames=2, features__frame_size=32, features__max_epochs=0
-    )
-    save_model(pipe.fit(videos, np.where(y == "dark", 0, 1)), "numbers.skops")
+    save_model(quick_pipeline().fit(videos, np.where(y == "dark", 0, 1)), "numbers.skops")
     rows = [
         f"{video},{int(label != 'dark')},odd (2)" for video, label in zip(videos, y, strict=True)
     ]
@@ -352,10 +355,9 @@ def test_evaluate_knows_labels_that_are_numbers(tracking, clips, colour_clips, c
 
 def test_predict_names_columns_apart_and_writes_any_name(clips, colour_clips, tmp_path):
     videos, y = colour_clips
-    pipe = make_video_classifier(
-        random_state=0, features__n_frames=2, features__frame_size=32, features__max_epochs=0
+    save_model(
+        quick_pipeline().fit(videos, np.where(y == "dark", "error", "path")), tmp_path / "m.skops"
     )
-    save_model(pipe.fit(videos, np.where(y == "dark", "error", "path")), tmp_path / "m.skops")
     odd = os.path.join(os.fsencode(tmp_path), b"caf\xe9.mp4")
     shutil.copy(videos[0], odd)
     output = tmp_path / "p.csv"
