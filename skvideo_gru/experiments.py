@@ -104,16 +104,21 @@ def tune(args: argparse.Namespace) -> int:
         parts, split = _split(args, data)
         log_pipeline_params(pipe)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
-        grouped = has_groups(data)
-        folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
+        groups = data.groups[rows] if has_groups(data) else None
+        if groups is not None and len(set(groups)) < args.cv:
+            raise ValueError(
+                f"--cv {args.cv}: folds do not part groups, of which the videos to learn from "
+                f"have {len(set(groups))}; take fewer folds."
+            )
+        folds = (StratifiedKFold if groups is None else StratifiedGroupKFold)(
             args.cv, shuffle=True, random_state=args.seed
         )
         cv = f"search over {args.cv} folds, " + (
-            "each group in one of them" if grouped else "stratified by class"
+            "stratified by class" if groups is None else "each group in one of them"
         )
         mlflow.set_tag("cv", cv)
         search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
-        search.fit(*_rows(data, rows), groups=data.groups[rows] if grouped else None)
+        search.fit(*_rows(data, rows), groups=groups)
         _report_search(search)
         print(f"best: {search.best_params_}, refitted on {len(rows)} videos")
         _save(args, search.best_estimator_, data)

@@ -8,8 +8,9 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from pickle import PicklingError
 from typing import Any
 
 import joblib
@@ -94,9 +95,29 @@ def decode_videos(
     -------
     list of ndarray of shape (T, H, W, 3), uint8, or VideoDecodeError
         The frames of each video, or why it cannot be read.
+
+    Raises
+    ------
+    ValueError
+        If a video cannot be sent to a worker.
     """
-    clips = _parallel(n_jobs)(delayed(_read)(video, read) for video in videos)
-    return list(video_progress("decoding", len(videos), verbose, clips))
+    with _sent(videos):
+        clips = _parallel(n_jobs)(delayed(_read)(video, read) for video in videos)
+        return list(video_progress("decoding", len(videos), verbose, clips))
+
+
+@contextmanager
+def _sent(videos: Sequence[Any]) -> Iterator[None]:
+    """Tell of what cannot go to another process."""
+    try:
+        yield
+    except PicklingError as error:
+        opened = [describe_video(video) for video in videos if hasattr(video, "read")]
+        raise ValueError(
+            "What joblib's workers need cannot be sent to them"
+            + (f"; among the videos are open files, {opened[0]} first" if opened else "")
+            + ". Give paths or bytes, or n_jobs=1."
+        ) from error
 
 
 def _parallel(n_jobs: int | None) -> Parallel:
@@ -148,6 +169,11 @@ def embed_videos(
     ------
     ndarray of shape (T, 2048), float32, or VideoDecodeError
         The features of each video in order, or why it cannot be read.
+
+    Raises
+    ------
+    ValueError
+        If a video cannot be sent to a worker.
     """
     backend, _ = get_active_backend()
     on_cluster = hasattr(backend, "client")
@@ -170,8 +196,9 @@ def embed_videos(
     with parallel_config(backend=spread) if spread else nullcontext():
         parallel = _parallel(n_jobs)
     task = delayed(_embed_chunk)
-    for rows in parallel(task(chunk, embedder, read, device) for chunk in chunks):
-        yield from rows
+    with _sent(videos):
+        for rows in parallel(task(chunk, embedder, read, device) for chunk in chunks):
+            yield from rows
 
 
 def _embed_chunk(

@@ -154,10 +154,10 @@ def check_register(register: str) -> None:
             f"--register {register}: {name!r} is no model's name, which has no '/' and no ':'."
         )
     reserved = re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE)
-    if reserved or not re.fullmatch(r"[\w-]*", alias):
+    if reserved or not re.fullmatch(r"[\w-]{,255}", alias):
         raise ValueError(
-            f"--register {register}: an alias is made of letters, digits, '_' and '-', and is "
-            "neither 'latest' nor a version such as 'v1'."
+            f"--register {register}: an alias is made of at most 255 letters, digits, '_' and '-' "
+            "and is neither 'latest' nor a version such as 'v1'."
         )
 
 

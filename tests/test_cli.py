@@ -310,6 +310,7 @@ def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_cl
         (["train", "--output", os.devnull], "is a device"),
         (["train", "--register", "a/b"], "--register a/b: 'a/b' is no model's name"),
         (["train", "--register", "a@v1"], "--register a@v1: an alias is"),
+        (["train", "--register", f"a@{'b' * 256}"], "an alias is made of at most 255"),
         (["train", "--lr", "0"], "'lr' parameter of GRUClassifier must be"),
         (["tune", "--hidden-size", "8,0"], "'hidden_size' parameter of GRUClassifier must be"),
     ],
@@ -318,6 +319,14 @@ def test_errors_are_one_readable_line(tracking, arguments, message, capsys):
     assert cli.main(arguments) == 1
     err = capsys.readouterr().err
     assert message in err
+    assert err.count("\n") == 1
+
+
+def test_tune_needs_as_many_groups_as_folds(tracking, clips, capsys):
+    manifest = str(clips / "manifest.csv")
+    assert cli.main(["tune", "--data", manifest, *FAST, "--cv", "9"]) == 1
+    err = capsys.readouterr().err
+    assert "tune: error: --cv 9: folds do not part groups, of which" in err
     assert err.count("\n") == 1
 
 

@@ -3,6 +3,7 @@ import os
 import pickle
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import joblib
@@ -542,6 +543,20 @@ def test_every_backend_of_joblibs_embeds(colour_clips, backend, engine):
     model.set_params(engine=engine)
     with joblib.parallel_config(backend, n_jobs=4):
         assert largest_error(model.transform(videos), expected) < 1e-4
+
+
+def test_open_files_are_not_sent_to_workers(colour_clips):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**TRAINED, n_jobs=2)
+    with ExitStack() as stack:
+        files = [stack.enter_context(open(video, "rb")) for video in videos]
+        with pytest.raises(ValueError, match=f"{videos[0]} first. Give paths or bytes, or n_jobs"):
+            model.fit(files, y)
+        model.set_params(max_epochs=0).fit(files)
+        with pytest.raises(ValueError, match="open files"):
+            model.transform(files)
+        alone = model.set_params(n_jobs=1).transform(files)
+    np.testing.assert_array_equal(alone, model.transform(videos))
 
 
 def test_few_videos_are_spread_over_all_workers(colour_clips):
