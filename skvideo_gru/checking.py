@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from .decoding import open_frames
 from .errors import VideoDecodeError
 from .sampling import frames_in_window
-from .videos import Video, describe_video, video_bounds
+from .videos import Video, describe_stretch, describe_video, video_bounds
 
 __all__ = ["check_video", "check_videos"]
 
@@ -49,7 +49,7 @@ def check_video(video: Video) -> dict[str, Any]:
         if first == stop:
             report["reason"] = "it holds no video frame"
             if window != (None, None):
-                report["reason"] += f" between {window[0]} s and {window[1]} s"
+                report["reason"] += f" from {describe_stretch(*window)}"
     except VideoDecodeError as error:
         report["reason"] = error.reason
         if times:

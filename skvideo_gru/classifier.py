@@ -96,7 +96,7 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         Units of fully connected layers between the GRU and the last layer.
     optimizer : {"adam", "adamw", "nadam", "radam", "rmsprop", "sgd"}, default="adam"
         Torch's optimizer of that name, with torch's own settings but for the
-        learning rate and the weight decay.
+        learning rate and the weight decay, and the momentum with ``"one_cycle"``.
     lr : float, default=1e-3
         Learning rate in the first epoch; the highest one for ``"one_cycle"``.
     lr_schedule : {"exponential", "step", "cosine", "plateau", "one_cycle"} or None, \
@@ -638,9 +638,11 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         """
         sequences, lengths = self._sequences(X)
         proba = np.tile(self.class_prior_.astype(self._dtype), (len(lengths), 1))
-        rows = np.flatnonzero(lengths)
-        if len(rows):
-            proba[rows] = self._net_proba(_inputs(sequences, lengths, rows))
+        if lengths.any():
+            # A slice copies nothing.
+            rows = slice(None) if lengths.all() else np.flatnonzero(lengths)
+            inputs = {"sequences": sequences[rows], "lengths": lengths[rows]}
+            proba[rows] = self._net_proba(inputs)
         return proba
 
     def predict_proba_frames(self, X: Any) -> np.ndarray:
@@ -759,11 +761,3 @@ class GRUClassifier(ClassifierMixin, Versioned, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _inputs(sequences: np.ndarray, lengths: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
-    everything = len(rows) == len(lengths)
-    return {
-        "sequences": sequences if everything else sequences[rows],
-        "lengths": lengths if everything else lengths[rows],
-    }

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         runs = args.name in ("train", "tune", "evaluate")
         module = import_module(f".{'experiments' if runs else 'commands'}", __package__)
         return int(getattr(module, args.name)(args))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"skvideo-gru {args.name}: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -102,7 +102,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--part", default="all", help="part of the manifest's split to take (%(default)s)"
     )
     evaluate.add_argument(
-        "--n-jobs", type=_auto(int), default="auto", help="threads that read videos (one)"
+        "--n-jobs", type=_auto(int), default="auto", help="workers that read videos (one)"
     )
 
     predict = command("predict", "predict videos as CSV")

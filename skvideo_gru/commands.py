@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import joblib
@@ -210,14 +211,15 @@ def load_named_model(args: argparse.Namespace) -> Any:
     classifier
         The model.
     """
-    file = args.model
-    if file.startswith(("runs:/", "models:/")):
-        from .tracking import fetch_model  # MLflow takes seconds to import
+    from .saving import load_model  # skops takes seconds to import
 
-        file = fetch_model(file)
-    from .saving import load_model  # and so does skops
+    trust = args.trust == "yes"
+    if not args.model.startswith(("runs:/", "models:/")):
+        return load_model(args.model, trust=trust)
+    from .tracking import fetch_model  # and so does MLflow
 
-    return load_model(file, trust=args.trust == "yes")
+    with TemporaryDirectory() as folder:
+        return load_model(fetch_model(args.model, folder), trust=trust)
 
 
 def _videos_in(path: str) -> list[Any]:

@@ -14,7 +14,13 @@ from sklearn.utils import Bunch
 
 from .videos import VideoClip, describe_video, video_bounds
 
-__all__ = ["VIDEO_SUFFIXES", "load_video_folder", "load_video_manifest"]
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "find_videos",
+    "load_video_folder",
+    "load_video_manifest",
+    "read_manifest",
+]
 
 #: File name endings that `load_video_folder` takes for videos.
 VIDEO_SUFFIXES = frozenset(
@@ -231,7 +237,8 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         raise ValueError(f"{_after(manifest, rows)}: the last value has no end; {_UNQUOTED}")
     if not rows:
         raise ValueError(f"{manifest}: it lists no video.")
-    needed = [name for name in (*expected, "split", "group") if name in columns and complete]
+    filled = ["path", "label", "split", "group"] if complete else ["path"]
+    needed = [name for name in filled if name in columns]
     data: list[str | VideoClip] = []
     seen: dict[Any, int] = {}
     for line, row in rows:

@@ -22,10 +22,10 @@ from .geometry import RESIZES, FrameConverter, check_frame_size
 from .opening import open_video
 from .packets import PacketIndex, frame_rate, scan_packets
 from .sampling import select_frames
-from .videos import Video, describe_video, video_bounds
+from .videos import Video, describe_stretch, describe_video, video_bounds
 from .webp import is_webp, webp_frames
 
-__all__ = ["open_frames", "read_frames"]
+__all__ = ["DECODER_THREADS", "open_frames", "read_frames"]
 
 #: Threads on which FFmpeg decodes one video, where several help; 0 is its own choice.
 DECODER_THREADS: ContextVar[int] = ContextVar("DECODER_THREADS", default=0)
@@ -136,7 +136,7 @@ def read_frames(
         frames = _decode(video, select, size, resize, end, allow_partial)
     name = describe_video(video)
     if not frames:
-        stretch = "" if start is end is None else f" between {start} s and {end} s"
+        stretch = "" if start is end is None else f" from {describe_stretch(start, end)}"
         raise VideoDecodeError(name, f"it holds no video frame{stretch}")
     if len({frame.shape for frame in frames}) > 1:
         raise VideoDecodeError(name, "its frames change size on the way; give a frame_size")
@@ -229,7 +229,7 @@ def open_frames(
         If the video cannot be read.
     """
     if is_webp(video):
-        yield webp_frames(video), 1.0, 25.0
+        yield webp_frames(video, allow_partial), 1.0, 25.0
         return
     with open_video(video) as (container, stream):
         # On one thread it breaks at the same place every time.

@@ -161,6 +161,8 @@ def evaluate(args: argparse.Namespace) -> int:
         print(f"split: {split}")
         mlflow.set_tags({"split": split, "model": args.model})
         pipe = fitted_pipeline(load_named_model(args))
+        if args.n_jobs is not None:
+            pipe[0].set_params(n_jobs=args.n_jobs)
         labels = {str(label): label for label in pipe.classes_}  # which may be numbers
         unknown = sorted(set(data.target[rows].tolist()) - set(labels))
         if unknown:
@@ -243,8 +245,8 @@ def _report(
     args: argparse.Namespace, pipe: Pipeline, data: Bunch, parts: dict[str, Any], split: str
 ) -> None:
     """Print and log how the fitted pipeline does on the parts held out."""
-    log_history("backbone", pipe["features"].history_)
-    log_history("gru", pipe["gru"].history_)
+    for name, step in pipe.steps:
+        log_history("backbone" if name == "features" else name, getattr(step, "history_", []))
     mlflow.log_figure(TrainingDisplay.from_estimator(pipe).figure_, "training.png")
     outcomes = {}
     for name, rows in parts.items():
@@ -273,7 +275,7 @@ def _report(
 
 
 def _asked(args: argparse.Namespace) -> list[tuple[str, Any]]:
-    """Options whose values were chosen."""
+    """Options that say something: neither empty nor ``auto``."""
     unsaid = (None, "", "auto")
     return [(k, v) for k, v in vars(args).items() if v not in unsaid and k not in ("name", "data")]
 

@@ -306,10 +306,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             If a parameter, `X` or `y` is not valid.
         """
         videos, _, _ = self._fit(X, y)
-        self._warn_of_failed(len(videos))
+        self._warn_of_failed(len(videos), stacklevel=3)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit and transform the same videos, decoding each of them once.
 
         Parameters
@@ -318,8 +318,6 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             The training videos.
         y : array-like of shape (n_videos,), optional
             Labels.
-        **fit_params : dict
-            None are known.
 
         Returns
         -------
@@ -333,7 +331,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         ValueError
             If a parameter, `X` or `y` is not valid.
         """
-        return self._features(*self._fit(X, y, **fit_params))
+        return self._features(*self._fit(X, y))
 
     def transform(self, X: Any) -> np.ndarray:
         """Decode videos and embed their frames.
@@ -615,12 +613,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             raise error
         self.failed_.append((error.path, error.reason))
 
-    def _warn_of_failed(self, n_videos: int) -> None:
+    def _warn_of_failed(self, n_videos: int, stacklevel: int) -> None:
         if self.failed_:
             warnings.warn(
                 f"{len(self.failed_)} of {n_videos} videos cannot be read and count as missing; "
                 "failed_ holds their paths and the reasons.",
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
     def _seed(self) -> int | None:
@@ -711,7 +709,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                     refresh=False,
                 )
                 bar.update()
-        self._warn_of_failed(len(videos))
+        # Whoever called `transform`, which scikit-learn wraps.
+        self._warn_of_failed(len(videos), stacklevel=5)
         return out
 
     def _shape(self, n_videos: int) -> tuple[int, ...]:

@@ -14,9 +14,9 @@ from .errors import VideoDecodeError
 from .evaluation import fitted_pipeline
 from .opening import open_video
 from .packets import scan_packets
-from .plotting import STYLES, plain
+from .plotting import STYLES, one_line
 from .sampling import select_frames, uniform_indices
-from .videos import Video, VideoClip, describe_video, video_bounds
+from .videos import Video, describe_stretch, describe_video, video_bounds
 
 __all__ = ["FilmStripDisplay", "draw_strip", "strip_height", "strip_title", "video_name"]
 
@@ -45,10 +45,8 @@ def video_name(video: Video) -> str:
         The file's name and, of a clip, its stretch; what the video is where there is no file.
     """
     name = os.path.basename(describe_video(video))
-    if not isinstance(video, VideoClip) or video.start is video.end is None:
-        return name
-    end = "the end" if video.end is None else f"{video.end:g} s"
-    return f"{name}, {video.start or 0:g} s to {end}"
+    bounds = video_bounds(video)
+    return name if bounds == (None, None) else f"{name}, {describe_stretch(*bounds)}"
 
 
 class FilmStripDisplay:
@@ -191,7 +189,7 @@ class FilmStripDisplay:
             for column, style in zip(top, STYLES, strict=False)
         ]
         # A legend leaves out what begins with an underscore.
-        names = [plain(self.classes[column], 22) for column in top]
+        names = [one_line(self.classes[column], 22) for column in top]
         names = [f" {name}" if name.startswith("_") else name for name in names]
         axes.legend(
             [*named, *handles], [*names, *labels], loc="upper left", bbox_to_anchor=(1.01, 1.04)
@@ -303,7 +301,7 @@ def strip_title(name: str, target: Any, predicted: Any, probability: float) -> s
     str
         One line, and before it the name's.
     """
-    text = f"predicted {plain(predicted, 30)} ({probability:.2f})"
+    text = f"predicted {one_line(predicted, 30)} ({probability:.2f})"
     if target is not None:
-        text = f"true {plain(target, 30)}, {text}"
-    return f"{plain(name, 80)}\n{text}" if name else text
+        text = f"true {one_line(target, 30)}, {text}"
+    return f"{one_line(name, 80)}\n{text}" if name else text

@@ -14,7 +14,7 @@ from .decoding import read_frames
 from .errors import VideoDecodeError
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import draw_strip, strip_height, strip_title, video_name
-from .plotting import plain, say
+from .plotting import one_line, say
 from .videos import Video, as_video_list
 
 __all__ = ["Mistake", "MistakesDisplay"]
@@ -105,7 +105,7 @@ class MistakesDisplay:
         MistakesDisplay
             What was drawn.
         """
-        outcome = evaluate(estimator, videos, y)
+        outcome = evaluate(fitted_pipeline(estimator), videos, y)
         return cls.from_evaluation(
             estimator, videos, outcome, n_mistakes=n_mistakes, figure=figure
         )
@@ -193,7 +193,7 @@ def _mistake(video: Video, row: int, evaluation: Evaluation, reading: dict[str, 
 
 def _draw_mistake(axes: Axes, mistake: Mistake) -> None:
     if mistake.frames is None:
-        say(axes, f"It can no longer be read: {plain(mistake.reason, 70)}")
+        say(axes, f"It can no longer be read: {one_line(mistake.reason, 70)}")
     else:
         draw_strip(axes, mistake.frames)
     title = strip_title(mistake.name, mistake.target, mistake.predicted, mistake.probability)

@@ -105,7 +105,7 @@ def open_file(video: Video) -> Iterator[BinaryIO]:
     name = describe_video(video)
     path = video.path if isinstance(video, VideoClip) else video
     try:
-        if isinstance(path, bytes | bytearray | memoryview):
+        if isinstance(path, bytes | bytearray):
             yield BytesIO(path)
         elif isinstance(path, str | os.PathLike):
             try:

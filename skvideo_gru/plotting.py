@@ -17,7 +17,7 @@ __all__ = [
     "STYLES",
     "TrainingDisplay",
     "legible_on",
-    "plain",
+    "one_line",
     "plot_confusion_matrix",
     "say",
 ]
@@ -39,7 +39,7 @@ _NETWORKS = {"features": "ResNet-50", "gru": "GRU"}
 _MARKERS = 15
 
 
-def plain(label: Any, width: int = 24) -> str:
+def one_line(label: Any, width: int = 24) -> str:
     """Make any label fit for a picture.
 
     Parameters
@@ -103,8 +103,9 @@ class TrainingDisplay:
             What was drawn.
         """
         pipe = fitted_pipeline(estimator)
-        steps = {name: getattr(step, "history_", []) for name, step in pipe.steps}
-        return cls({_NETWORKS.get(name, name): steps[name] for name in steps}).plot()
+        return cls(
+            {_NETWORKS.get(name, name): getattr(step, "history_", []) for name, step in pipe.steps}
+        ).plot()
 
     def plot(self, figure: Any = None) -> Self:
         """Draw a panel for each network that was trained.
@@ -127,7 +128,7 @@ class TrainingDisplay:
         self.axes_ = list(figure.subplots(1, n_panels, squeeze=False)[0])
         for axes, (name, records) in zip(self.axes_, trained.items(), strict=False):
             _draw_losses(axes, records)
-            axes.set_title(plain(name, 40))
+            axes.set_title(one_line(name, 40))
         if not trained:
             say(self.axes_[0], "No network was trained.")
         return self
@@ -202,7 +203,7 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
         evaluation.target,
         evaluation.predicted,
         labels=labels,
-        display_labels=[plain(label) for label in labels],
+        display_labels=[one_line(label) for label in labels],
         normalize="true",
         include_values=False,
         xticks_rotation=45,
@@ -214,7 +215,7 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
     for (row, column), count in np.ndenumerate(counts):
         colour = legible_on(shares.confusion_matrix[row, column])
         axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    axes.set(title=plain(title, 80), xlabel="predicted", ylabel="true")
+    axes.set(title=one_line(title, 80), xlabel="predicted", ylabel="true")
     # Turned labels end at their tick, or it is not clear which one they belong to.
     for label in axes.get_xticklabels():
         label.set(ha="right", rotation_mode="anchor")

@@ -42,7 +42,8 @@ def learning_rate_schedule(
         ``"step"`` does the same at once for every five epochs; ``"plateau"``
         multiplies it by `decay` after three epochs in which `monitor` did not
         fall; ``"cosine"`` lowers it to zero along a half cosine; ``"one_cycle"``
-        raises it to `lr` and lowers it again [1]_; None keeps it.
+        raises it to `lr` and lowers it again, and momentum (Adam's first beta) the other
+        way, from 0.95 to 0.85 and back [1]_; None keeps it.
     decay : float
         Factor, at most 1.
     lr : float

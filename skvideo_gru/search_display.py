@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.utils.validation import check_is_fitted
 
-from .plotting import STYLES, legible_on, plain
+from .plotting import STYLES, legible_on, one_line
 
 __all__ = ["SearchDisplay"]
 
@@ -171,7 +171,7 @@ class SearchDisplay:
         places = np.arange(len(values))
         self.ax_.errorbar(places, mean, std, capsize=4, ms=6, **STYLES[0])
         _name_ticks(self.ax_.set_xticks, values)
-        self.ax_.set(xlabel=plain(name, 40), ylabel=plain(self.label, 40))
+        self.ax_.set(xlabel=one_line(name, 40), ylabel=one_line(self.label, 40))
         self.ax_.grid(axis="y", alpha=0.3)
 
     def _draw_map(
@@ -211,8 +211,8 @@ class SearchDisplay:
         self._label_axes(points)
 
     def _label_axes(self, coloured: Any) -> None:
-        self.ax_.set(xlabel=plain(self.x, 40), ylabel=plain(self.y, 40))
-        self.ax_.figure.colorbar(coloured, ax=self.ax_).set_label(plain(self.label, 40))
+        self.ax_.set(xlabel=one_line(self.x, 40), ylabel=one_line(self.y, 40))
+        self.ax_.figure.colorbar(coloured, ax=self.ax_).set_label(one_line(self.label, 40))
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:
@@ -232,5 +232,5 @@ def _numeric(values: Sequence[Any]) -> bool:
 
 
 def _name_ticks(set_ticks: Callable[..., Any], values: Sequence[Any]) -> None:
-    names = [f"{value:.4g}" if isinstance(value, float) else plain(value) for value in values]
+    names = [f"{value:.4g}" if isinstance(value, float) else one_line(value) for value in values]
     set_ticks(np.arange(len(values)), names)

@@ -202,7 +202,7 @@ def _released(package: str) -> str:
     return version(package).partition("+")[0]  # PyPI has no local builds, as torch's for CPUs
 
 
-def fetch_model(address: str) -> str:
+def fetch_model(address: str, folder: str) -> str:
     """Bring a logged model here.
 
     Parameters
@@ -210,6 +210,8 @@ def fetch_model(address: str) -> str:
     address : str
         ``runs:/RUN``, ``models:/ID``, ``models:/NAME/VERSION`` or
         ``models:/NAME@ALIAS``.
+    folder : str
+        Where to put it.
 
     Returns
     -------
@@ -224,14 +226,14 @@ def fetch_model(address: str) -> str:
     if re.fullmatch(r"runs:/[^/]+/?", address):
         address = address.rstrip("/") + "/model"
     try:
-        folder = mlflow.artifacts.download_artifacts(address)
-        flavour = Model.load(folder).flavors["python_function"]
+        model = mlflow.artifacts.download_artifacts(address, dst_path=folder)
+        flavour = Model.load(model).flavors["python_function"]
     except (MlflowException, OSError, KeyError) as error:
         raise ValueError(
             f"{address}: MLflow holds no such model in {mlflow.get_tracking_uri()} "
             f"(MLFLOW_TRACKING_URI names another store): {error}"
         ) from error
-    return os.path.join(folder, flavour["model_path"])
+    return os.path.join(model, flavour["model_path"])
 
 
 def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None = None) -> None:

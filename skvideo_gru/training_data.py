@@ -227,9 +227,8 @@ def hold_out(
                 rows, test_size=fraction, stratify=data.y, random_state=seed
             )
             return data[train], data[held_out]
-        folds = StratifiedGroupKFold(
-            max(2, min(round(1 / fraction), n_groups)), shuffle=True, random_state=seed
-        )
+        n_folds = min(range(2, max(2, n_groups) + 1), key=lambda n: abs(1 / n - fraction))
+        folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         divisions = list(folds.split(rows, data.y, groups))
     except ValueError as error:
         raise ValueError(f"{cannot}: {error}") from error

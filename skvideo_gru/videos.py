@@ -10,7 +10,14 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-__all__ = ["Video", "VideoClip", "as_video_list", "describe_video", "video_bounds"]
+__all__ = [
+    "Video",
+    "VideoClip",
+    "as_video_list",
+    "describe_stretch",
+    "describe_video",
+    "video_bounds",
+]
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def describe_video(video: Video) -> str:
         return os.fspath(video.path)
     if isinstance(video, str | os.PathLike):
         return os.fspath(video)
-    if isinstance(video, bytes | bytearray | memoryview):
+    if isinstance(video, bytes | bytearray):
         return f"<bytes, {len(video)} long>"
     if isinstance(video, np.ndarray):
         return f"<array of shape {video.shape}>"
@@ -107,6 +114,22 @@ def video_bounds(video: Video) -> tuple[float | None, float | None]:
         Those of a `VideoClip`; None and None of whole videos.
     """
     return (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
+
+
+def describe_stretch(start: float | None, end: float | None) -> str:
+    """Say from where to where a stretch goes.
+
+    Parameters
+    ----------
+    start, end : float or None
+        As `video_bounds` tells them.
+
+    Returns
+    -------
+    str
+        ``0 s to 2.5 s``, or ``5 s to the end``.
+    """
+    return f"{start or 0:g} s to {'the end' if end is None else f'{end:g} s'}"
 
 
 def as_video_list(X: Any) -> list[Video]:

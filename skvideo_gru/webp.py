@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 from av.video.frame import VideoFrame
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence
 
 from . import opening
 from .errors import VideoDecodeError
@@ -39,13 +39,15 @@ def is_webp(video: Video) -> bool:
     return head[:4] == b"RIFF" and head[8:] == b"WEBP"
 
 
-def webp_frames(video: Video) -> Iterator[VideoFrame]:
+def webp_frames(video: Video, allow_partial: bool) -> Iterator[VideoFrame]:
     """Decode a WebP file.
 
     Parameters
     ----------
     video : str, os.PathLike, VideoClip, bytes or binary file object
         The video.
+    allow_partial : bool
+        Whether frames just end where the file breaks after the first one.
 
     Yields
     ------
@@ -58,14 +60,18 @@ def webp_frames(video: Video) -> Iterator[VideoFrame]:
         If it cannot be read or is too large.
     """
     name = describe_video(video)
-    milliseconds = 0
-    try:
-        with opening.open_file(video) as file, Image.open(file, formats=["WEBP"]) as image:
-            opening.check_pixels(*image.size, name)
-            for picture in ImageSequence.Iterator(image):
-                frame = VideoFrame.from_ndarray(np.array(picture.convert("RGB")), format="rgb24")
-                frame.pts, frame.time_base = milliseconds, Fraction(1, 1000)
-                yield frame
-                milliseconds += int(picture.info.get("duration", 0))
-    except (UnidentifiedImageError, Image.DecompressionBombError, EOFError, OSError) as error:
-        raise VideoDecodeError(name, f"as WebP: {error}") from error
+    frame, milliseconds = None, 0
+    with opening.open_file(video) as file:
+        try:
+            with Image.open(file, formats=["WEBP"]) as image:
+                opening.check_pixels(*image.size, name)
+                for picture in ImageSequence.Iterator(image):
+                    pixels = np.array(picture.convert("RGB"))
+                    frame = VideoFrame.from_ndarray(pixels, format="rgb24")
+                    frame.pts, frame.time_base = milliseconds, Fraction(1, 1000)
+                    yield frame
+                    milliseconds += int(picture.info.get("duration", 0))
+        # Pillow's errors for what it does not know and cannot decode are OSErrors.
+        except (Image.DecompressionBombError, EOFError, OSError) as error:
+            if not allow_partial or frame is None:
+                raise VideoDecodeError(name, f"as WebP: {error}") from error

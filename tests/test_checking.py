@@ -32,7 +32,7 @@ def test_a_break_that_no_wanted_frame_depends_on_is_found(tmp_path):
 def test_a_stretch_without_frames(clip):
     assert check_video(VideoClip(clip, 0.5))["reason"] is None
     report = check_video(VideoClip(clip, 5.0, 6.0))
-    assert report["reason"] == "it holds no video frame between 5.0 s and 6.0 s"
+    assert report["reason"] == "it holds no video frame from 5 s to 6 s"
     assert (report["start"], report["end"]) == (5.0, 6.0)
 
 

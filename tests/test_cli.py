@@ -15,8 +15,15 @@ import pytest
 import yaml
 from conftest import make_frames
 from mlflow.exceptions import MlflowException
+from sklearn.pipeline import Pipeline
 
-from skvideo_gru import cli, commands, experiments, make_video_classifier
+from skvideo_gru import (
+    ResNet50FrameFeaturizer,
+    cli,
+    commands,
+    experiments,
+    make_video_classifier,
+)
 from skvideo_gru.generated import write_video
 from skvideo_gru.saving import load_model, save_model
 from skvideo_gru.tracking import log_model, tracked_run
@@ -360,6 +367,36 @@ def test_evaluate_knows_labels_that_are_numbers(tracking, clips, colour_clips, c
     assert cli.main([*command, "--part", "odd (2)"]) == 0
     assert "accuracy 1.000, macro-F1 1.000 on 12 videos" in capsys.readouterr().out
     assert newest_runs()[0].data.metrics["odd__2__accuracy"] == 1.0
+
+
+def test_evaluate_takes_steps_of_any_name(tracking, clips, colour_clips, capsys, monkeypatch):
+    videos, y = colour_clips
+    features, scaler, gru = (step for _, step in quick_pipeline().steps)
+    pipe = Pipeline([("look", features), ("scale", scaler), ("classify", gru)])
+    save_model(pipe.fit(videos, y), "named.skops")
+    n_jobs = []
+    transform = ResNet50FrameFeaturizer.transform
+
+    def noted(self, X):
+        n_jobs.append(self.n_jobs)
+        return transform(self, X)
+
+    monkeypatch.setattr(ResNet50FrameFeaturizer, "transform", noted)
+    command = ["evaluate", "--model", "named.skops", "--data", str(clips), "--n-jobs", "2"]
+    assert cli.main(command) == 0
+    assert set(n_jobs) == {2}
+    assert "all: accuracy" in capsys.readouterr().out
+    assert "classify_train_loss" in newest_runs()[0].data.metrics
+
+
+def test_a_missing_engine_is_one_readable_line(tracking, colour_clips, capsys, monkeypatch):
+    videos, y = colour_clips
+    save_model(quick_pipeline().fit(videos, y).set_params(features__engine="openvino"), "m.skops")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert cli.main(["predict", "--model", "m.skops", str(videos[0])]) == 1
+    err = capsys.readouterr().err
+    assert "predict: error: engine='openvino' needs the package" in err
+    assert err.count("\n") == 1
 
 
 def test_predict_names_columns_apart_and_writes_any_name(clips, colour_clips, tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from skvideo_gru import VideoClip, load_video_folder, load_video_manifest
-from skvideo_gru.datasets import find_videos
+from skvideo_gru.datasets import find_videos, read_manifest
 
 
 @pytest.fixture
@@ -164,6 +164,12 @@ def test_what_people_write_is_read(folder, line, end):
 def test_errors_of_manifests(folder, text, error, message):
     with pytest.raises(error, match=message):
         load_video_manifest(write_manifest(folder, text))
+
+
+def test_a_path_is_never_missing(folder):
+    manifest = write_manifest(folder, "path,label\nopen/b.mp4,\n,\n")
+    with pytest.raises(ValueError, match="line 3: path is empty"):
+        read_manifest(manifest, complete=False)
 
 
 def test_what_is_no_manifest(folder):

@@ -2,6 +2,7 @@ import csv
 import io
 import os
 import pickle
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -257,9 +258,17 @@ def test_animated_webp(tmp_path):
     np.testing.assert_array_equal(
         read_frames(path, sampling="fps", fps=5), frames[[0, 2, 2, 3, 5]]
     )
-    path.write_bytes(path.read_bytes()[:200])
+    content = bytearray(path.read_bytes())
+    path.write_bytes(content[:200])
     with pytest.raises(VideoDecodeError, match="a.webp"):
-        read_frames(path)
+        read_frames(path, allow_partial=True)
+    broken = [at.start() for at in re.finditer(b"ANMF", content)][4] + 60
+    content[broken : broken + 40] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(VideoDecodeError, match="a.webp"):
+        read_frames(path, sampling="all")
+    before = read_frames(path, sampling="all", allow_partial=True)
+    np.testing.assert_array_equal(before, frames[:4])
 
 
 def test_a_video_of_one_frame(tmp_path):
@@ -324,7 +333,7 @@ def test_a_file_without_any_frame_is_an_error(tmp_path):
 
 
 def test_a_window_past_the_end_is_an_error(clip):
-    with pytest.raises(VideoDecodeError, match=r"no video frame between 7\.0 s"):
+    with pytest.raises(VideoDecodeError, match="no video frame from 7 s to the end"):
         read_frames(VideoClip(clip, start=7.0))
 
 

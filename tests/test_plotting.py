@@ -3,7 +3,7 @@ from conftest import outcome_of, texts
 from matplotlib.figure import Figure
 
 from skvideo_gru import TrainingDisplay
-from skvideo_gru.plotting import plain, plot_confusion_matrix
+from skvideo_gru.plotting import one_line, plot_confusion_matrix
 
 RECORDS = [
     {"epoch": 1, "train_loss": 0.9, "valid_loss": 1.0},
@@ -30,12 +30,12 @@ def test_the_confusion_matrix_has_classes_that_do_not_occur():
 def test_any_label_can_be_drawn(label):
     figure = plot_confusion_matrix(outcome_of([label, "b"], ["b", "b"], classes=(label, "b")))
     figure.draw_without_rendering()
-    assert len(plain(label)) <= 26 and "\n" not in plain(label)
+    assert len(one_line(label)) <= 26 and "\n" not in one_line(label)
 
 
 def test_a_dollar_is_a_dollar():
     figure = Figure()
-    shown, meant = figure.text(0, 0, plain("$x$")), figure.text(0, 0, "$x$", parse_math=False)
+    shown, meant = figure.text(0, 0, one_line("$x$")), figure.text(0, 0, "$x$", parse_math=False)
     assert shown.get_window_extent().width == meant.get_window_extent().width
 
 

@@ -63,7 +63,7 @@ def test_unusable_class_weights_are_named(weights):
 
 
 @pytest.mark.parametrize(
-    ("n_groups", "fraction", "n_held_out"), [(10, 0.3, 4), (10, 0.1, 1), (5, 0.1, 1)]
+    ("n_groups", "fraction", "n_held_out"), [(10, 0.3, 4), (10, 0.1, 1), (5, 0.1, 1), (6, 0.4, 2)]
 )
 def test_groups_stay_together(n_groups, fraction, n_held_out):
     groups = np.repeat(np.arange(n_groups), 6)
