@@ -7,10 +7,10 @@ from typing import Any
 
 from joblib import Parallel, delayed
 
-from .decoding import open_frames
+from .decoding import holds_no_frame, open_frames
 from .errors import VideoDecodeError
 from .sampling import frames_in_window
-from .videos import Video, describe_stretch, describe_video, video_bounds
+from .videos import Video, describe_video, video_bounds
 
 __all__ = ["check_video", "check_videos"]
 
@@ -47,9 +47,7 @@ def check_video(video: Video) -> dict[str, Any]:
         times = [time - times[0] for time in times]
         first, stop = frames_in_window(times, *window)
         if first == stop:
-            report["reason"] = "it holds no video frame"
-            if window != (None, None):
-                report["reason"] += f" from {describe_stretch(*window)}"
+            report["reason"] = holds_no_frame(*window)
     except VideoDecodeError as error:
         report["reason"] = error.reason
         if times:

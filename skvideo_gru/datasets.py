@@ -237,8 +237,7 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         raise ValueError(f"{_after(manifest, rows)}: the last value has no end; {_UNQUOTED}")
     if not rows:
         raise ValueError(f"{manifest}: it lists no video.")
-    filled = ["path", "label", "split", "group"] if complete else ["path"]
-    needed = [name for name in filled if name in columns]
+    needed = expected + [name for name in ("split", "group") if complete and name in columns]
     data: list[str | VideoClip] = []
     seen: dict[Any, int] = {}
     for line, row in rows:

@@ -25,7 +25,7 @@ from .sampling import select_frames
 from .videos import Video, describe_stretch, describe_video, video_bounds
 from .webp import is_webp, webp_frames
 
-__all__ = ["DECODER_THREADS", "open_frames", "read_frames"]
+__all__ = ["DECODER_THREADS", "holds_no_frame", "open_frames", "read_frames"]
 
 #: Threads on which FFmpeg decodes one video, where several help; 0 is its own choice.
 DECODER_THREADS: ContextVar[int] = ContextVar("DECODER_THREADS", default=0)
@@ -136,11 +136,27 @@ def read_frames(
         frames = _decode(video, select, size, resize, end, allow_partial)
     name = describe_video(video)
     if not frames:
-        stretch = "" if start is end is None else f" from {describe_stretch(start, end)}"
-        raise VideoDecodeError(name, f"it holds no video frame{stretch}")
+        raise VideoDecodeError(name, holds_no_frame(start, end))
     if len({frame.shape for frame in frames}) > 1:
         raise VideoDecodeError(name, "its frames change size on the way; give a frame_size")
     return np.stack(frames)
+
+
+def holds_no_frame(start: float | None, end: float | None) -> str:
+    """Say that there is no frame in a video, or in a stretch of it.
+
+    Parameters
+    ----------
+    start, end : float or None
+        The stretch, as `video_bounds` tells it.
+
+    Returns
+    -------
+    str
+        The reason that an error gives.
+    """
+    stretch = "" if start is end is None else f" from {describe_stretch(start, end)}"
+    return f"it holds no video frame{stretch}"
 
 
 def _sample_array(video: np.ndarray, select: Select, convert: FrameConverter) -> list[np.ndarray]:
