@@ -20,7 +20,7 @@ import decord
 import numpy as np
 
 from skvideo_gru import read_frames
-from skvideo_gru.sampling import uniform_indices
+from skvideo_gru.video import uniform_indices
 
 N_FRAMES, SIZE = 20, 224
 

@@ -24,11 +24,10 @@ import openvino
 import torch
 
 from skvideo_gru import ResNet50FrameFeaturizer, read_frames
-from skvideo_gru.embedding import FrameEmbedder, frames_per_batch
-from skvideo_gru.generated import write_video
-from skvideo_gru.resnet import ResNet50, fold_batch_norm
-from skvideo_gru.sampling import uniform_indices
-from skvideo_gru.weights import build_network, initial_weights
+from skvideo_gru.datasets import write_video
+from skvideo_gru.features import FrameEmbedder, frames_per_batch
+from skvideo_gru.networks import ResNet50, build_network, fold_batch_norm, initial_weights
+from skvideo_gru.video import uniform_indices
 
 N_FRAMES, N_CLIPS, BATCH = 20, 16, 8
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

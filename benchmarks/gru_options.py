@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.metrics import f1_score
 
 from skvideo_gru import load_video_manifest, make_video_classifier
-from skvideo_gru.splitting import split_videos
+from skvideo_gru.datasets import split_videos
 
 OPTIONS = [
     *({"pooling": pooling} for pooling in ("last", "mean", "max", "attention")),

@@ -18,7 +18,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score, f1_score
 
 from skvideo_gru import load_video_manifest, make_video_classifier
-from skvideo_gru.splitting import split_videos
+from skvideo_gru.datasets import split_videos
 
 SPLITS = "random:0,random:1,random:2,manifest:0"
 LOOKS = {

@@ -20,7 +20,7 @@ from pathlib import Path
 import mlflow
 
 from skvideo_gru import make_order_videos, make_video_classifier
-from skvideo_gru.tracking import log_model
+from skvideo_gru.mlops import log_model
 
 
 @contextmanager

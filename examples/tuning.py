@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import RandomizedSearchCV
 
 from skvideo_gru import FrameWise, make_order_videos, make_video_classifier
-from skvideo_gru.caching import cache_contents
+from skvideo_gru.features import cache_contents
 
 OPTIONS = {
     "gru__hidden_size": [16, 32, 64],

@@ -18,10 +18,10 @@ from . import __version__
 __all__ = [
     "SKOPS_TRUSTED_TYPES",
     "Versioned",
-    "check_place",
-    "claim_space",
-    "unchanged_if_it_fails",
-    "written_whole",
+    "atomic_write",
+    "check_writable",
+    "preallocate",
+    "restore_on_error",
 ]
 
 #: Where the documentation of the released version is, as pyproject.toml says too.
@@ -31,9 +31,9 @@ DOCUMENTATION = "https://skvideo-gru.readthedocs.io/en/stable/"
 #: estimators of this package, alone or voting; none of them runs code of the file's.
 SKOPS_TRUSTED_TYPES = [
     "sklearn.utils._bunch.Bunch",
-    "skvideo_gru.classifier.GRUClassifier",
-    "skvideo_gru.featurizer.ResNet50FrameFeaturizer",
-    "skvideo_gru.scaling.FrameWise",
+    "skvideo_gru.sequence.classifier.GRUClassifier",
+    "skvideo_gru.features.featurizer.ResNet50FrameFeaturizer",
+    "skvideo_gru.sequence.scaling.FrameWise",
 ]
 
 
@@ -76,7 +76,7 @@ class Versioned:
 
 
 @contextmanager
-def unchanged_if_it_fails(estimator: Any) -> Iterator[None]:
+def restore_on_error(estimator: Any) -> Iterator[None]:
     """Give an estimator its attributes back if the block fails.
 
     Parameters
@@ -98,7 +98,7 @@ def unchanged_if_it_fails(estimator: Any) -> Iterator[None]:
         raise
 
 
-def check_place(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str]) -> None:
     """Check that a file could be written, before the work that fills it.
 
     Parameters
@@ -121,7 +121,7 @@ def check_place(path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[str]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[str]:
     """Put a file in its place at once, when all of it is written.
 
     Parameters
@@ -140,7 +140,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[str]:
     OSError
         If the file cannot be written.
     """
-    check_place(path)
+    check_writable(path)
     folder = os.path.dirname(os.path.abspath(path))
     with TemporaryDirectory(prefix=".unfinished-", dir=folder) as unfinished:
         part = os.path.join(unfinished, "part")
@@ -148,7 +148,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[str]:
         os.replace(part, path)
 
 
-def claim_space(path: str | os.PathLike[str]) -> None:
+def preallocate(path: str | os.PathLike[str]) -> None:
     """Let a file take the space on its disk that it says it has.
 
     A full disk then is an error at once; later, where the file is mapped into memory, it

@@ -7,9 +7,8 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from .classifier import GRUClassifier
-from .featurizer import ResNet50FrameFeaturizer
-from .scaling import FrameWise
+from .features import ResNet50FrameFeaturizer
+from .sequence import FrameWise, GRUClassifier
 
 __all__ = ["make_video_classifier"]
 

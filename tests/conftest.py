@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from skvideo_gru import make_order_videos, make_video_classifier
-from skvideo_gru.evaluation import Evaluation
-from skvideo_gru.generated import write_video
+from skvideo_gru.datasets.generated import write_video
+from skvideo_gru.inspection.evaluation import Evaluation
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="torch sees no GPU on this machine"

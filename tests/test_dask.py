@@ -14,7 +14,8 @@ from conftest import largest_error
 from distributed import Client, LocalCluster
 from sklearn.model_selection import GridSearchCV
 
-from skvideo_gru import ResNet50FrameFeaturizer, embedding, extraction, make_video_classifier
+from skvideo_gru import ResNet50FrameFeaturizer, make_video_classifier
+from skvideo_gru.features import embedding, extraction
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import yaml
 
 import skvideo_gru
 from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, cli, make_order_videos
+from skvideo_gru.cli.parser import _parse
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -149,7 +150,7 @@ def check_mlflow_run(words):
     values = {name: spec.get("default") for name, spec in entry["parameters"].items()} | given
     command = entry["command"].split()
     arguments = [str(values[w[1:-1]]) if w.startswith("{") else w for w in command[3:]]
-    cli._parse(arguments)
+    _parse(arguments)
 
 
 def mlflow_options(words):
@@ -167,7 +168,7 @@ def mlflow_options(words):
 def run_own_command(words, work):
     """Run one of our commands, as cheaply as its options allow."""
     words = [w for word in words for w in expanded(word, work)]
-    args = cli._parse(words)
+    args = _parse(words)
     cheap = [
         option
         for names, options in ((("train", "tune"), CHEAP_OPTIONS), (("tune",), CHEAP_SEARCH))
@@ -194,7 +195,7 @@ def test_commands_run(document, work, monkeypatch):
             continue
         assert any(shlex.join(words).startswith(known) for known in NOT_RUN), where
         if words[0] == "skvideo-gru":
-            cli._parse(words[1:])
+            _parse(words[1:])
         if words[:2] == ["mlflow", "run"]:
             check_mlflow_run(words)
 

@@ -19,7 +19,7 @@ from skvideo_gru import (
     __version__,
     make_video_classifier,
 )
-from skvideo_gru.persistence import claim_space, unchanged_if_it_fails, written_whole
+from skvideo_gru.persistence import atomic_write, preallocate, restore_on_error
 
 
 def fitted_pipeline(videos, y):
@@ -83,13 +83,13 @@ def test_a_model_from_before_a_parameter_has_its_default():
     [(".", IsADirectoryError, "is a folder"), ("nowhere/file", FileNotFoundError, "nowhere")],
 )
 def test_a_place_that_cannot_be_written_is_named(tmp_path, place, error, message):
-    with pytest.raises(error, match=message), written_whole(tmp_path / place):
+    with pytest.raises(error, match=message), atomic_write(tmp_path / place):
         pytest.fail("work was begun")
 
 
 def test_a_device_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="is a device, pipe"), written_whole(tmp_path / "pipe"):
+    with pytest.raises(OSError, match="is a device, pipe"), atomic_write(tmp_path / "pipe"):
         pytest.fail("work was begun")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
@@ -118,14 +118,14 @@ def test_space_is_claimed_where_the_file_system_can_tell(tmp_path, monkeypatch, 
     monkeypatch.setattr(os, "posix_fallocate", fails)
     expectation = pytest.raises(OSError, match="so it is: 1,000 bytes are needed")
     with expectation if raises else nullcontext():
-        claim_space(tmp_path / "file")
+        preallocate(tmp_path / "file")
 
 
 def test_an_estimator_is_unchanged_if_its_fit_fails():
     scaler = MinMaxScaler().fit([[1.0]])
     before = dict(vars(scaler))
 
-    @unchanged_if_it_fails(scaler)
+    @restore_on_error(scaler)
     def fail():
         del scaler.n_features_in_
         scaler.scale_, scaler.more_ = 2, 3

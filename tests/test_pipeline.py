@@ -10,14 +10,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skvideo_gru import (
-    FrameWise,
-    GRUClassifier,
-    ResNet50FrameFeaturizer,
-    featurizer,
-    make_video_classifier,
-)
-from skvideo_gru.decoding import read_frames
+from skvideo_gru import FrameWise, GRUClassifier, ResNet50FrameFeaturizer, make_video_classifier
+from skvideo_gru.features import featurizer
+from skvideo_gru.video.decoding import read_frames
 
 SETTINGS = {
     "features__n_frames": 3,

@@ -1,0 +1,5 @@
+"""Labelled sets of videos: folders, manifests, splits, generated clips."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

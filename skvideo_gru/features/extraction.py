@@ -1,0 +1,392 @@
+"""Many videos at once: decoding and embedding, spread by joblib, kept in a cache."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pickle import PicklingError
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from joblib import Memory, Parallel, delayed, effective_n_jobs, parallel_config
+from joblib.parallel import get_active_backend
+from tqdm import tqdm
+
+from ..networks import resolve_device
+from ..video import DECODER_THREADS, Video, VideoDecodeError, content_digest, describe_video
+from .caching import CACHE_VERSION, cached, features
+from .embedding import FrameEmbedder, frames_per_batch
+
+__all__ = [
+    "Outcome",
+    "Reader",
+    "decode_videos",
+    "digest_videos",
+    "embed_cached",
+    "embed_videos",
+    "video_progress",
+]
+
+#: The features of a video, or why there are none.
+Outcome = np.ndarray | VideoDecodeError
+
+#: What makes frames of a video.
+Reader = Callable[[Any], np.ndarray]
+
+# Videos that one task of joblib's takes: enough to be worth sending the weights.
+_CHUNK = 16
+# Videos for each thread that are decoded before the network needs them.
+_AHEAD = 4
+
+
+def video_progress(
+    description: str, total: int, verbose: int, done: Iterable[Any] | None = None
+) -> tqdm:
+    """Make a progress bar over videos.
+
+    Parameters
+    ----------
+    description : str
+        What is being done.
+    total : int
+        Number of videos.
+    verbose : int
+        With 0 the bar stays hidden, and so it does where there is no terminal.
+    done : iterable, optional
+        What comes of each video. Without it whoever calls moves the bar.
+
+    Returns
+    -------
+    tqdm
+        The bar, which iterates over `done`.
+    """
+    hidden = None if verbose else True
+    return tqdm(iterable=done, total=total, desc=description, unit="video", disable=hidden)
+
+
+def decode_videos(
+    videos: Sequence[Video], read: Reader, *, n_jobs: int | None, verbose: int
+) -> list[np.ndarray | VideoDecodeError]:
+    """Read the frames of many videos.
+
+    Parameters
+    ----------
+    videos : sequence of videos
+        The videos.
+    read : callable
+        Reads one.
+    n_jobs : int or None
+        Number of joblib workers.
+    verbose : int
+        With 1 or more, a progress bar.
+
+    Returns
+    -------
+    list of ndarray of shape (T, H, W, 3), uint8, or VideoDecodeError
+        The frames of each video, or why it cannot be read.
+
+    Raises
+    ------
+    ValueError
+        If a video cannot be sent to a worker.
+    """
+    with _sent(videos):
+        clips = _parallel(n_jobs)(delayed(_read)(video, read) for video in videos)
+        return list(video_progress("decoding", len(videos), verbose, clips))
+
+
+@contextmanager
+def _sent(videos: Sequence[Any]) -> Iterator[None]:
+    """Tell of what cannot go to another process."""
+    try:
+        yield
+    except PicklingError as error:
+        opened = [describe_video(video) for video in videos if hasattr(video, "read")]
+        raise ValueError(
+            "What joblib's workers need cannot be sent to them"
+            + (f"; among the videos are open files, {opened[0]} first" if opened else "")
+            + ". Give paths or bytes, or n_jobs=1."
+        ) from error
+
+
+def _parallel(n_jobs: int | None) -> Parallel:
+    """Spread work, and take results as they come where the backend can."""
+    backend, _ = get_active_backend()
+    as_they_come = backend.supports_return_generator
+    return Parallel(n_jobs=n_jobs, return_as="generator" if as_they_come else "list")
+
+
+def _read(video: Any, read: Reader | None, beside: int = 1) -> Any:
+    """Read a video, one of as many at a time as `beside` says, with its share of threads."""
+    if read is None:
+        return video
+    # A process of joblib's has a share of the cores; torch knows it, FFmpeg does not.
+    threads = DECODER_THREADS.set(max(1, torch.get_num_threads() // beside))
+    try:
+        return read(video)
+    except VideoDecodeError as error:
+        return error
+    finally:
+        DECODER_THREADS.reset(threads)
+
+
+def embed_videos(
+    videos: Sequence[Any],
+    embedder: FrameEmbedder,
+    read: Reader | None,
+    *,
+    device: Any,
+    n_jobs: int | None,
+) -> Iterator[Outcome]:
+    """Read and embed many videos, one result at a time.
+
+    Parameters
+    ----------
+    videos : sequence of videos
+        The videos, or what `decode_videos` has made of them.
+    embedder : FrameEmbedder
+        Turns frames into features.
+    read : callable or None
+        Reads one; None if they are read already.
+    device : str or torch.device
+        Where the network computes.
+    n_jobs : int or None
+        Number of joblib workers. Beside a GPU, which one process uses best, threads
+        that decode; by default all cores.
+
+    Yields
+    ------
+    ndarray of shape (T, 2048), float32, or VideoDecodeError
+        The features of each video in order, or why it cannot be read.
+
+    Raises
+    ------
+    ValueError
+        If a video cannot be sent to a worker.
+    """
+    backend, _ = get_active_backend()
+    on_cluster = hasattr(backend, "client")
+    n_workers = effective_n_jobs(n_jobs)
+    if not on_cluster:
+        here = resolve_device(device, training=False)
+        if here.type != "cpu":
+            n_threads = joblib.cpu_count() if n_jobs is None and n_workers == 1 else n_workers
+            yield from _embed(videos, embedder, read, here, n_threads)
+            return
+        if n_workers == 1:
+            yield from _embed(videos, embedder, read, here, 1)
+            return
+    share = math.ceil(len(videos) / max(1, n_workers))
+    size = max(1, min(_CHUNK, share))
+    chunks = [videos[i : i + size] for i in range(0, len(videos), size)]
+    # Left to itself, joblib leaves what tasks share with one of Dask's workers, and none
+    # survives that one's death.
+    spread = type(backend)(client=backend.client, scatter=[embedder]) if on_cluster else None
+    with parallel_config(backend=spread) if spread else nullcontext():
+        parallel = _parallel(n_jobs)
+    task = delayed(_embed_chunk)
+    with _sent(videos):
+        for rows in parallel(task(chunk, embedder, read, device) for chunk in chunks):
+            yield from rows
+
+
+def _embed_chunk(
+    videos: Sequence[Any], embedder: FrameEmbedder, read: Reader | None, device: Any
+) -> list[Outcome]:
+    here = resolve_device(device, training=False)
+    n_threads = 1 if here.type == "cpu" else joblib.cpu_count()
+    return list(_embed(videos, embedder, read, here, n_threads))
+
+
+def _embed(
+    videos: Sequence[Any],
+    embedder: FrameEmbedder,
+    read: Reader | None,
+    device: torch.device,
+    n_threads: int,
+) -> Iterator[Outcome]:
+    """Embed videos in full batches, whatever videos their frames belong to.
+
+    So many threads decode; on a CPU the network needs them all.
+    """
+    waiting: deque[int | VideoDecodeError] = deque()  # numbers of frames, or errors
+    frames: list[np.ndarray] = []
+    rows: list[np.ndarray] = []
+
+    def embed_waiting() -> None:
+        rows.extend(embedder(np.stack(frames), device) if frames else ())
+        frames.clear()
+
+    for clip in _decoded_ahead(videos, read, max(1, min(n_threads, len(videos)))):
+        if isinstance(clip, VideoDecodeError):
+            waiting.append(clip)
+        else:
+            waiting.append(len(clip))
+            for frame in clip:
+                frames.append(frame)
+                if len(frames) == frames_per_batch(frame[..., 0].size, device):
+                    embed_waiting()
+        yield from _finished(waiting, rows)
+    embed_waiting()
+    yield from _finished(waiting, rows)
+
+
+def _finished(waiting: deque[int | VideoDecodeError], rows: list[np.ndarray]) -> Iterator[Outcome]:
+    """Take the videos from `waiting` whose features are all there."""
+    while waiting:
+        first = waiting[0]
+        if isinstance(first, VideoDecodeError):
+            yield first
+        elif first <= len(rows):
+            yield np.array(rows[:first]).reshape(first, -1)
+            del rows[:first]
+        else:
+            return
+        waiting.popleft()
+
+
+def _decoded_ahead(videos: Sequence[Any], read: Reader | None, n_threads: int) -> Iterator[Any]:
+    """Decode the next videos on threads while the network computes."""
+    pool = ThreadPoolExecutor(n_threads)
+    ahead: deque[Future[Any]] = deque()
+    try:
+        for video in videos:
+            ahead.append(pool.submit(_read, video, read, n_threads))
+            if len(ahead) > _AHEAD * n_threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # whoever interrupts waits for no more videos
+
+
+def digest_videos(
+    videos: Sequence[Video], *, n_jobs: int | None, verbose: int
+) -> list[str | VideoDecodeError]:
+    """Digest the content of many videos.
+
+    Parameters
+    ----------
+    videos : sequence of videos
+        The videos.
+    n_jobs : int or None
+        Number of threads that read them.
+    verbose : int
+        With 1 or more, a progress bar.
+
+    Returns
+    -------
+    list of str or VideoDecodeError
+        The `content_digest` of each, or why it cannot be read.
+    """
+    threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem", return_as="generator")
+    digests = threads(delayed(_digest)(video) for video in videos)
+    return list(video_progress("hashing", len(videos), verbose, digests))
+
+
+def _digest(video: Video) -> str | VideoDecodeError:
+    try:
+        return content_digest(video)
+    except VideoDecodeError as error:
+        return error
+
+
+def embed_cached(
+    videos: Sequence[Video],
+    digests: Sequence[str | VideoDecodeError],
+    sources: Sequence[Any],
+    embed: Callable[[Sequence[Any]], Iterator[Outcome]],
+    depends_on: Any,
+    memory: Memory,
+) -> Iterator[tuple[Outcome, bool]]:
+    """Embed many videos, taking from a cache what is there and keeping what is not.
+
+    Parameters
+    ----------
+    videos : sequence of videos
+        The videos, whose content is the key.
+    digests : sequence of str or VideoDecodeError
+        What `digest_videos` makes of them.
+    sources : sequence of videos
+        What to embed in their place: the same, or their frames.
+    embed : callable
+        Turns sources into features, one at a time.
+    depends_on : object
+        What else the features depend on.
+    memory : joblib.Memory
+        The cache.
+
+    Yields
+    ------
+    features : ndarray of shape (T, 2048), float32, or VideoDecodeError
+        The features of each video in order, or why it cannot be read; that is
+        not kept.
+    cached : bool
+        Whether they were there already.
+    """
+    cache = cached(memory, features)
+    # Short keys: joblib takes a millisecond for each where they hold many things.
+    rest = joblib.hash((CACHE_VERSION, depends_on))
+    keys = [f"{digest} {rest}" for digest in digests]
+    # The same content twice is computed once, where it comes first.
+    first = {digest: i for i, digest in reversed(list(enumerate(digests))) if type(digest) is str}
+    missing = [i for i in sorted(first.values()) if not cache.check_call_in_cache(keys[i], None)]
+    computed = embed([sources[i] for i in missing])
+    waiting = set(missing)
+    unreadable: dict[Any, VideoDecodeError] = {}
+    for i, (digest, key) in enumerate(zip(digests, keys, strict=True)):
+        if isinstance(digest, VideoDecodeError):
+            yield digest, False
+        elif i in waiting:
+            row = next(computed)
+            if isinstance(row, VideoDecodeError):
+                unreadable[digest] = row
+            else:
+                cache(key, partial(_with_checksum, row))
+            yield row, False
+        elif digest in unreadable:
+            # Of the same content, but with a name of its own.
+            reason = unreadable[digest].reason
+            yield VideoDecodeError(describe_video(videos[i]), reason), False
+        else:
+            # There already; computed only if it proves to be damaged.
+            compute = partial(_embed_one, embed, sources[i])
+            try:
+                row, checksum = cache(key, compute)
+                if _checksum(row) != checksum:
+                    warnings.warn(
+                        f"{describe_video(videos[i])}: its features in the cache are damaged and "
+                        "are computed again.",
+                        stacklevel=2,
+                    )
+                    row, _ = compute()
+                    cache.call(key, partial(_with_checksum, row))
+            except VideoDecodeError as error:  # and the video is gone
+                yield error, False
+            else:
+                yield row, True
+
+
+def _checksum(row: np.ndarray) -> int:
+    return zlib.crc32(row.data)
+
+
+def _with_checksum(row: np.ndarray) -> tuple[np.ndarray, int]:
+    return row, _checksum(row)
+
+
+def _embed_one(
+    embed: Callable[[Sequence[Any]], Iterator[Outcome]], source: Any
+) -> tuple[np.ndarray, int]:
+    row = next(embed([source]))
+    if isinstance(row, VideoDecodeError):
+        raise row
+    return _with_checksum(row)

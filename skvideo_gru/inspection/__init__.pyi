@@ -1,0 +1,10 @@
+from .evaluation import evaluate as evaluate
+from .evaluation import fitted_pipeline as fitted_pipeline
+from .evaluation import order_baselines as order_baselines
+from .filmstrips import FilmStripDisplay as FilmStripDisplay
+from .mistakes import MistakesDisplay as MistakesDisplay
+from .plotting import TrainingDisplay as TrainingDisplay
+from .plotting import plot_confusion_matrix as plot_confusion_matrix
+from .reporting import evaluation_report as evaluation_report
+from .reporting import report_page as report_page
+from .search_display import SearchDisplay as SearchDisplay

@@ -1,0 +1,238 @@
+"""Pictures of what a search has found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.utils.validation import check_is_fitted
+
+from .plotting import STYLES, contrasting_colour, one_line
+
+__all__ = ["SearchDisplay"]
+
+
+class SearchDisplay:
+    """Show how the score of a search depends on two of its parameters.
+
+    A heat map where the candidates fill a grid; a line where only one of the
+    parameters varies; points where they were drawn at random from many values.
+
+    Parameters
+    ----------
+    x, y : str
+        Names of the parameters.
+    x_values, y_values : sequence of length n_candidates
+        Their values.
+    mean, std : array-like of shape (n_candidates,)
+        The candidates' scores over the folds, and their standard deviations.
+    label : str, default="mean score"
+        What the score is.
+
+    Attributes
+    ----------
+    figure_ : Figure
+        The figure.
+    ax_ : Axes
+        The axes.
+
+    Notes
+    -----
+    Where candidates differ in other parameters too, the best one of each pair of
+    values counts.
+
+    Examples
+    --------
+    >>> from skvideo_gru import SearchDisplay
+    >>> display = SearchDisplay(
+    ...     x="gru__hidden_size", y="gru__lr_decay", x_values=[32, 64], y_values=[0.9, 0.9],
+    ...     mean=[0.7, 0.8], std=[0.1, 0.1],
+    ... ).plot()
+    >>> display.ax_.get_xlabel()
+    'gru__hidden_size'
+    """
+
+    def __init__(
+        self,
+        *,
+        x: str,
+        y: str,
+        x_values: Sequence[Any],
+        y_values: Sequence[Any],
+        mean: Any,
+        std: Any,
+        label: str = "mean score",
+    ) -> None:
+        self.x, self.y = x, y
+        self.x_values, self.y_values = list(x_values), list(y_values)
+        self.mean, self.std = np.asarray(mean, float), np.asarray(std, float)
+        self.label = label
+
+    @classmethod
+    def from_estimator(
+        cls,
+        search: Any,
+        *,
+        x: str = "gru__hidden_size",
+        y: str = "gru__lr_decay",
+        score: str = "score",
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw the scores of a search.
+
+        Parameters
+        ----------
+        search : GridSearchCV or RandomizedSearchCV
+            A fitted search.
+        x, y : str
+            The parameters, of which one may be fixed.
+        score : str, default="score"
+            With several metrics, the name of one of them.
+        ax : Axes, optional
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        SearchDisplay
+            What was drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the search is not fitted.
+        ValueError
+            If it has varied neither parameter, or has no such score.
+        """
+        check_is_fitted(search, "cv_results_")
+        results = search.cv_results_
+        params = results["params"]
+        if not any(name in candidate for candidate in params for name in (x, y)):
+            known = sorted({name for candidate in params for name in candidate})
+            raise ValueError(f"The search has varied neither {x!r} nor {y!r}, but {known}.")
+        if f"mean_test_{score}" not in results:
+            known = [name[10:] for name in results if name.startswith("mean_test_")]
+            raise ValueError(f"The search has no score={score!r}; choose one of {known}.")
+        metric = search.scoring if score == "score" and isinstance(search.scoring, str) else score
+        return cls(
+            x=x,
+            y=y,
+            x_values=[candidate.get(x) for candidate in params],
+            y_values=[candidate.get(y) for candidate in params],
+            mean=results[f"mean_test_{score}"],
+            std=results[f"std_test_{score}"],
+            label=f"mean {metric} over {search.n_splits_} folds",
+        ).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the scores.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        SearchDisplay
+            The display itself.
+        """
+        columns, rows = _distinct(self.x_values), _distinct(self.y_values)
+        best = self._best_of_each(rows, columns)
+        shown = np.where(best < 0, np.nan, self.mean[best])
+        spread = np.where(best < 0, np.nan, self.std[best])
+        if len(rows) == 1 or len(columns) == 1:
+            self._new_axes(ax, (5.5, 3.6))
+            name, values = (self.x, columns) if len(rows) == 1 else (self.y, rows)
+            self._draw_line(name, values, shown.ravel(), spread.ravel())
+        elif (best >= 0).mean() >= 0.5 or not _numeric([*rows, *columns]):
+            self._new_axes(ax, (2.6 + 0.95 * len(columns), 1.6 + 0.65 * len(rows)))
+            self._draw_map(columns, rows, shown, spread)
+        else:
+            self._new_axes(ax, (5.5, 4.2))
+            self._draw_points()
+        return self
+
+    def _new_axes(self, ax: Axes | None, size: tuple[float, float]) -> None:
+        self.ax_ = Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
+        self.figure_ = self.ax_.figure
+
+    def _best_of_each(self, rows: list[Any], columns: list[Any]) -> np.ndarray:
+        """Find the best candidate of each pair of values; -1 where there is none."""
+        best = np.full((len(rows), len(columns)), -1)
+        for i in np.argsort(np.nan_to_num(self.mean, nan=-np.inf), kind="stable"):
+            best[rows.index(self.y_values[i]), columns.index(self.x_values[i])] = i
+        return best
+
+    def _draw_line(self, name: str, values: list[Any], mean: np.ndarray, std: np.ndarray) -> None:
+        places = np.arange(len(values))
+        self.ax_.errorbar(places, mean, std, capsize=4, ms=6, **STYLES[0])
+        _name_ticks(self.ax_.set_xticks, values)
+        self.ax_.set(xlabel=one_line(name, 40), ylabel=one_line(self.label, 40))
+        self.ax_.grid(axis="y", alpha=0.3)
+
+    def _draw_map(
+        self, columns: list[Any], rows: list[Any], mean: np.ndarray, std: np.ndarray
+    ) -> None:
+        image = self.ax_.imshow(mean, cmap="cividis", aspect="auto", origin="lower")
+        self.ax_.set_facecolor("0.85")
+        shades = np.asarray(image.norm(mean))
+        highest = None if np.isnan(mean).all() else np.nanmax(mean)
+        for (row, column), value in np.ndenumerate(mean):
+            text = "none" if np.isnan(value) else f"{value:.3f}\n± {std[row, column]:.3f}"
+            self.ax_.text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                weight="bold" if value == highest else "normal",
+                color="black"
+                if np.isnan(value)
+                else contrasting_colour(float(shades[row, column])),
+            )
+        _name_ticks(self.ax_.set_xticks, columns)
+        _name_ticks(self.ax_.set_yticks, rows)
+        self._label_axes(image)
+
+    def _draw_points(self) -> None:
+        points = self.ax_.scatter(
+            self.x_values, self.y_values, c=self.mean, cmap="cividis", s=70, edgecolors="0.3"
+        )
+        if not np.isnan(self.mean).all():
+            best = int(np.nanargmax(self.mean))
+            place = (self.x_values[best], self.y_values[best])
+            self.ax_.plot(*place, "o", ms=14, mfc="none", mec=STYLES[1]["color"], mew=2)
+            self.ax_.set_title(
+                f"ringed: the best, {self.mean[best]:.3f} ± {self.std[best]:.3f}", fontsize=10
+            )
+        self.ax_.grid(alpha=0.3)
+        self._label_axes(points)
+
+    def _label_axes(self, coloured: Any) -> None:
+        self.ax_.set(xlabel=one_line(self.x, 40), ylabel=one_line(self.y, 40))
+        self.ax_.figure.colorbar(coloured, ax=self.ax_).set_label(one_line(self.label, 40))
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    """Return the values that differ, in order if they have one."""
+    different: list[Any] = []
+    for value in values:
+        if value not in different:
+            different.append(value)
+    try:
+        return sorted(different)
+    except TypeError:
+        return different
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, Real) and not isinstance(value, bool) for value in values)
+
+
+def _name_ticks(set_ticks: Callable[..., Any], values: Sequence[Any]) -> None:
+    names = [f"{value:.4g}" if isinstance(value, float) else one_line(value) for value in values]
+    set_ticks(np.arange(len(values)), names)

@@ -1,0 +1,12 @@
+from .prediction import predict_each as predict_each
+from .saving import load_model as load_model
+from .saving import save_model as save_model
+from .tracking import check_register as check_register
+from .tracking import child_run as child_run
+from .tracking import fetch_model as fetch_model
+from .tracking import log_environment as log_environment
+from .tracking import log_history as log_history
+from .tracking import log_model as log_model
+from .tracking import log_pipeline_params as log_pipeline_params
+from .tracking import log_videos as log_videos
+from .tracking import tracked_run as tracked_run

@@ -1,0 +1,44 @@
+"""Predictions of many videos, of which some may be broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..video import ALWAYS_RAISE, Video, VideoDecodeError
+
+__all__ = ["predict_each"]
+
+
+def predict_each(
+    model: Any, videos: Sequence[Video], *, at_once: int = 16
+) -> Iterator[np.ndarray | VideoDecodeError]:
+    """Predict the probabilities of every video that can be read.
+
+    Parameters
+    ----------
+    model : classifier
+        A fitted classifier of videos.
+    videos : sequence of videos
+        The videos.
+    at_once : int, default=16
+        Number of videos that share the network's batches.
+
+    Yields
+    ------
+    ndarray of shape (n_classes,) or VideoDecodeError
+        For each video in order its probabilities, or why it cannot be read.
+    """
+    for start in range(0, len(videos), at_once):
+        some = videos[start : start + at_once]
+        raising = ALWAYS_RAISE.set(True)
+        outcomes: list[Any] | None
+        try:
+            outcomes = list(model.predict_proba(some))
+        except VideoDecodeError as error:
+            outcomes = [error] if len(some) == 1 else None
+        finally:
+            ALWAYS_RAISE.reset(raising)
+        yield from predict_each(model, some, at_once=1) if outcomes is None else outcomes

@@ -1,0 +1,184 @@
+"""The backbone's weights: drawn, loaded, saved, made into a network."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..persistence import atomic_write
+from .resnet import ResNet50
+from .runtime import seeded
+
+__all__ = [
+    "Weights",
+    "build_network",
+    "initial_weights",
+    "load_weights",
+    "save_weights",
+    "to_numpy",
+]
+
+#: A backbone's state dict as numpy arrays, so that it knows no device.
+Weights = dict[str, np.ndarray]
+
+
+def initial_weights(seed: int) -> Weights:
+    """Draw the weights of an untrained ResNet-50.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    dict of str to ndarray
+        A state dict.
+    """
+    with seeded(seed):
+        return to_numpy(ResNet50().state_dict())
+
+
+def load_weights(path: str | os.PathLike[str]) -> Weights:
+    """Load a state dict in torchvision's layout for ``resnet50``.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file that ``torch.save`` wrote, or a ``.safetensors`` file, for which
+        the package safetensors is needed. Neither can run code: the first is
+        read with ``weights_only=True``. Entries ``fc.*`` are ignored.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The state dict.
+
+    Raises
+    ------
+    ValueError
+        If the file is no state dict or does not fit.
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If safetensors is needed and not installed.
+    """
+    name = os.fspath(path)
+    if not os.path.exists(name):
+        raise FileNotFoundError(f"weights={name!r}: there is no such file.")
+    reader = "torch.load(weights_only=True)"
+    try:
+        if name.endswith(".safetensors"):
+            reader = "safetensors"
+            state = _safetensors(name).load_file(name)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        others = sorted(key for key, value in state.items() if not torch.is_tensor(value))
+        if others:
+            raise ValueError(
+                f"its entries {others[:3]} are no tensors; save the state dict itself, such as "
+                "checkpoint['state_dict']"
+            )
+        # Training may have been in half precision, as a file may have been to save space.
+        entries = {
+            key: value.float() if value.is_floating_point() else value
+            for key, value in state.items()
+            if not key.startswith("fc.")
+        }
+    except ImportError:
+        raise
+    except Exception as error:  # neither names errors of its own for a file it cannot read
+        reason = str(error).partition("\n")[0]  # torch goes on to advise to trust the file
+        raise ValueError(
+            f"weights={name!r} is no state dict that {reader} can read: {reason}"
+        ) from error
+    try:
+        with torch.device("meta"):
+            network = ResNet50()
+        network.load_state_dict(entries, strict=True, assign=True)
+    except RuntimeError as error:
+        raise ValueError(
+            f"weights={name!r} does not fit a ResNet-50 in torchvision's layout: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+    weights = to_numpy(network.state_dict())
+    for key, values in weights.items():
+        if not np.isfinite(values).all():
+            raise ValueError(f"weights={name!r}: {key} holds numbers that are not finite.")
+    return weights
+
+
+def save_weights(weights: Weights, path: str | os.PathLike[str]) -> None:
+    """Save a state dict so that `load_weights` and torchvision can load it.
+
+    Parameters
+    ----------
+    weights : dict of str to ndarray
+        The state dict.
+    path : str or os.PathLike
+        File to write: with the ending ``.safetensors`` in that format, for which
+        the package safetensors is needed, else as ``torch.save`` does. What was
+        there is replaced at once, when all is written.
+
+    Raises
+    ------
+    ImportError
+        If safetensors is needed and not installed.
+    OSError
+        If the file cannot be written.
+    """
+    name = os.fspath(path)
+    state = {key: torch.tensor(array) for key, array in weights.items()}
+    save = _safetensors(name).save_file if name.endswith(".safetensors") else torch.save
+    with atomic_write(name) as unfinished:
+        save(state, unfinished)
+
+
+def _safetensors(name: str) -> Any:
+    try:
+        return importlib.import_module("safetensors.torch")
+    except ImportError as error:
+        raise ImportError(
+            f"{name!r} needs the package safetensors: pip install 'skvideo-gru[safetensors]'."
+        ) from error
+
+
+def to_numpy(state: dict[str, torch.Tensor]) -> Weights:
+    """Copy a state dict to numpy arrays, which know no device.
+
+    Parameters
+    ----------
+    state : dict of str to Tensor
+        The state dict.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The copy.
+    """
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in state.items()}
+
+
+def build_network(weights: Weights) -> ResNet50:
+    """Build a ResNet-50 with given weights, channels last in memory.
+
+    Parameters
+    ----------
+    weights : dict of str to ndarray
+        The state dict.
+
+    Returns
+    -------
+    ResNet50
+        The network.
+    """
+    # On no device, so that no initial weights are drawn for nothing.
+    with torch.device("meta"):
+        network = ResNet50()
+    state = {name: torch.tensor(array) for name, array in weights.items()}
+    network.load_state_dict(state, assign=True)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

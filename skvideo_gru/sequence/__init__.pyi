@@ -1,0 +1,2 @@
+from .classifier import GRUClassifier as GRUClassifier
+from .scaling import FrameWise as FrameWise

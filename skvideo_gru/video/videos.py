@@ -1,0 +1,224 @@
+"""What counts as a video, and as a data set of videos."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+
+__all__ = [
+    "Video",
+    "VideoClip",
+    "as_video_list",
+    "describe_time_range",
+    "describe_video",
+    "video_bounds",
+]
+
+
+@dataclass(frozen=True)
+class VideoClip:
+    """A stretch of a video.
+
+    A frame belongs to the clip if its time `t`, counted from the video's first
+    frame, satisfies ``start <= t < end``.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The video file.
+    start : float, optional
+        Where the stretch begins, in seconds from the first frame. None means
+        the beginning of the video.
+    end : float, optional
+        Where it ends (exclusive), in seconds from the first frame. None means
+        the end of the video.
+
+    Raises
+    ------
+    TypeError
+        If `path` is not a path.
+    ValueError
+        If `start` is negative, `end` is not after `start`, or either is not a
+        finite number.
+    """
+
+    path: str | os.PathLike[str]
+    start: float | None = None
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the stretch."""
+        if not isinstance(self.path, str | os.PathLike):
+            raise TypeError(
+                f"VideoClip needs a path (str or PathLike), got {type(self.path).__name__}."
+            )
+        for name in ("start", "end"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(
+                    f"{self.path}: VideoClip {name}={value!r} is not a finite number of seconds."
+                )
+        begin = self.start if self.start is not None else 0.0
+        if begin < 0:
+            raise ValueError(f"{self.path}: VideoClip start={self.start} is negative.")
+        if self.end is not None and self.end <= begin:
+            raise ValueError(
+                f"{self.path}: VideoClip end={self.end} must lie after start={begin}."
+            )
+
+
+#: Anything that is accepted as one video.
+Video: TypeAlias = "str | os.PathLike[str] | VideoClip | bytes | BinaryIO | np.ndarray"
+
+
+def describe_video(video: Video) -> str:
+    """Name a video for messages.
+
+    Parameters
+    ----------
+    video : Video
+        A path, clip, file object, bytes or decoded array.
+
+    Returns
+    -------
+    str
+        Its path where it has one, else what it is.
+    """
+    if isinstance(video, VideoClip):
+        return os.fspath(video.path)
+    if isinstance(video, str | os.PathLike):
+        return os.fspath(video)
+    if isinstance(video, bytes | bytearray):
+        return f"<bytes, {len(video)} long>"
+    if isinstance(video, np.ndarray):
+        return f"<array of shape {video.shape}>"
+    return str(getattr(video, "name", f"<{type(video).__name__}>"))
+
+
+def video_bounds(video: Video) -> tuple[float | None, float | None]:
+    """Tell which stretch of a video counts.
+
+    Parameters
+    ----------
+    video : Video
+        The video.
+
+    Returns
+    -------
+    start, end : float or None
+        Those of a `VideoClip`; None and None of whole videos.
+    """
+    return (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
+
+
+def describe_time_range(start: float | None, end: float | None) -> str:
+    """Say from where to where a stretch goes.
+
+    Parameters
+    ----------
+    start, end : float or None
+        As `video_bounds` tells them.
+
+    Returns
+    -------
+    str
+        ``0 s to 2.5 s``, or ``5 s to the end``.
+    """
+    return f"{start or 0:g} s to {'the end' if end is None else f'{end:g} s'}"
+
+
+def as_video_list(X: Any) -> list[Video]:
+    """Turn any accepted data set of videos into a list.
+
+    Parameters
+    ----------
+    X : list, 1-D or (n, 1) array, Series, or DataFrame
+        The videos. A DataFrame has a column ``path`` and, if wanted, ``start``
+        and ``end`` in seconds; with a single column, that column is the path.
+
+    Returns
+    -------
+    list of Video
+        One entry a row.
+
+    Raises
+    ------
+    TypeError
+        If `X` is one video instead of a collection of them, or holds something
+        that is no video.
+    ValueError
+        If `X` is empty or has a wrong shape.
+    """
+    if isinstance(X, str | os.PathLike | bytes | bytearray | VideoClip):
+        raise TypeError(
+            f"Expected a collection of videos, got one {type(X).__name__}. "
+            "Put it in a list: [video]."
+        )
+    if hasattr(X, "columns") and hasattr(X, "itertuples"):
+        videos = _videos_of_frame(X)
+    elif isinstance(X, np.ndarray) and X.dtype != np.uint8:
+        if X.ndim == 2 and X.shape[1] == 1:
+            X = X[:, 0]
+        if X.ndim != 1:
+            raise ValueError(
+                f"Expected videos as a 1-D or (n, 1) array, got an array of shape {X.shape}."
+            )
+        videos = list(X)
+    elif isinstance(X, np.ndarray) and X.ndim != 5:
+        raise ValueError(
+            "Expected a collection of videos, got an uint8 array of shape "
+            f"{X.shape}. One decoded video (T, H, W, 3) goes into a list: [video]."
+        )
+    elif isinstance(X, Iterable) and not hasattr(X, "read"):
+        videos = list(X)
+    else:
+        raise TypeError(f"Expected a collection of videos, got {type(X).__name__}.")
+    if not videos:
+        raise ValueError("Expected at least one video, got none (0 samples).")
+    for row, video in enumerate(videos):
+        if isinstance(video, np.ndarray) and video.shape == (1,):
+            # A row of an (n, 1) array that went through list() on its way here.
+            video = videos[row] = video[0]
+        known = isinstance(video, str | os.PathLike | VideoClip | bytes | bytearray | np.ndarray)
+        if not known and not hasattr(video, "read"):
+            raise TypeError(
+                f"Row {row}: {video!r:.80} ({type(video).__name__}) is no video. Expected a "
+                "path, a VideoClip, a binary file object, bytes or an uint8 array (T, H, W, 3)."
+            )
+    return videos
+
+
+def _videos_of_frame(X: Any) -> list[Video]:
+    columns = list(X.columns)
+    if "path" not in columns:
+        if len(columns) != 1:
+            raise ValueError(f"A DataFrame of videos needs a column 'path', got {columns}.")
+        return X.iloc[:, 0].tolist()
+    paths = X["path"].tolist()
+    if "start" not in columns and "end" not in columns:
+        return paths
+
+    def bounds(name: str) -> list[Any]:
+        if name not in columns:
+            return [None] * len(paths)
+        values, missing = X[name].tolist(), X[name].isna().tolist()
+        return [None if gap else value for value, gap in zip(values, missing, strict=True)]
+
+    rows = zip(paths, bounds("start"), bounds("end"), strict=True)
+    return [_clip(number, *row) for number, row in enumerate(rows)]
+
+
+def _clip(row: int, path: Any, start: Any, end: Any) -> VideoClip:
+    try:
+        start, end = (None if bound is None else float(bound) for bound in (start, end))
+        return VideoClip(path, start, end)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"Row {row}: path={path!r}, start={start!r}, end={end!r} is no stretch of a video: "
+            f"{error}"
+        ) from error

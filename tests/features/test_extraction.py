@@ -1,0 +1,166 @@
+import threading
+
+import numpy as np
+import pytest
+from joblib import Memory, parallel_config
+
+from skvideo_gru import VideoDecodeError
+from skvideo_gru.features import extraction
+from skvideo_gru.features.extraction import (
+    decode_videos,
+    digest_videos,
+    embed_cached,
+    embed_videos,
+)
+from skvideo_gru.video.decoding import DECODER_THREADS
+from skvideo_gru.video.opening import content_digest
+
+
+def brightness(sources):
+    """Stand-in for the network: a video's mean and its first pixel."""
+    for source in sources:
+        yield np.array([source.mean(), source[0, 0, 0, 0]])
+
+
+def embedded(videos, embed, depends_on, memory):
+    digests = digest_videos(videos, n_jobs=None, verbose=0)
+    return embed_cached(videos, digests, videos, embed, depends_on, memory)
+
+
+VIDEOS = [np.full((1, 4, 4, 3), grey, np.uint8) for grey in (1, 2, 3, 2, 4)]
+EXPECTED = [[1, 1], [2, 2], [3, 3], [2, 2], [4, 4]]
+
+
+def test_rows_come_in_order_whatever_is_in_the_cache(tmp_path):
+    for known in ([0], [1], [0, 4], [2, 3]):
+        memory = Memory(tmp_path / str(known), verbose=0)
+        some = [VIDEOS[i] for i in known]
+        list(embedded(some, brightness, "net", memory))
+        rows, cached = zip(*embedded(VIDEOS, brightness, "net", memory), strict=True)
+        assert np.array_equal(rows, EXPECTED)
+        # 1 and 3 are alike: the second is always there when its turn comes.
+        assert set(np.flatnonzero(cached)) == {*known, 3} | ({1} if 3 in known else set())
+
+
+def test_rows_stay_with_their_videos_when_another_process_is_faster(tmp_path):
+    memory = Memory(tmp_path, verbose=0)
+
+    def overtaken(sources):
+        list(embedded(VIDEOS, brightness, "net", memory))
+        yield from brightness(sources)
+
+    rows = [row for row, _ in embedded(VIDEOS, overtaken, "net", memory)]
+    assert np.array_equal(rows, EXPECTED)
+
+
+def test_only_what_is_missing_is_computed(tmp_path):
+    memory = Memory(tmp_path, verbose=0)
+    seen = []
+
+    def counting(sources):
+        seen.append(len(sources))
+        return brightness(sources)
+
+    list(embedded(VIDEOS[:2], counting, "net", memory))
+    list(embedded(VIDEOS, counting, "net", memory))
+    list(embedded(VIDEOS, counting, "net", memory))
+    list(embedded(VIDEOS, counting, "other net", memory))
+    assert seen == [2, 2, 0, 4]
+
+
+def test_a_damaged_entry_that_can_be_read_is_computed_again(tmp_path):
+    memory = Memory(tmp_path, verbose=0)
+    list(embedded(VIDEOS[:1], brightness, "net", memory))
+    (entry,) = tmp_path.rglob("output.pkl")
+    entry.write_bytes(entry.read_bytes().replace(np.array(1.0).tobytes(), bytes(8)))
+    with pytest.warns(UserWarning, match=r"array of shape \(1, 4, 4, 3\).* damaged"):
+        rows, _ = zip(*embedded(VIDEOS[:1], brightness, "net", memory), strict=True)
+    assert np.array_equal(rows, EXPECTED[:1])
+    assert np.array(1.0).tobytes() in entry.read_bytes()
+
+
+def test_a_video_that_is_gone_beside_its_damaged_entry_is_an_outcome(tmp_path):
+    memory = Memory(tmp_path, verbose=0)
+    list(embedded(VIDEOS[:2], brightness, "net", memory))
+    for entry in tmp_path.rglob("output.pkl"):
+        entry.write_bytes(entry.read_bytes().replace(np.array(1.0).tobytes(), bytes(8)))
+
+    def gone(sources):
+        for _ in sources:
+            yield VideoDecodeError("a.mp4", "No such file or directory")
+
+    with pytest.warns(UserWarning, match="damaged"):
+        (error, cached), (row, _) = embedded(VIDEOS[:2], gone, "net", memory)
+    assert (error.reason, cached) == ("No such file or directory", False)
+    assert np.array_equal(row, [2, 2])
+
+
+def test_who_stops_early_waits_for_no_more_videos():
+    begun, stopped = [], threading.Event()
+
+    def read(video):
+        begun.append(video)
+        if len(begun) > 1:  # it lasts until the network has stopped
+            stopped.wait(60)
+        return np.zeros((8, 224, 224, 3), np.uint8)  # a batch
+
+    def interrupted(frames, device):
+        threading.Timer(0.5, stopped.set).start()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(embed_videos(range(50), interrupted, read, device="cpu", n_jobs=1))
+    assert len(begun) < 1 + extraction._AHEAD
+
+
+def test_decoders_share_the_threads(monkeypatch):
+    """FFmpeg gets what its worker has, and of that a share where several decode at once."""
+    monkeypatch.setattr(extraction.torch, "get_num_threads", lambda: 8)
+
+    def read(video):
+        return np.full((1, 2, 2, 3), DECODER_THREADS.get(), np.uint8)
+
+    (alone,) = decode_videos([0], read, n_jobs=1, verbose=0)
+    assert alone[0, 0, 0, 0] == 8
+    shared = list(extraction._decoded_ahead(range(3), read, 4))
+    assert [clip[0, 0, 0, 0] for clip in shared] == [2, 2, 2]
+    assert DECODER_THREADS.get() == 0
+
+
+def test_a_gpu_is_fed_by_threads_of_one_process(monkeypatch):
+    asked = []
+
+    def embed(videos, embedder, read, device, n_threads):
+        asked.append((device.type, n_threads))
+        return iter(videos)
+
+    monkeypatch.setattr(extraction, "_embed", embed)
+    monkeypatch.setattr(extraction.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(extraction.joblib, "cpu_count", lambda: 16)
+    for n_jobs in (None, 3):
+        assert list(embed_videos([1, 2], None, None, device="auto", n_jobs=n_jobs)) == [1, 2]
+    assert asked == [("cuda", 16), ("cuda", 3)]
+
+
+@pytest.mark.parametrize("config", [{}, {"prefer": "processes"}, {"backend": "threading"}])
+def test_digests_are_made_by_threads_whatever_is_asked_of_joblib(config):
+    with parallel_config(**config):
+        digests = digest_videos([*VIDEOS, "missing.mp4"], n_jobs=2, verbose=0)
+    assert digests[:5] == [content_digest(video) for video in VIDEOS]
+    assert isinstance(digests[5], VideoDecodeError)
+
+
+def test_alike_videos_fail_under_their_own_names(tmp_path):
+    paths = [tmp_path / name for name in ("a.mp4", "b.mp4")]
+    for path in paths:
+        path.write_bytes(b"no video")
+
+    def fails(sources):
+        for source in sources:
+            yield VideoDecodeError(str(source), "it holds no video")
+
+    memory = Memory(tmp_path / "cache", verbose=0)
+    errors = [outcome for outcome, _ in embedded(paths, fails, "net", memory)]
+    assert [(error.path, error.reason) for error in errors] == [
+        (str(path), "it holds no video") for path in paths
+    ]

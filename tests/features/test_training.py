@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+import torch
+from conftest import needs_gpu
+from references import tone_clips
+
+from skvideo_gru.features.training import _augment, _FramesInOrder, _warped, train_backbone
+from skvideo_gru.networks.resnet import IMAGENET, normalise
+from skvideo_gru.networks.weights import initial_weights
+
+
+def order_clips(n=12, n_frames=4, size=32):
+    """Clips that get brighter (even ones) or darker."""
+    light = np.linspace(30, 220, n_frames)[None, :].repeat(n, 0)
+    light[1::2] = light[1::2, ::-1]
+    clips = light[:, :, None, None, None] + np.zeros((n, n_frames, size, size, 3))
+    return list(clips.astype(np.uint8))
+
+
+@pytest.mark.parametrize("augmentation", ["light", "strong"])
+def test_augmentation_treats_the_frames_of_a_clip_alike(augmentation):
+    clip = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    clips = torch.tensor(np.stack([clip.repeat(4, 0)] * 3))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        out = _augment(clips, IMAGENET, augmentation).reshape(3, 4, 3, 32, 32)
+    for frame in range(1, 4):
+        assert torch.equal(out[:, 0], out[:, frame])
+    assert not torch.equal(out[0], out[1])
+    plain = normalise(clips[0])
+    assert 0.2 < (out[0] - plain).abs().mean() < 2.0
+
+
+def test_strong_augmentation_mirrors_scales_and_shifts():
+    n, height, width = 200, 32, 48
+    x, y = (torch.linspace(-1 + 1 / size, 1 - 1 / size, size) for size in (width, height))
+    ramps = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])
+    pictures = ramps.repeat(n, 1, 1, 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        warped = _warped(pictures, 1)
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(_warped(pictures, 1), warped)
+    across, down = warped.numpy().transpose(1, 0, 2, 3)
+
+    def line(values, places):  # in the middle: farther out the edge may repeat
+        middle = slice(len(places) // 4, -len(places) // 4)
+        return np.polyfit(places[middle], values[:, middle].T, 1)
+
+    slope_across, shift_across = line(across[:, height // 2], x)
+    slope_down, shift_down = line(down[:, :, width // 2], y)
+    np.testing.assert_allclose(abs(slope_across), slope_down, atol=1e-5)
+    assert 0.4 < (slope_across < 0).mean() < 0.6  # mirrored
+    for values, low, high in [
+        (slope_down, 0.8, 1.2), (shift_across, -0.2, 0.2), (shift_down, -0.2, 0.2)
+    ]:  # fmt: skip
+        assert low - 1e-5 <= values.min() < low + 0.04
+        assert high - 0.04 < values.max() <= high + 1e-5
+    assert across.max() <= x[-1] + 1e-5  # beyond the frame its edge repeats
+
+
+def test_clips_are_seen_by_a_frame_of_each_segment():
+    lengths = [3, 10, 2]
+    clips = [np.arange(n, dtype=np.uint8)[:, None, None, None] for n in lengths]
+    data = _FramesInOrder(clips, np.array([0, 1, 0]), 4)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        drawn = [data[1] for _ in range(200)]
+    moments = np.array([example["frames"].ravel() for example, _ in drawn])
+    assert {(example["lengths"], target) for example, target in drawn} == {(4, 1)}
+    # Segments of two and a half frames: the one in the middle of two counts half for each.
+    assert [set(column) for column in moments.T] == [{0, 1, 2}, {2, 3, 4}, {5, 6, 7}, {7, 8, 9}]
+    assert data[0][0]["frames"].ravel().tolist() == [0, 1, 2, 0]
+    assert data[2][0]["frames"].ravel().tolist() == [0, 1, 0, 0]
+    assert data[2][0]["lengths"] == 2
+
+
+@pytest.mark.parametrize(
+    ("objective", "clips"), [("frame", tone_clips(8)), ("clip", order_clips())]
+)
+def test_training_moves_every_weight_and_lowers_the_loss(objective, clips):
+    y = np.arange(len(clips)) % 2
+    options = {"objective": objective, "batch_size": 16, "lr": 1e-3, "device": "cpu"}
+    start, _ = train_backbone(clips, y, max_epochs=1, seed=0, **{**options, "lr": 1e-12})
+    weights, history = train_backbone(clips, y, max_epochs=4, seed=0, **options)
+    for name, value in weights.items():
+        if not name.endswith("num_batches_tracked"):
+            assert not np.allclose(value, start[name], rtol=0, atol=1e-9), name
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_training_is_a_function_of_its_seed():
+    clips, y = tone_clips(6), np.arange(6) % 2
+    options = {"max_epochs": 1, "batch_size": 8, "device": "cpu"}
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first, _ = train_backbone(clips, y, seed=0, **options)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    second, _ = train_backbone(clips, y, seed=0, **options)
+    third, _ = train_backbone(clips, y, seed=1, **options)
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], rtol=1e-4, atol=1e-6)
+    assert not np.allclose(first["conv1.weight"], third["conv1.weight"], atol=1e-3)
+
+
+def test_training_starts_from_given_weights():
+    clips, y = tone_clips(4), np.arange(4) % 2
+    start = initial_weights(7)
+    end, _ = train_backbone(clips, y, weights=start, max_epochs=1, lr=1e-12, device="cpu")
+    np.testing.assert_allclose(end["conv1.weight"], start["conv1.weight"], atol=1e-6)
+    assert end["layer1.0.bn3.weight"].mean() > 0.9  # no zero initialisation
+
+
+@pytest.mark.parametrize("objective", ["frame", "clip"])
+def test_mixed_precision_changes_little(objective):
+    clips, y = tone_clips(4), np.arange(4) % 2
+    clips[0] = clips[0][:2]
+    options = {"max_epochs": 2, "batch_size": 8, "frames_per_clip": 2, "device": "cpu"}
+    options["objective"] = objective
+    _, exact = train_backbone(clips, y, **options)
+    _, mixed = train_backbone(clips, y, mixed_precision=True, **options)
+    losses = [[record["train_loss"] for record in history] for history in (exact, mixed)]
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.1)
+
+
+@needs_gpu
+@pytest.mark.parametrize("objective", ["frame", "clip"])
+@pytest.mark.parametrize("mixed_precision", [False, True])
+def test_a_gpu_learns_what_the_processor_does(objective, mixed_precision):
+    clips, y = tone_clips(4), np.arange(4) % 2
+    clips[0] = clips[0][:2]
+    options = {"max_epochs": 2, "batch_size": 8, "frames_per_clip": 2, "objective": objective}
+    _, exact = train_backbone(clips, y, device="cpu", **options)
+    weights, history = train_backbone(
+        clips, y, device="cuda", mixed_precision=mixed_precision, **options
+    )
+    assert all(isinstance(value, np.ndarray) for value in weights.values())
+    losses = [[record["train_loss"] for record in records] for records in (exact, history)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.1)

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from conftest import outcome_of
+
+from skvideo_gru import make_video_classifier
+from skvideo_gru.inspection.evaluation import evaluate, order_baselines
+
+
+def test_metrics():
+    outcome = outcome_of(["a", "a", "a", "b"], ["a", "a", "b", "b"])
+    # F1 of a: 2 * 1 * 2/3 / (1 + 2/3) = 0.8; of b: 2 * 0.5 * 1 / 1.5 = 2/3.
+    assert outcome.metrics == pytest.approx({"accuracy": 0.75, "macro_f1": (0.8 + 2 / 3) / 2})
+
+
+def test_metrics_of_each_class():
+    outcome = outcome_of(["a", "a", "a", "b"], ["a", "a", "b", "b"], classes=("a", "b", "c"))
+    rows = {row.pop("class"): row for row in outcome.per_class}
+    assert rows["a"] == pytest.approx({"precision": 1, "recall": 2 / 3, "f1": 0.8, "support": 3})
+    assert rows["b"] == pytest.approx({"precision": 0.5, "recall": 1, "f1": 2 / 3, "support": 1})
+    assert rows["c"] == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
+    assert all(type(row["support"]) is int for row in outcome.per_class)
+
+
+def test_a_label_that_the_classifier_does_not_know_is_a_mistake():
+    outcome = outcome_of(["a", "unknown"], ["a", "b"])
+    assert outcome.mistakes().tolist() == [1]
+    assert [row["class"] for row in outcome.per_class] == ["a", "b", "unknown"]
+
+
+def test_mistakes_come_with_the_most_confident_first():
+    target, predicted = ["a", "a", "b", "b", "a"], ["b", "a", "a", "b", "b"]
+    outcome = outcome_of(target, predicted, np.array([0.6, 0.99, 0.9, 0.7, 0.6]))
+    assert outcome.mistakes().tolist() == [2, 0, 4]
+    assert outcome.mistakes(1).tolist() == [2]
+    assert outcome_of(["a"], ["a"]).mistakes(5).tolist() == []
+
+
+def test_evaluate_predicts_once():
+    class Echo:
+        classes_ = np.array(["a", "b"])
+        calls = 0
+
+        def predict_proba(self, videos):
+            self.calls += 1
+            return np.array([[video[0] == label for label in "ab"] for video in videos], float)
+
+    model = Echo()
+    outcome = evaluate(model, ["a1", "b2"], ["a", "a"])
+    assert outcome.predicted.tolist() == ["a", "b"]
+    assert outcome.metrics["accuracy"] == 0.5
+    assert model.calls == 1
+
+
+def test_baselines_see_no_order():
+    rng = np.random.default_rng(0)
+    light = np.linspace(30, 220, 6)
+    y = np.arange(60) % 2
+    videos = [
+        (np.full((6, 32, 32, 3), 1) * light[:: 1 - 2 * label, None, None, None])
+        + rng.normal(0, 10, (6, 32, 32, 3))
+        for label in y
+    ]
+    videos = [video.clip(0, 255).astype(np.uint8) for video in videos]
+    train, test = (videos[:30], y[:30]), (videos[30:], y[30:])
+    pipe = make_video_classifier(
+        random_state=0, features__n_frames=6, features__frame_size=32, features__max_epochs=0
+    ).fit(*train)
+    assert pipe.score(*test) == 1.0
+    baselines = order_baselines(pipe, train, test, random_state=0)
+    assert abs(baselines["single_frames"] - 0.5) <= 0.1
+    assert abs(baselines["shuffled_frames"] - 0.5) <= 0.3  # 30 clips: 3.3 standard deviations
+
+
+def test_a_baseline_of_motion_sees_no_order_either():
+    rng = np.random.default_rng(0)
+    videos = []
+    y = np.arange(60) % 2
+    for jumps in y:
+        start = rng.integers(0, 8)
+        frames = rng.integers(0, 30, (6, 32, 32, 3), dtype=np.uint8)
+        for number, frame in enumerate(frames):
+            frame[start + 4 * number :] += 150  # light falls step by step
+        videos.append(frames[[0, 3, 1, 5, 2, 4]] if jumps else frames)
+    train, test = (videos[:30], y[:30]), (videos[30:], y[30:])
+    options = {"n_frames": 6, "frame_size": 32, "max_epochs": 0, "modality": "motion"}
+    pipe = make_video_classifier(
+        random_state=0, **{f"features__{name}": value for name, value in options.items()}
+    ).fit(*train)
+    assert pipe.score(*test) == 1.0
+    baselines = order_baselines(pipe, train, test, random_state=0)
+    assert abs(baselines["single_frames"] - 0.5) <= 0.15
+
+
+def test_labels_of_which_none_is_known_are_told():
+    class Coded:
+        classes_ = np.array([0, 1])
+
+    message = r"none of the labels \['a', 'b'\]: it was fitted on \[0, 1\]"
+    with pytest.raises(ValueError, match=message):
+        evaluate(Coded(), ["a1", "b2"], ["a", "b"])

@@ -1,0 +1,68 @@
+import pytest
+from conftest import outcome_of, texts
+from matplotlib.figure import Figure
+
+from skvideo_gru import TrainingDisplay
+from skvideo_gru.inspection.plotting import one_line, plot_confusion_matrix
+
+RECORDS = [
+    {"epoch": 1, "train_loss": 0.9, "valid_loss": 1.0},
+    {"epoch": 2, "train_loss": 0.4, "valid_loss": 0.8},
+]
+
+
+def test_the_confusion_matrix_shows_counts():
+    outcome = outcome_of(["a"] * 3 + ["b"], ["a", "a", "b", "b"])
+    axes = plot_confusion_matrix(outcome, "four videos").axes[0]
+    assert texts(axes) == {(0, 0): "2", (1, 0): "1", (0, 1): "0", (1, 1): "1"}
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert axes.get_title() == "four videos"
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_confusion_matrix_has_classes_that_do_not_occur():
+    outcome = outcome_of(["a", "a"], ["a", "a"])
+    shown = texts(plot_confusion_matrix(outcome).axes[0])
+    assert shown == {(0, 0): "2", (1, 0): "0", (0, 1): "0", (1, 1): "0"}
+
+
+@pytest.mark.parametrize("label", [r"$\frac{$", "_a", "two\nlines", "<b>", "x" * 300])
+def test_any_label_can_be_drawn(label):
+    figure = plot_confusion_matrix(outcome_of([label, "b"], ["b", "b"], classes=(label, "b")))
+    figure.draw_without_rendering()
+    assert len(one_line(label)) <= 26 and "\n" not in one_line(label)
+
+
+def test_a_dollar_is_a_dollar():
+    figure = Figure()
+    shown, meant = figure.text(0, 0, one_line("$x$")), figure.text(0, 0, "$x$", parse_math=False)
+    assert shown.get_window_extent().width == meant.get_window_extent().width
+
+
+def test_losses_of_every_network_that_was_trained():
+    untrained = TrainingDisplay({"ResNet-50": [], "GRU": RECORDS}).plot()
+    (axes,) = untrained.axes_
+    assert axes.get_title() == "GRU"
+    assert axes.lines[0].get_xydata().tolist() == [[1, 0.9], [2, 0.4]]
+    assert axes.lines[1].get_xydata().tolist() == [[1, 1.0], [2, 0.8]]
+    assert [text.get_text() for text in axes.get_legend().texts] == ["training", "validation"]
+
+
+def test_without_validation_there_is_one_line():
+    records = [{"epoch": 1, "train_loss": 0.9}]
+    display = TrainingDisplay({"ResNet-50": RECORDS, "GRU": records}).plot()
+    assert [len(axes.lines) for axes in display.axes_] == [2, 1]
+
+
+def test_nothing_was_trained():
+    (axes,) = TrainingDisplay({"GRU": []}).plot().axes_
+    assert axes.texts[0].get_text() == "No network was trained."
+
+
+def test_training_of_a_pipeline_goes_where_it_is_told(order_model):
+    display = TrainingDisplay.from_estimator(order_model)
+    (axes,) = display.axes_
+    losses = [record["train_loss"] for record in order_model["gru"].history_]
+    assert axes.get_title() == "GRU" and axes.lines[0].get_ydata().tolist() == losses
+    figure = Figure()
+    assert display.plot(figure).figure_ is figure and len(figure.axes) == 1

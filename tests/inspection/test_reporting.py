@@ -1,0 +1,210 @@
+import base64
+import html
+import io
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.dummy import DummyClassifier
+
+from skvideo_gru import evaluation_report
+from skvideo_gru.inspection.evaluation import Evaluation, evaluate
+from skvideo_gru.inspection.reporting import report_page
+
+HOSTILE = "<script>alert('label')</script>"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+
+
+class Page(HTMLParser):
+    """What a page is made of: tags with their attributes, and its text."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, name):
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+def cells(source):
+    """The text of the rows of every table."""
+    return [
+        [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+        for row in re.findall(r"<tr>(.*?)</tr>", source)
+    ]
+
+
+@pytest.fixture(scope="module")
+def outcome(order_model, order_data):
+    """Predictions of a classifier whose labels are hostile, half of them wrong."""
+    proba = evaluate(order_model, order_data.data, order_data.target).probabilities
+    classes = np.array([HOSTILE, "an ordinary but rather long label of a class"])
+    predicted = proba.argmax(axis=1)
+    return Evaluation(
+        classes[np.where(np.arange(8) % 2, predicted, 1 - predicted)], proba, classes
+    )
+
+
+@pytest.fixture(scope="module")
+def report(order_model, order_data, outcome):
+    """A report of two parts; the most confident mistake of one can no longer be read."""
+    videos = list(order_data.data)
+    videos[outcome.mistakes(1)[0]] = "/nowhere/secret/gone.mp4"
+    right = Evaluation(outcome.predicted, outcome.probabilities, outcome.classes)
+    return report_page(
+        order_model,
+        {"val": (order_data.data, right), "<test>": (videos, outcome)},
+        title="Report & <i>title</i>",
+        summary={"<u>videos</u>": "16", "sentence": "a long value " * 20, "word": "w" * 200},
+        split="by <em>chance</em>",
+        n_mistakes=3,
+    )
+
+
+def test_what_was_said_is_there_and_escaped(report):
+    page = Page(report)
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "i", "em", "u", "test", "link"})
+    for text in ("Report & <i>title</i>", "<u>videos</u>", "by <em>chance</em>", HOSTILE):
+        assert text in page.text
+    assert not [name for _, attributes in page.tags for name in attributes if name[:2] == "on"]
+
+
+def test_tables_hold_the_numbers(report, outcome):
+    rows = cells(report)
+    metrics = outcome.metrics
+    assert ["val", "8", "0", "1.000", "1.000"] in rows
+    scores = [f"{metrics['accuracy']:.3f}", f"{metrics['macro_f1']:.3f}"]
+    assert ["<test>", "8", "4", *scores] in rows
+    for row in outcome.per_class:
+        numbers = [f"{row[name]:.3f}" for name in ("precision", "recall", "f1")]
+        assert [row["class"], *numbers, str(row["support"])] in rows
+    assert all(cell.get("scope") in ("col", "row") for cell in Page(report).all("th"))
+
+
+def test_mistakes_are_named_by_file_and_not_by_folder(report, order_data, outcome):
+    text = Page(report).text
+    assert "No mistake among 8 videos." in text
+    assert "3 of 4 mistakes" in text
+    first = outcome.mistakes(1)[0]
+    said = f"true {outcome.target[first]}, predicted {outcome.predicted[first]}"
+    assert f"gone.mp4: {said} ({outcome.probabilities[first].max():.2f})" in text
+    assert "This video can no longer be read: No such file or directory" in text
+    folder = order_data.data[0].rsplit("/", 2)[0]
+    assert "secret" not in report and folder not in report
+
+
+def test_the_page_loads_nothing(report):
+    page = Page(report)
+    addresses = [
+        value
+        for _, attributes in page.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "data", "action", "poster")
+    ]
+    assert addresses and all(address.startswith("data:image/") for address in addresses)
+    assert not re.search(r"https?://|url\(|@import", report)
+    # Neither do the pictures: what they name are parts of themselves and of SVG.
+    for address in addresses:
+        kind, content = address.split(";base64,")
+        if kind == "data:image/svg+xml":
+            svg = base64.b64decode(content).decode()
+            assert not re.search(r'(href|src)="(?!#|data:)', svg)
+
+
+def test_pictures_are_whole_and_described(report):
+    pictures = Page(report).all("img")
+    # Training, two confusion matrices, two film strips that can be read.
+    assert len(pictures) == 5
+    assert all(len(picture["alt"]) > 20 for picture in pictures)
+    strips = [p["src"] for p in pictures if p["src"].startswith("data:image/jpeg")]
+    assert len(strips) == 2
+    with Image.open(io.BytesIO(base64.b64decode(strips[0].split(",")[1]))) as picture:
+        assert picture.size[0] == 1080 and np.ptp(np.asarray(picture)) > 200
+
+
+def test_ten_mistakes_fit_into_a_small_file(order_model, order_data):
+    noise = np.random.default_rng(0).integers(0, 256, (10, 6, 224, 224, 3), dtype=np.uint8)
+    proba = np.tile([0.9, 0.1], (10, 1))
+    wrong = Evaluation(np.repeat("b", 10), proba, np.array(["a", "b"]))
+    parts = {"test": (list(noise), wrong)}
+    report = report_page(
+        order_model, parts, title="noise", summary={}, split="none", n_mistakes=10
+    )
+    assert report.count("image/jpeg") == 10
+    assert len(report) < 1_500_000
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_the_page_fits_phones_and_desktops(report, tmp_path):
+    widths = (360, 768, 1440)
+    # Frames within a page have the width that they are given; Chromium's own window has
+    # a least one. They block the load event until all is there.
+    frames = "".join(
+        f'<iframe width="{width}" height="900" srcdoc="{html.escape(report)}"></iframe>'
+        for width in widths
+    )
+    script = """
+    addEventListener("load", () => {
+      const measure = frame => {
+        const page = frame.contentDocument, images = [...page.images];
+        return {
+          inner: frame.contentWindow.innerWidth,
+          scroll: page.documentElement.scrollWidth,
+          body: page.body.scrollWidth,
+          loaded: images.filter(image => image.complete && image.naturalWidth > 0).length,
+          shrunk: Math.min(...images.map(i => i.width / i.getAttribute("width"))),
+          text: Math.min(...[...page.querySelectorAll("p, td, th, dd, dt, figcaption")].map(
+            e => parseFloat(getComputedStyle(e).fontSize))),
+        };
+      };
+      document.title = JSON.stringify([...document.querySelectorAll("iframe")].map(measure));
+    });
+    """
+    wrapper = tmp_path / "wrapper.html"
+    wrapper.write_text(f"<title></title>{frames}<script>{script}</script>", encoding="utf-8")
+    command = [
+        CHROMIUM,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=20000",
+        "--dump-dom",
+        wrapper.as_uri(),
+    ]
+    page = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    title = re.search(r"<title>(.*?)</title>", page).group(1)
+    for width, seen in zip(widths, json.loads(html.unescape(title)), strict=True):
+        assert seen["inner"] == width
+        assert seen["scroll"] <= width and seen["body"] <= width, seen
+        assert seen["loaded"] == 5
+        assert seen["text"] >= 15 and seen["shrunk"] >= 0.69
+
+
+def test_a_report_of_videos_and_labels(order_model, order_data):
+    y = order_data.target[::-1]  # wrong
+    outcome = evaluate(order_model, order_data.data, y)
+    summary = {"title": "Evaluation", "summary": {}, "split": ""}
+    page = report_page(order_model, {"test": (order_data.data, outcome)}, **summary)
+    report = evaluation_report(order_model, {"test": (order_data.data, y)})
+    assert cells(report) == cells(page)
+    assert "How the data was split" not in report
+    assert report.count("image/jpeg") == page.count("image/jpeg") > 0
+
+
+def test_only_a_pipeline_has_a_report(order_data):
+    with pytest.raises(ValueError, match="Expected a pipeline .*, got DummyClassifier"):
+        evaluation_report(DummyClassifier(), {"test": (order_data.data, order_data.target)})

@@ -1,0 +1,70 @@
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
+
+from skvideo_gru import GRUClassifier
+from skvideo_gru.mlops.saving import load_model, save_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    X = np.arange(24.0).reshape(4, 3, 2)
+    return GRUClassifier(max_epochs=1, random_state=0).fit(X, [0, 1, 0, 1]), X
+
+
+@pytest.mark.parametrize("name", ["model.skops", "model.joblib", "model"])
+def test_what_is_saved_is_loaded(model, name, tmp_path):
+    classifier, X = model
+    save_model(classifier, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    loaded = load_model(tmp_path / name, trust=name != "model.skops")
+    np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+
+
+class Malicious:
+    ran = False
+
+    def __reduce__(self):
+        return setattr, (Malicious, "ran", True)
+
+
+def test_an_untrusted_pickle_runs_no_code(tmp_path):
+    joblib.dump(Malicious(), tmp_path / "model.joblib")
+    with pytest.raises(ValueError, match=r"seems to be a pickle.*--trust"):
+        load_model(tmp_path / "model.joblib")
+    assert not Malicious.ran
+    with pytest.raises(ValueError, match="holds a NoneType, no classifier"):
+        load_model(tmp_path / "model.joblib", trust=True)
+    assert Malicious.ran
+
+
+def test_untrusted_types_are_named(tmp_path):
+    pipe = make_pipeline(FunctionTransformer(eval))
+    skops.io.dump(pipe, tmp_path / "model.skops")
+    with pytest.raises(ValueError, match=r"types that may run code .*eval"):
+        load_model(tmp_path / "model.skops")
+
+
+def test_models_of_scikit_learn_need_no_trust(tmp_path):
+    pipe = make_pipeline(MinMaxScaler(), LogisticRegression()).fit([[0.0], [1.0]], [0, 1])
+    save_model(pipe, tmp_path / "model.skops")
+    assert load_model(tmp_path / "model.skops").predict([[1.0]]) == [1]
+
+
+def test_what_holds_no_model_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"missing\.skops: there is no such file"):
+        load_model(tmp_path / "missing.skops")
+    (tmp_path / "text.joblib").write_text("no model")
+    with pytest.raises(ValueError, match=r"text\.joblib: no model could be loaded"):
+        load_model(tmp_path / "text.joblib", trust=True)
+    skops.io.dump(MinMaxScaler(), tmp_path / "scaler.skops")
+    for name in ("half.skops", "half"):
+        (tmp_path / name).write_bytes((tmp_path / "scaler.skops").read_bytes()[:500])
+        with pytest.raises(ValueError, match=f"{name}: it is damaged or incomplete"):
+            load_model(tmp_path / name)
+    with pytest.raises(ValueError, match="holds a MinMaxScaler, no classifier"):
+        load_model(tmp_path / "scaler.skops")

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from joblib import Memory
+from references import tone_clips
+
+from skvideo_gru import ResNet50FrameFeaturizer
+from skvideo_gru.features import training
+from skvideo_gru.features.caching import cache_contents
+from skvideo_gru.features.training import train_backbone
+from skvideo_gru.networks import checkpoints
+
+N_CLIPS = 4
+OPTIONS = {"max_epochs": 3, "frames_per_clip": 1, "batch_size": 4}
+EPOCH = N_CLIPS  # frames
+
+
+@pytest.fixture(autouse=True)
+def after_every_epoch(monkeypatch):
+    monkeypatch.setattr(checkpoints, "_PAUSE", 0.0)
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Let the training stop when it takes so many frames; counts the frames taken."""
+    taken = []
+    read = training._RandomFrames.__getitem__
+
+    def after(n_frames):
+        def counted(self, index):
+            taken.append(index)
+            if len(taken) == n_frames:
+                raise KeyboardInterrupt
+            return read(self, index)
+
+        taken.clear()
+        monkeypatch.setattr(training._RandomFrames, "__getitem__", counted)
+        return taken
+
+    return after
+
+
+def train(path=None):
+    return train_backbone(tone_clips(N_CLIPS), np.arange(N_CLIPS) % 2, checkpoint=path, **OPTIONS)
+
+
+def losses(history):
+    return [record["train_loss"] for record in history]
+
+
+def test_an_interrupted_training_ends_as_it_would_have_ended(interrupt, tmp_path):
+    path = tmp_path / "folder" / "training.pt"
+    expected, history = train()
+    interrupt(EPOCH + 3)
+    with pytest.raises(KeyboardInterrupt):
+        train(path)
+    taken = interrupt(-1)
+    weights, resumed_history = train(path)
+    assert len(taken) == 2 * EPOCH
+    assert losses(resumed_history) == losses(history)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(weights[name], value, err_msg=name)
+
+
+def test_a_damaged_file_is_a_warning(interrupt, tmp_path):
+    path = tmp_path / "training.pt"
+    interrupt(EPOCH + 1)
+    with pytest.raises(KeyboardInterrupt):
+        train(path)
+    interrupt(-1)
+    for content in (path.read_bytes()[:1000], b"no training"):
+        path.write_bytes(content)
+        with pytest.warns(UserWarning, match="training.pt: the interrupted .* cannot be read"):
+            _, history = train(path)
+        assert len(history) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.warns(UserWarning, match="could not be resumed"):
+        _, history = train(tmp_path / "file" / "training.pt")
+    assert len(history) == 3
+
+
+def test_a_featurizer_with_memory_goes_on(interrupt, tmp_path):
+    clips, y = tone_clips(N_CLIPS), np.arange(N_CLIPS) % 2
+    options = {"n_frames": 3, "frame_size": 32, "random_state": 0, **OPTIONS}
+    featurizer = ResNet50FrameFeaturizer(**options, memory=tmp_path)
+    interrupt(2 * EPOCH)
+    with pytest.raises(KeyboardInterrupt):
+        featurizer.fit(clips, y)
+    assert cache_contents(Memory(str(tmp_path), verbose=0))["interrupted"][0] == 1
+    taken = interrupt(-1)
+    featurizer.fit(clips, y)
+    assert len(taken) == 2 * EPOCH
+    assert cache_contents(Memory(str(tmp_path), verbose=0))["interrupted"] == (0, 0)
+    plain = ResNet50FrameFeaturizer(**options).fit(clips, y)
+    for name, value in plain.weights_.items():
+        np.testing.assert_array_equal(featurizer.weights_[name], value, err_msg=name)

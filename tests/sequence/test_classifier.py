@@ -1,0 +1,784 @@
+import copy
+import pickle
+import subprocess
+import sys
+from typing import ClassVar
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import needs_gpu
+from references import order_data
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch.callbacks import Callback, LRScheduler
+from torch import nn
+
+from skvideo_gru import GRUClassifier
+
+# One batch of all: repeated sequences would fill other batches than weighted ones.
+ONE_BATCH = {"batch_size": 1000, "max_epochs": 30, "lr": 0.05}
+
+
+@parametrize_with_checks(
+    [GRUClassifier(hidden_size=8, frame_dim=1, random_state=0, **ONE_BATCH)],
+)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+SMALL = {"hidden_size": 16, "max_epochs": 20, "lr": 0.01, "random_state": 0}
+
+
+def test_it_learns_the_order_of_frames():
+    X, y = order_data()
+    held_out, y_held_out = order_data(seed=1)
+    assert GRUClassifier(**SMALL).fit(X, y).score(held_out, y_held_out) >= 0.95
+    for sequence in X:
+        np.random.default_rng(0).shuffle(sequence)
+    assert GRUClassifier(**SMALL).fit(X, y).score(held_out, y_held_out) < 0.7
+
+
+def test_fit_equals_a_plain_torch_loop():
+    X, y = order_data(32)
+    clf = GRUClassifier(
+        hidden_size=5,
+        pooling="last",
+        max_epochs=3,
+        batch_size=32,
+        lr=0.01,
+        lr_decay=0.5,
+        random_state=3,
+    ).fit(X, y)
+    seed = np.random.RandomState(3).randint(np.iinfo(np.int32).max)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        gru, linear = nn.GRU(3, 5, batch_first=True), nn.Linear(5, 2)
+    parameters = [*gru.parameters(), *linear.parameters()]
+    losses = []
+    adam = torch.optim.Adam(parameters)
+    for epoch in range(3):
+        for group in adam.param_groups:
+            group["lr"] = 0.01 * 0.5**epoch
+        logits = linear(gru(torch.tensor(X))[0][:, -1])
+        loss = nn.functional.cross_entropy(logits, torch.tensor(y))
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        losses.append(loss.item())
+    np.testing.assert_allclose([r["train_loss"] for r in clf.history_], losses, rtol=1e-5)
+    with torch.inference_mode():
+        expected = linear(gru(torch.tensor(X))[0][:, -1]).softmax(1).numpy()
+    np.testing.assert_allclose(clf.predict_proba(X), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_float64_is_computed_in_float64():
+    X, y = order_data()
+    single = GRUClassifier(**SMALL).fit(X, y)
+    double = GRUClassifier(**SMALL).fit(X.astype(np.float64), y)
+    whole = GRUClassifier(**SMALL).fit((100 * X).astype(np.int64), y)
+    types = [clf.predict_proba(X).dtype for clf in (single, double, whole)]
+    assert types == [np.float32, np.float64, np.float32]
+    np.testing.assert_allclose(double.predict_proba(X), single.predict_proba(X), atol=1e-4)
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        single.fit(X.astype(np.float64), np.zeros(len(y)))
+    assert single.predict_proba(X).dtype == np.float32  # still as it was
+    same = pickle.loads(pickle.dumps(double))
+    np.testing.assert_array_equal(same.predict_proba(X), double.predict_proba(X))
+
+
+def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32():
+    X, y = order_data()
+    seen = []
+
+    class Watch(Callback):
+        def on_train_begin(self, net, **_):
+            net.module_.fc.register_forward_hook(
+                lambda module, given, out: seen.append((module.training, out.dtype))
+            )
+
+    clf = GRUClassifier(**SMALL, mixed_precision=True, callbacks=[Watch()], device="cpu")
+    assert clf.fit(X, y).predict_proba(X).dtype == np.float32
+    assert set(seen) == {(True, torch.bfloat16), (False, torch.float32)}
+    plain = GRUClassifier(**SMALL).fit(X, y)
+    assert clf.history_[-1]["train_loss"] == pytest.approx(
+        plain.history_[-1]["train_loss"], abs=0.05
+    )
+    held_out, y_held_out = order_data(seed=1)
+    assert clf.score(held_out, y_held_out) >= 0.95
+
+
+def test_every_parameter_moves_in_fit():
+    X, y = order_data()
+    options = {"num_layers": 2, "fc_sizes": (8, 4), "hidden_size": 5, "random_state": 0}
+    short = GRUClassifier(max_epochs=1, lr=1e-12, **options).fit(X, y)
+    trained = GRUClassifier(max_epochs=3, **options).fit(X, y)
+    before = short.net_.module_.state_dict()
+    for name, value in trained.net_.module_.state_dict().items():
+        assert not torch.allclose(value, before[name], atol=1e-8), name
+    shapes = [tuple(p.shape) for p in trained.net_.module_.fc.parameters()]
+    assert shapes == [(8, 5), (8,), (4, 8), (4,), (2, 4), (2,)]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["up", "down"],
+        [3, 7],
+        [True, False],
+        [-1.0, 1.0],
+        np.array([3, 7], dtype=np.int32),
+        np.array(["up", "down"], dtype=object),
+    ],
+)
+def test_labels_of_any_type(labels):
+    X, y = order_data()
+    target = np.asarray(labels)[y]
+    clf = GRUClassifier(**SMALL).fit(X, target)
+    assert clf.classes_.tolist() == sorted(set(target.tolist()))
+    assert clf.predict(X).dtype == target.dtype
+    assert clf.score(X, target) > 0.9
+
+
+def test_rows_and_sequences_give_the_same():
+    X, y = order_data()
+    rows = X.reshape(len(X), -1)
+    folded = GRUClassifier(**SMALL).fit(X, y)
+    flat = GRUClassifier(frame_dim=3, **SMALL).fit(rows, y)
+    np.testing.assert_array_equal(folded.predict_proba(X), flat.predict_proba(rows))
+    np.testing.assert_array_equal(folded.predict_proba(rows), flat.predict_proba(X))
+    assert folded.n_features_in_ == flat.n_features_in_ == 18
+    assert folded.predict(X[:, :4]).shape == (80,)
+    table = pd.DataFrame(rows, columns=[f"c{i}" for i in range(18)])
+    named = GRUClassifier(frame_dim=3, **SMALL).fit(table, y)
+    assert named.feature_names_in_.tolist() == list(table.columns)
+
+
+def test_padding_changes_no_probability():
+    X, y = order_data()
+    lengths = np.random.default_rng(0).integers(1, 7, len(X))
+    for row, length in zip(X, lengths, strict=True):
+        row[length:] = np.nan
+    clf = GRUClassifier(**SMALL).fit(X, y)
+    proba = clf.predict_proba(X)
+    wider = np.pad(X, ((0, 0), (0, 9), (0, 0)), constant_values=np.nan)
+    np.testing.assert_allclose(clf.predict_proba(wider), proba, rtol=0, atol=1e-6)
+    alone = [clf.predict_proba(X[i : i + 1, :n])[0] for i, n in enumerate(lengths)]
+    np.testing.assert_allclose(alone, proba, rtol=0, atol=1e-6)
+    refitted = GRUClassifier(**SMALL).fit(wider, y)
+    np.testing.assert_allclose(refitted.predict_proba(X), proba, rtol=0, atol=1e-5)
+
+
+def test_rows_without_frames_are_left_out_and_get_the_priors():
+    X, y = order_data()
+    y[:20] = 0
+    X[-1] = np.nan
+    with pytest.warns(UserWarning, match="1 of 80 rows hold no frame"):
+        clf = GRUClassifier(**SMALL).fit(X, y)
+    expected = np.bincount(y[:-1]) / 79
+    np.testing.assert_allclose(clf.predict_proba(X[-1:])[0], expected, rtol=1e-6)
+    same = GRUClassifier(**SMALL).fit(X[:-1], y[:-1])
+    np.testing.assert_array_equal(same.predict_proba(X), clf.predict_proba(X))
+
+
+def test_fit_depends_on_the_seed_alone_and_leaves_the_generators():
+    X, y = order_data()
+    torch.manual_seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    first = GRUClassifier(dropout=0.3, **SMALL).fit(X, y).predict_proba(X)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+    torch.manual_seed(2)
+    second = GRUClassifier(dropout=0.3, **SMALL).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(first, second)
+    other = GRUClassifier(dropout=0.3, **{**SMALL, "random_state": 1}).fit(X, y)
+    assert not np.array_equal(first, other.predict_proba(X))
+
+
+@pytest.mark.parametrize("options", [{}, {"pooling": "last"}, {"bidirectional": True}])
+def test_running_probabilities_are_those_of_the_frames_so_far(options):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 5, 3)).astype(np.float32)
+    X[3, 2:] = X[4] = np.nan
+    clf = GRUClassifier(max_epochs=3, frame_dim=3, random_state=0, **options)
+    with pytest.warns(UserWarning, match="1 of 20 rows"):
+        clf.fit(X, np.arange(20) % 3)
+    running = clf.predict_proba_frames(X.reshape(20, -1))
+    assert running.shape == (20, 5, 3)
+    real = ~np.isnan(X).all(axis=2)
+    np.testing.assert_array_equal(np.isnan(running).any(axis=2), ~real)
+    for frame in range(5):
+        rows = np.flatnonzero(real[:, frame])
+        expected = clf.predict_proba(X[rows, : frame + 1])
+        np.testing.assert_allclose(running[rows, frame], expected, atol=1e-6)
+    # The last one is the prediction.
+    last = real.sum(axis=1) - 1
+    rows = np.flatnonzero(last >= 0)
+    np.testing.assert_allclose(running[rows, last[rows]], clf.predict_proba(X[rows]), atol=1e-6)
+
+
+def test_label_smoothing_is_torchs():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(16, 4, 3)).astype(np.float32), np.arange(16) % 2
+    losses = {}
+    for smoothing in (0.0, 0.3):
+        clf = GRUClassifier(
+            label_smoothing=smoothing, max_epochs=1, lr=1e-9, frame_dim=3, random_state=0
+        ).fit(X, y)
+        losses[smoothing] = clf.history_[0]["train_loss"]
+    logits = torch.log(torch.tensor(clf.predict_proba(X)))
+    for smoothing, loss in losses.items():
+        criterion = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)
+        assert loss == pytest.approx(criterion(logits, torch.tensor(y)).item(), rel=1e-4)
+
+
+def test_early_stopping_returns_to_the_best_epoch():
+    X, y = order_data(60)
+    y[::3] = 1 - y[::3]  # noise, so that it overfits
+    clf = GRUClassifier(
+        hidden_size=32, lr=0.03, max_epochs=100, early_stopping=True, validation_fraction=0.3,
+        n_iter_no_change=4, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    losses = [record["valid_loss"] for record in clf.history_]
+    assert clf.n_iter_ == len(losses) < 100
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 1 + 4
+    # Training as far as the best epoch and no further gives the same network.
+    short = clone(clf).set_params(max_epochs=best + 1).fit(X, y)
+    np.testing.assert_allclose(clf.predict_proba(X), short.predict_proba(X), rtol=1e-5)
+
+
+class Watcher(Callback):
+    """Keeps what a net is trained and validated on."""
+
+    seen: ClassVar[list] = []
+
+    def on_train_begin(self, net, X, y, **_):
+        self.seen.append(net.get_split_datasets(X, y))
+
+
+def test_early_stopping_holds_out_whole_groups():
+    X, y = order_data(60)
+    groups = np.repeat(list("abcdefghij"), 6)
+    X[:, 0, 0] = np.arange(60)  # tells which row it is
+    clf = GRUClassifier(early_stopping=True, validation_fraction=0.2, callbacks=[Watcher()])
+    clf.set_params(max_epochs=2, random_state=0).fit(X, y, groups=groups)
+    train, rest = (
+        set(groups[part.inputs["sequences"][:, 0, 0].astype(int)]) for part in Watcher.seen.pop()
+    )
+    assert train.isdisjoint(rest)
+    assert (len(train), len(rest)) == (8, 2)
+    with pytest.raises(ValueError, match="60 sequences in 1 groups"):
+        clf.fit(X, y, groups=np.zeros(60))
+    with pytest.raises(ValueError, match="for early_stopping=True"):
+        GRUClassifier().fit(X, y, groups=groups)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clf.fit(X, y, groups=np.arange(61))
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_the_loss_of_what_is_held_out_is_the_weighted_mean_of_all(shuffled):
+    X, y = order_data(60)
+    # In the first order each of the batches holds one class, whose weight would cancel out.
+    order = np.random.default_rng(0).permutation(60) if shuffled else np.argsort(y, kind="stable")
+    clf = GRUClassifier(
+        **{**SMALL, "max_epochs": 2, "batch_size": 10},
+        early_stopping=True,
+        class_weight={0: 1, 1: 50},
+        label_smoothing=0.1,
+    ).fit(X, y, X_val=X[order], y_val=y[order])
+    best = min(record["valid_loss"] for record in clf.history_)
+    logits = torch.tensor(np.log(clf.predict_proba(X)))
+    expected = nn.functional.cross_entropy(
+        logits, torch.tensor(y), torch.tensor([1.0, 50.0]), label_smoothing=0.1
+    )
+    assert best == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_loss_of_what_is_held_out_weighs_sequences():
+    X, y = order_data(90)
+    weight = np.random.default_rng(0).uniform(0.1, 5, 90)
+    seen = []
+
+    class Watcher(Callback):
+        def on_train_begin(self, net, **_):
+            seen.append(net.train_split(None)[1].inputs)
+
+    clf = GRUClassifier(
+        **{**SMALL, "max_epochs": 2, "batch_size": 7},
+        early_stopping=True,
+        validation_fraction=0.5,
+        class_weight="balanced",
+        callbacks=[Watcher()],
+    ).fit(X, y, sample_weight=weight)
+    inputs = seen[0]
+    rows = [np.flatnonzero((sequence == X).all((1, 2)))[0] for sequence in inputs["sequences"]]
+    best = min(record["valid_loss"] for record in clf.history_)
+    balanced = clf.net_.criterion_.weight.numpy()[y[rows]] * weight[rows]
+    expected = log_loss(y[rows], clf.predict_proba(X[rows]), sample_weight=balanced)
+    assert best == pytest.approx(expected, rel=1e-5)
+
+
+def test_early_stopping_watches_given_data():
+    X, y = order_data(80)
+    clf = GRUClassifier(early_stopping=True, **{**SMALL, "max_epochs": 3})
+    clf.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    probabilities = clf.predict_proba(X[60:])
+    best = min(record["valid_loss"] for record in clf.history_)
+    assert best == pytest.approx(log_loss(y[60:], probabilities), rel=1e-4)
+    with pytest.raises(ValueError, match=r"not there at first: \[7\]"):
+        clf.fit(X, y, X_val=X[:2], y_val=[0, 7])
+    with pytest.raises(ValueError, match="give both or neither"):
+        clf.fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="them or X_val, not both"):
+        clf.fit(X, y, groups=y, X_val=X, y_val=y)
+
+
+def test_weighted_loss_is_torchs_mean_over_weighted_sequences():
+    X, y = order_data(30)
+    weight = np.random.default_rng(0).uniform(0.1, 3, 30)
+    clf = GRUClassifier(
+        8, label_smoothing=0.2, class_weight={0: 1, 1: 4}, batch_size=30, lr=1e-9, max_epochs=1
+    )
+    for given, expected_weight in (
+        (weight, weight),
+        (None, np.ones(30)),
+        (np.ones(30), np.ones(30)),
+    ):
+        loss = clone(clf).set_params(random_state=0).fit(X, y, given).history_[0]["train_loss"]
+        net = clone(clf).set_params(random_state=0).fit(X, y).net_
+        with torch.inference_mode():
+            logits = net.module_(torch.tensor(X), torch.full((30,), 6))
+            criterion = nn.CrossEntropyLoss(torch.tensor([1.0, 4.0]), label_smoothing=0.2)
+            total = divisor = 0.0
+            for i in range(30):
+                factor = expected_weight[i] * (4 if y[i] else 1)
+                total += factor * criterion(logits[i : i + 1], torch.tensor(y[i : i + 1])).item()
+                divisor += factor
+        assert loss == pytest.approx(total / divisor, rel=1e-5)
+
+
+def test_weight_zero_is_absence():
+    X, y = order_data(40)
+    weight = np.arange(40) % 3 > 0
+    weighted = GRUClassifier(**SMALL).fit(X, y, weight.astype(float))
+    without = GRUClassifier(**SMALL).fit(X[weight], y[weight], np.ones(weight.sum()))
+    np.testing.assert_array_equal(weighted.predict_proba(X), without.predict_proba(X))
+    hits = weighted.predict(X) == y
+    assert weighted.score(X, y, weight) == pytest.approx(hits[weight].mean())
+    with pytest.raises(ValueError, match="[Nn]egative"):
+        weighted.fit(X, y, -np.ones(40))
+
+
+STEADY = {
+    "hidden_size": 8, "optimizer": "sgd", "lr": 0.1, "lr_schedule": None, "batch_size": 100,
+    "random_state": 0,
+}  # fmt: skip
+
+
+def test_fitting_in_parts_equals_fitting_at_once():
+    X, y = order_data(40)
+    at_once = GRUClassifier(**STEADY, max_epochs=6).fit(X, y)
+    in_parts = GRUClassifier(**STEADY)
+    for call in range(6):
+        in_parts.partial_fit(X, y, classes=[0, 1] if call == 0 else None)
+    assert in_parts.n_iter_ == 6
+    np.testing.assert_allclose(in_parts.predict_proba(X), at_once.predict_proba(X), rtol=1e-5)
+    after_saving = GRUClassifier(**STEADY, max_epochs=3).fit(X, y)
+    after_saving = pickle.loads(pickle.dumps(after_saving))
+    for _ in range(3):
+        after_saving.partial_fit(X, y)
+    np.testing.assert_allclose(after_saving.predict_proba(X), at_once.predict_proba(X), rtol=1e-5)
+
+
+def test_a_warm_start_goes_on():
+    X, y = order_data(40)
+    at_once = GRUClassifier(**STEADY, max_epochs=6).fit(X, y)
+    twice = GRUClassifier(**STEADY, max_epochs=3, warm_start=True).fit(X, y)
+    first = twice.predict_proba(X)
+    twice.fit(X, y)
+    np.testing.assert_allclose(twice.predict_proba(X), at_once.predict_proba(X), rtol=1e-5)
+    assert not np.allclose(first, twice.predict_proba(X), rtol=1e-4)
+    with pytest.raises(ValueError, match=r"labels that were not there at first: \[2\]"):
+        twice.fit(X, y + 1)
+    with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
+        twice.fit(np.zeros((2, 6, 4)), [0, 1])
+
+
+def test_parts_weigh_classes_that_come_later():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, class_weight={1: 50})
+    clf.partial_fit(X[y == 0], y[y == 0], classes=[0, 1]).partial_fit(X, y)
+    assert clf.net_.criterion_.weight.tolist() == [1, 50]
+
+
+def test_parts_may_lack_classes_but_not_bring_new_ones():
+    X, y = order_data(40)
+    with pytest.raises(ValueError, match="first call of partial_fit needs classes"):
+        GRUClassifier(**STEADY).partial_fit(X, y)
+    clf = GRUClassifier(**STEADY)
+    clf.partial_fit(X[y == 0], y[y == 0], classes=[0, 1, 2])
+    assert clf.predict_proba(X).shape == (40, 3)
+    np.testing.assert_array_equal(clf.class_prior_, [1, 0, 0])
+    assert clf.partial_fit(X, y, sample_weight=np.ones(40)).n_iter_ == 2
+    np.testing.assert_allclose(clf.class_prior_, [2 / 3, 1 / 3, 0])
+    with pytest.raises(ValueError, match=r"labels that were not there at first: \[3\]"):
+        clf.partial_fit(X, np.full(40, 3))
+    with pytest.raises(ValueError, match=r"classes=\[0, 1\] are not those of the first call"):
+        clf.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="class_weight='balanced' needs all labels at once"):
+        clf.set_params(class_weight="balanced").partial_fit(X, y)
+
+
+def test_further_arguments_reach_skorch():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, net_params={"optimizer__amsgrad": True, "max_epochs": 2})
+    assert clf.fit(X, y).n_iter_ == 2
+    assert clf.net_.optimizer_.defaults["amsgrad"]
+    with pytest.raises(ValueError, match="'net_params' parameter"):
+        clf.set_params(net_params=3).fit(X, y)
+
+
+def test_class_weights_weigh():
+    X, _ = order_data()
+    y = np.array([0] * 60 + [1] * 20)
+    np.random.default_rng(0).shuffle(X)
+    noise = {**SMALL, "max_epochs": 5}
+    shares = {
+        str(weight): np.mean(GRUClassifier(class_weight=weight, **noise).fit(X, y).predict(X))
+        for weight in (None, "balanced", {0: 1.0, 1: 50.0})
+    }
+    assert shares["None"] < shares["balanced"] < shares["{0: 1.0, 1: 50.0}"]
+    with pytest.raises(ValueError, match=r"class_weight names classes.*\['no'\]"):
+        GRUClassifier(class_weight={"no": 1}).fit(X, y)
+
+
+def test_learning_rate_decays_gradually():
+    X, y = order_data(16)
+    rates = []
+
+    from skorch.callbacks import Callback
+
+    class Recorder(Callback):
+        def on_epoch_begin(self, net, **_):
+            rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    GRUClassifier(lr=0.1, lr_decay=0.5, max_epochs=4, callbacks=[Recorder()]).fit(X, y)
+    assert rates == pytest.approx([0.1, 0.05, 0.025, 0.0125])
+
+
+def test_copies_and_pickles_predict_the_same(tmp_path):
+    X, y = order_data()
+    clf = GRUClassifier(num_layers=2, fc_sizes=(4,), **SMALL).fit(X, y)
+    expected = clf.predict_proba(X)
+    joblib.dump(clf, tmp_path / "clf.joblib")
+    copies = [
+        copy.deepcopy(clf),
+        pickle.loads(pickle.dumps(clf)),
+        joblib.load(tmp_path / "clf.joblib"),
+    ]
+    for other in copies:
+        np.testing.assert_array_equal(other.predict_proba(X), expected)
+        assert other.history_ == clf.history_
+        assert [r["train_loss"] for r in other.net_.history] == clf.net_.history[:, "train_loss"]
+        assert other.fit(X, y).n_iter_ == 20
+    assert not hasattr(clone(clf), "net_")
+    assert not hasattr(pickle.loads(pickle.dumps(clone(clf))), "net_")
+
+
+def test_a_pickle_holds_no_tensor_of_any_device(tmp_path):
+    X, y = order_data()
+    # What was trained on a GPU must load without one, so: no torch storage in it.
+    clf = GRUClassifier(**SMALL).fit(X, y)
+    assert b"torch._utils" not in pickle.dumps(clf)
+    clf.device = "cuda"  # as if it had been trained there
+    joblib.dump(clf, tmp_path / "clf.joblib")
+    np.save(tmp_path / "X.npy", X)
+    code = (
+        "import joblib, numpy, torch; torch.cuda.is_available = lambda: False; "
+        "clf = joblib.load('clf.joblib'); "
+        "numpy.save('p.npy', clf.predict_proba(numpy.load('X.npy')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "computing on the CPU" in done.stderr
+    clf.device = "cpu"
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), clf.predict_proba(X))
+
+
+def test_grid_search_over_decay_and_size():
+    X, y = order_data()
+    grid = {"lr_decay": [0.5, 1.0], "hidden_size": [2, 16]}
+    search = GridSearchCV(GRUClassifier(**SMALL), grid, cv=3, error_score="raise").fit(X, y)
+    assert search.best_score_ > 0.9
+    assert {(p["lr_decay"], p["hidden_size"]) for p in search.cv_results_["params"]} == {
+        (decay, size) for decay in (0.5, 1.0) for size in (2, 16)
+    }
+
+
+def test_a_progress_bar_is_shown_on_a_terminal_only(capsys):
+    X, y = order_data(16)
+    GRUClassifier(verbose=1, max_epochs=2).fit(X, y)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"hidden_size": 0}, "'hidden_size' parameter"),
+        ({"lr": -1.0}, "'lr' parameter"),
+        ({"lr_decay": 1.5}, "'lr_decay' parameter"),
+        ({"dropout": 1.0}, "'dropout' parameter"),
+        ({"max_epochs": 0}, "'max_epochs' parameter"),
+        ({"class_weight": "even"}, "'class_weight' parameter"),
+        ({"device": "tpu"}, "device='tpu' is unknown"),
+        ({"early_stopping": True, "validation_fraction": 0.01}, "validation_fraction=0.01 of 80"),
+        ({"fc_sizes": (8, 0)}, "fc_sizes"),
+    ],
+)
+def test_wrong_parameters_are_named(parameters, message):
+    X, y = order_data()
+    with pytest.raises(ValueError, match=message):
+        GRUClassifier(**parameters).fit(X, y)
+
+
+def test_wrong_data_is_named():
+    X, y = order_data()
+    clf = GRUClassifier(**SMALL)
+    with pytest.raises(NotFittedError):
+        clf.predict(X)
+    with pytest.raises(ValueError, match="18 features a row, which frame_dim=2048"):
+        clf.fit(X.reshape(80, -1), y)
+    with pytest.raises(ValueError, match="at least 2 classes, got 1 class in y"):
+        clf.fit(X, np.zeros(80, int))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clf.fit(X, y[:-1])
+    with pytest.raises(ValueError, match="infinity"):
+        clf.fit(np.full_like(X, np.inf), y)
+    hole = X.copy()
+    hole[3, 2, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN in row 3, frame 2"):
+        clf.fit(hole, y)
+    clf.fit(X, y)
+    with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
+        clf.predict(np.zeros((1, 2, 4)))
+    with pytest.raises(ValueError, match="X has 15 features.*expecting 18"):
+        clf.predict(np.zeros((1, 15)))
+
+
+def test_threads_change_neither_results_nor_the_generator():
+    X, y = order_data(40)
+    clf = GRUClassifier(dropout=0.3, fc_sizes=(4,), **{**SMALL, "max_epochs": 3})
+    expected = cross_val_predict(clf, X, y, cv=4, method="predict_proba")
+    before = torch.get_rng_state()
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        found = cross_val_predict(clf, X, y, cv=4, method="predict_proba")
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_prediction_draws_nothing(monkeypatch):
+    X, y = order_data(10)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 1}).fit(X, y)
+    before = torch.get_rng_state()
+    monkeypatch.setattr(torch, "manual_seed", None)
+    clf.predict_proba(X)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_class_without_weight_is_left_out():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, class_weight={0: 0, 1: 1}, batch_size=2).fit(X, y)
+    assert clf.classes_.tolist() == [0, 1]
+    assert (clf.predict_proba(X)[:, 1] > 0.8).all()
+
+
+def test_training_that_diverges_says_so_and_changes_nothing():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL).fit(X, y)
+    before = clf.predict_proba(X)
+    for stopping in (False, True):
+        clf.set_params(optimizer="sgd", lr=1e38, early_stopping=stopping)
+        with pytest.raises(ValueError, match=r"diverged.* Lower lr=1e\+38"):
+            clf.fit(X[:, :3], y)
+        np.testing.assert_array_equal(clf.predict_proba(X), before)
+    unfitted = GRUClassifier(**SMALL)
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        unfitted.fit(X, np.zeros(20))
+    with pytest.raises(NotFittedError):
+        unfitted.predict(X)
+
+
+def test_going_on_with_another_network_is_an_error():
+    X, y = order_data(20)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, warm_start=True).fit(X, y)
+    clf.set_params(hidden_size=5, pooling="mean")
+    for go_on in (clf.fit, clf.partial_fit):
+        with pytest.raises(ValueError, match="hidden_size, pooling changed since the fit"):
+            go_on(X, y)
+
+
+def test_parts_take_a_new_learning_rate():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL).partial_fit(X, y, classes=[0, 1])
+    before = clf.module_.fc[-1].weight.detach().clone()
+    clf.set_params(lr=1e-12, batch_size=20).partial_fit(X, y)
+    torch.testing.assert_close(clf.module_.fc[-1].weight.detach(), before)
+    assert [len(epoch["batches"]) for epoch in clf.net_.history] == [2, 1]
+    assert clf.n_iter_ == 2
+
+
+def test_a_part_that_fails_leaves_no_trace():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, optimizer="sgd", batch_size=1)
+    clf.partial_fit(X, y, classes=[0, 1])
+    before = clf.predict_proba(X)
+    with pytest.raises(ValueError, match="diverged"):
+        clf.set_params(lr=1e38).partial_fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    assert clf.set_params(lr=0.01).partial_fit(X, y).n_iter_ == len(clf.net_.history) == 2
+
+
+def test_parts_count_their_weights_together():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL)
+    clf.partial_fit(X[y == 0], y[y == 0], [0, 1], np.full(10, 99))
+    clf.partial_fit(X[y == 1], y[y == 1], sample_weight=np.ones(10))
+    np.testing.assert_allclose(clf.class_prior_, [0.99, 0.01])
+
+
+def test_parts_take_new_class_weights():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL, class_weight={0: 0}).partial_fit(X, y, classes=[0, 1])
+    clf.set_params(class_weight=None).partial_fit(X[y == 0], y[y == 0])
+    assert clf.net_.criterion_.weight.tolist() == [1, 1]
+
+
+def test_callbacks_take_part_in_parts():
+    X, y = order_data(20)
+    schedule = LRScheduler(policy="StepLR", step_size=1)
+    clf = GRUClassifier(**SMALL, callbacks=[schedule])
+    clf.partial_fit(X, y, classes=[0, 1]).partial_fit(X, y)
+    assert clf.n_iter_ == 2
+    assert clf.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(0.01 * 0.1**2)
+
+
+def test_history_goes_on_after_loading():
+    X, y = order_data(20)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 3}).fit(X, y)
+    loaded = pickle.loads(pickle.dumps(clf)).partial_fit(X, y)
+    assert loaded.n_iter_ == 4
+    assert loaded.history_[:3] == clf.history_
+
+
+def test_a_device_that_is_set_later_is_used():
+    X, y = order_data(20)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, device="cpu").fit(X, y)
+    with pytest.raises(ValueError, match="device='tpu' is unknown"):
+        clf.set_params(device="tpu").predict(X)
+    with pytest.raises(ValueError, match="'device' parameter"):
+        clf.set_params(device=None).fit(X, y)
+    with pytest.raises(RuntimeError, match="meta"):  # where nothing can be computed
+        clf.set_params(device="meta").predict_proba(X)
+
+
+def test_dropout_may_change_on_the_way():
+    X, y = order_data(20)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, warm_start=True).fit(X, y)
+    clf.set_params(dropout=0.5).fit(X, y)
+    assert clf.module_.fc[0].p == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "net_params"),
+    [
+        ({}, {"optimizer": torch.optim.Adadelta}),
+        ({}, {"optimizer__foreach": True}),
+        ({"lr_schedule": "one_cycle"}, {"batch_size": 4}),
+        ({"lr_schedule": "one_cycle"}, {"max_epochs": 3}),
+    ],
+)
+def test_further_arguments_go_before_the_parameters(options, net_params):
+    X, y = order_data(20)
+    options = {**SMALL, "max_epochs": 2, **options}
+    clf = GRUClassifier(**options, net_params=net_params).fit(X, y)
+    for name, value in net_params.items():
+        assert clf.net_.get_params()[name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("callbacks", r"give them as callbacks=\[...\]"),
+        ("criterion", "the loss is cross-entropy"),
+        ("criterion__reduction", "the loss is cross-entropy"),
+        ("train_split", "early_stopping holds out"),
+        ("module", "the network is a GRU"),
+        ("predict_nonlinearity", "softmax"),
+    ],
+)
+def test_net_params_hold_nothing_that_saving_would_lose(name, message):
+    X, y = order_data(20)
+    with pytest.raises(ValueError, match=f"net_params holds '{name}'; .*{message}"):
+        GRUClassifier(net_params={name: None}).fit(X, y)
+
+
+def test_callbacks_that_share_something_still_do():
+    class Counter(Callback):
+        epochs = 0
+
+        def on_epoch_end(self, net, **_):
+            self.epochs += 1
+
+    class Reader(Callback):
+        def __init__(self, counter):
+            self.counter = counter
+
+        def on_train_end(self, net, **_):
+            counts.append(self.counter.epochs)
+
+    counts = []
+    counter = Counter()
+    X, y = order_data(20)
+    GRUClassifier(**{**SMALL, "max_epochs": 2}, callbacks=[counter, Reader(counter)]).fit(X, y)
+    assert counts == [2]
+    assert counter.epochs == 0
+
+
+def test_callbacks_that_cannot_be_copied_are_named(tmp_path):
+    X, y = order_data(20)
+    watcher = Watcher()
+    message = r"callbacks=\[.*Watcher.*cannot be copied"
+    with open(tmp_path / "log", "w") as watcher.file, pytest.raises(ValueError, match=message):
+        GRUClassifier(**SMALL, callbacks=[watcher]).fit(X, y)
+
+
+def test_numbers_of_numpy_are_numbers():
+    X, y = order_data(20)
+    options = {
+        "hidden_size": np.arange(4, 5),
+        "max_epochs": np.array([2]),
+        "batch_size": np.array([8]),
+        "lr": np.array([0.01]),
+        "lr_schedule": ["one_cycle"],
+        "fc_sizes": [tuple(np.array([3]))],
+    }
+    search = GridSearchCV(GRUClassifier(), options, cv=2, error_score="raise").fit(X, y)
+    assert search.best_estimator_.net_.batch_size == 8
+
+
+@needs_gpu
+@pytest.mark.parametrize("mixed_precision", [False, True])
+def test_on_a_gpu(mixed_precision):
+    X, y = order_data()
+    clf = GRUClassifier(device="cuda", mixed_precision=mixed_precision, **SMALL).fit(X, y)
+    assert next(clf.net_.module_.parameters()).is_cuda
+    assert clf.score(X, y) > 0.9
+    assert b"torch._utils" not in pickle.dumps(clf)

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from skvideo_gru.sequence.training_data import (
+    class_weights,
+    hold_out,
+    relative_weights,
+    usable_rows,
+)
+
+
+def sequences(n, n_frames=3):
+    return np.arange(n * n_frames, dtype=np.float32).reshape(n, n_frames, 1)
+
+
+def test_rows_without_frames_or_weight_are_left_out():
+    X, y = sequences(4), np.array(list("abcd"))
+    X[1], X[2, 1:] = np.nan, np.nan
+    with pytest.warns(UserWarning, match="1 of 4 rows hold no frame"):
+        data = usable_rows(X, y, np.array([2.0, 9.0, 1.0, 0.0]))
+    assert (data.rows.tolist(), data.y.tolist(), data.lengths.tolist()) == (
+        [0, 2],
+        ["a", "c"],
+        [3, 1],
+    )
+    assert data.weight.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-50, 1.0, 1e39, 1e300])
+def test_only_the_ratios_of_weights_count(scale):
+    weight = np.array([1.0, 4.0]) * scale
+    assert len(usable_rows(sequences(2), np.array([0, 1]), weight).y) == 2
+    relative = relative_weights(weight, np.dtype(np.float32))
+    np.testing.assert_allclose(relative, [0.25, 1], rtol=1e-2 if scale < 1e-300 else 1e-6)
+
+
+def test_a_weight_that_is_as_nothing_beside_the_greatest_is_none():
+    data = usable_rows(sequences(3), np.arange(3), np.array([1, 1e-60, 1e-3]))
+    assert data.rows.tolist() == [0, 2]
+
+
+@pytest.mark.filterwarnings("ignore:3 of 3 rows")
+@pytest.mark.parametrize("X", [sequences(3) * np.nan, sequences(3)])
+def test_no_row_left_is_an_error(X):
+    with pytest.raises(ValueError, match="None of the 3 rows of X can be learned from"):
+        usable_rows(X, np.arange(3), np.zeros(3))
+
+
+def test_a_dict_weighs_classes_that_are_missing_too():
+    data = usable_rows(sequences(2), np.array(["a", "a"]), None)
+    assert class_weights({"b": 50}, np.array(["a", "b"]), data).tolist() == [1, 50]
+    assert class_weights(None, np.array(["a", "b"]), data).tolist() == [1, 1]
+
+
+def test_balanced_classes_have_one_sum_of_weights():
+    y = np.array([0, 0, 0, 1])
+    data = usable_rows(sequences(4), y, None)
+    weights = class_weights("balanced", np.arange(3), data)
+    assert weights[2] == 1  # missing
+    assert weights[y[y == 0]].sum() == pytest.approx(weights[y[y == 1]].sum())
+
+
+@pytest.mark.parametrize("weights", [{0: -1}, {0: np.nan}, {1: np.inf}, {0: 0, 1: 0}, {0: "a"}])
+def test_unusable_class_weights_are_named(weights):
+    data = usable_rows(sequences(2), np.arange(2), None)
+    with pytest.raises(ValueError, match="class_weight=.* must hold finite numbers"):
+        class_weights(weights, np.arange(2), data)
+
+
+@pytest.mark.parametrize(
+    ("n_groups", "fraction", "n_held_out"), [(10, 0.3, 4), (10, 0.1, 1), (5, 0.1, 1), (6, 0.4, 2)]
+)
+def test_groups_stay_together(n_groups, fraction, n_held_out):
+    groups = np.repeat(np.arange(n_groups), 6)
+    data = usable_rows(sequences(len(groups)), np.arange(len(groups)) % 2, None)
+    train, held_out = hold_out(data, groups, fraction, seed=0)
+    held_out_groups = set(groups[held_out.rows])
+    assert len(held_out_groups) == n_held_out
+    assert held_out_groups.isdisjoint(groups[train.rows])
+    assert len(train.y) + len(held_out.y) == len(groups)
+
+
+def test_no_class_is_held_out_whole():
+    groups = np.repeat(np.arange(4), 6)
+    y = np.where(groups == 3, "rare", np.array(["a", "b"])[np.arange(24) % 2])
+    data = usable_rows(sequences(24), y, None)
+    for seed in range(8):
+        train, _ = hold_out(data, groups, 0.25, seed)
+        assert set(train.y) == {"a", "b", "rare"}
+    data = usable_rows(sequences(24), groups // 2, None)
+    alone = groups // 2
+    with pytest.raises(ValueError, match="a class would be left without groups"):
+        hold_out(data, alone, 0.5, seed=0)
