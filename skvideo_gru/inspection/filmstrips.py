@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from ..video import (
     Video,
     VideoDecodeError,
+    describe_time_range,
     describe_video,
     open_video,
     read_frames,

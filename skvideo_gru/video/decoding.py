@@ -22,7 +22,7 @@ from .geometry import RESIZES, FrameConverter, check_frame_size
 from .opening import open_video
 from .packets import PacketIndex, frame_rate, scan_packets
 from .sampling import select_frames
-from .videos import Video, describe_video, video_bounds
+from .videos import Video, describe_time_range, describe_video, video_bounds
 from .webp import is_webp, webp_frames
 
 __all__ = ["DECODER_THREADS", "holds_no_frame", "open_frames", "read_frames"]
