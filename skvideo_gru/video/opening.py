@@ -20,7 +20,14 @@ from av.video.stream import VideoStream
 from .errors import VideoDecodeError
 from .videos import Video, VideoClip, describe_video, video_bounds
 
-__all__ = ["MAX_PIXELS", "check_pixels", "content_digest", "open_file", "open_video"]
+__all__ = [
+    "MAX_PIXELS",
+    "VIDEO_SUFFIXES",
+    "check_pixels",
+    "content_digest",
+    "open_file",
+    "open_video",
+]
 
 #: Largest frame that is decoded, in pixels: 8192 x 8192. Larger ones are an error,
 #: lest a few bytes claim all memory; raise it where you trust the files.
@@ -35,6 +42,17 @@ _FORMATS = """
     vc1test vvc webm wtv yuv4mpegpipe
     aac ac3 aiff amr ape caf flac mp3 wav wv
 """
+
+#: File name suffixes, in lower case, of the containers and video streams that are read.
+VIDEO_SUFFIXES = frozenset(
+    """
+    .264 .265 .266 .3g2 .3gp .amv .apng .asf .avi .cavs .dif .divx .dv .dvr-ms .evo .f4v .flc
+    .fli .flv .gif .gxf .h264 .h265 .h266 .hevc .insv .ismv .ivf .lrv .m1v .m2p .m2t .m2ts .m2v
+    .m4v .mj2 .mjpeg .mjpg .mk3d .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nsv .nut
+    .obu .ogg .ogm .ogv .ogx .qt .rcv .rm .rmvb .roq .smk .tod .tp .trp .ts .vc1 .vob .vro .vvc
+    .webm .webp .wm .wmv .wtv .xvid .y4m
+    """.split()
+)
 
 
 @contextmanager
