@@ -1,40 +1,199 @@
-"""Accuracy on videos that training never saw, by the command line alone.
+"""Accuracy of configurations on data sets, by cross-validation, beside baselines.
 
-Run it as ``python benchmarks/accuracy.py MANIFEST [EPOCHS]``, in a folder for
-MLflow's store, on a manifest with the columns path, label, split and group:
-three seeds of the random split, the manifest's own split, and one split that
-keeps every group on one side.
+Run it as ``python benchmarks/accuracy.py MANIFEST... --memory FOLDER [--config CONFIG]...``, where
+CONFIG is ``NAME[:PARAMETER=VALUE,...]`` with parameters of `make_video_classifier`, such as
+``motion:features__modality=motion,gru__delta_weight=0``; the first is the reference that the
+others are compared to, pair by pair. Every manifest is cut into five folds with seed 0,
+stratified, and grouped where it has groups; ``--split random`` ignores groups, ``--split
+leave-one-out`` leaves out each group in turn. FOLDER caches backbones, features and the
+predictions of each finished fit, so an interrupted run resumes. It prints one Markdown table.
 """
 
-import re
-import subprocess
-import sys
-from statistics import mean
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
+from pathlib import Path
+from typing import Any
 
-PROTOCOLS = {
-    "random, seed 0": ["--split", "random", "--seed", "0"],
-    "random, seed 1": ["--split", "random", "--seed", "1"],
-    "random, seed 2": ["--split", "random", "--seed", "2"],
-    "manifest": ["--split", "manifest"],
-    "grouped": ["--split", "grouped"],
-}
+import numpy as np
+from baselines import BASELINES, grey_frames
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
+
+from skvideo_gru import load_video_manifest, make_video_classifier
+
+N_FOLDS = 5
 
 
-def main(manifest: str, epochs: str = "auto") -> None:
-    """Run every protocol and print accuracy and macro-F1."""
-    scores = {}
-    for name, options in PROTOCOLS.items():
-        command = [sys.executable, "-m", "skvideo_gru", "train", "--data", manifest, *options]
-        command += ["--backbone-epochs", epochs]
-        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found = re.findall(r"(val|test): accuracy ([\d.]+), macro-F1 ([\d.]+) on (\d+)", out)
-        scores[name] = {part: (float(acc), float(f1)) for part, acc, f1, _ in found}
-        print(name, *(f"{part} {acc} / {f1} on {n}" for part, acc, f1, n in found), sep=" | ")
-    seeds = [value for name, value in scores.items() if name.startswith("random")]
-    for part in ("val", "test"):
-        accuracy, f1 = (mean(seed[part][i] for seed in seeds) for i in (0, 1))
-        print(f"random, mean of {len(seeds)} seeds | {part} {accuracy:.3f} / {f1:.3f}")
+def main() -> None:
+    """Fit what is missing and print the table."""
+    args = parse()
+    print("| set | model | accuracy | macro-F1 | against the first | s / fit | steps |")
+    print("|---|---|---|---|---|---|---|")
+    for manifest in args.manifest:
+        data = load_video_manifest(manifest)
+        folds = cut(data, args.split)
+        chosen = [int(f) for f in args.folds.split(",")] if args.folds else range(len(folds))
+        name = f"{Path(manifest).resolve().parent.name} ({args.split})"
+        for model, records in baseline_records(data, [folds[fold] for fold in chosen]).items():
+            print_row(name, model, records, None)
+        reference = None
+        for model, parameters in map(parse_config, args.config or ["default"]):
+            records = [
+                fit_once(data, folds, fold, seed, parameters, manifest, args)
+                for seed, fold in product(map(int, args.seeds.split(",")), chosen)
+            ]
+            print_row(name, model, records, reference)
+            if args.frames:
+                print_row(name, f"{model}, mean of frames", frame_records(records), records)
+            reference = reference or records
+
+
+def parse() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("manifest", nargs="+", help="columns path, label and perhaps group")
+    parser.add_argument("--memory", required=True, help="folder of the cache")
+    parser.add_argument("--config", action="append", help="NAME[:PARAMETER=VALUE,...]")
+    parser.add_argument("--folds", default="", help="numbers of folds, as 0,1 (all)")
+    parser.add_argument("--seeds", default="0", help="random states of the pipelines")
+    parser.add_argument("--split", default="auto", choices=["auto", "random", "leave-one-out"])
+    parser.add_argument("--frames", action="store_true", help="also average single frames")
+    return parser.parse_args()
+
+
+def parse_config(text: str) -> tuple[str, dict[str, Any]]:
+    """Read ``NAME[:PARAMETER=VALUE,...]``; a value is JSON or else text."""
+    name, _, options = text.partition(":")
+    parameters: dict[str, Any] = {}
+    for option in filter(None, options.split(",")):
+        key, value = option.split("=", 1)
+        parameters[key] = value
+        with suppress(ValueError):
+            parameters[key] = json.loads(value)
+    return name, parameters
+
+
+def cut(data: Any, split: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Cut a data set into folds (training rows, test rows)."""
+    grouped = data.groups is not None and len(set(data.groups)) > 1 and split != "random"
+    if split == "leave-one-out":
+        if not grouped:
+            raise SystemExit("--split leave-one-out needs a manifest with a column group.")
+        folds: Iterator[Any] = LeaveOneGroupOut().split(data.data, data.target, data.groups)
+    else:
+        kind = StratifiedGroupKFold if grouped else StratifiedKFold
+        cv = kind(N_FOLDS, shuffle=True, random_state=0)
+        folds = cv.split(data.data, data.target, data.groups if grouped else None)
+    return list(folds)
+
+
+def baseline_records(data: Any, folds: list[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Predict with chance and with each classical baseline."""
+    grey = [grey_frames(video) for video in data.data]
+    found: dict[str, list[dict[str, Any]]] = {}
+    majority = DummyClassifier(strategy="most_frequent")
+    for name, (describe, model) in {
+        "majority class": (lambda _: np.zeros(1), majority),
+        **BASELINES,
+    }.items():
+        X = np.stack([describe(frames) for frames in grey])
+        for train, test in folds:
+            start = time.perf_counter()
+            predicted = clone(model).fit(X[train], data.target[train]).predict(X[test])
+            record = {"true": data.target[test].tolist(), "predicted": predicted.tolist()}
+            record |= {"seconds": time.perf_counter() - start, "steps": 0}
+            found.setdefault(name, []).append(record)
+    return found
+
+
+def fit_once(
+    data: Any,
+    folds: list[Any],
+    fold: int,
+    seed: int,
+    parameters: dict[str, Any],
+    manifest: str,
+    args: argparse.Namespace,
+) -> dict[str, Any]:
+    """Fit on one fold and predict its test part, or take the result from the cache."""
+    train, test = folds[fold]
+    content = Path(manifest).read_text() + json.dumps(
+        [args.split, fold, seed, parameters, args.frames], sort_keys=True
+    )
+    file = Path(args.memory, "accuracy", f"{hashlib.sha256(content.encode()).hexdigest()}.json")
+    if file.exists():
+        return json.loads(file.read_text())
+    videos = [[data.data[row] for row in rows] for rows in (train, test)]
+    model = make_video_classifier(memory=args.memory, random_state=seed, verbose=1, **parameters)
+    start = time.perf_counter()
+    model.fit(videos[0], data.target[train])
+    seconds = time.perf_counter() - start
+    record = {
+        "true": data.target[test].tolist(),
+        "predicted": model.predict(videos[1]).tolist(),
+        "seconds": seconds,
+        "steps": sum(epoch.get("train_batch_count", 0) for epoch in model[0].history_),
+    }
+    if args.frames:
+        record["frames"] = predict_by_frames(model, videos, data.target[train])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".part")
+    unfinished.write_text(json.dumps(record))
+    unfinished.replace(file)
+    return record
+
+
+def predict_by_frames(model: Any, videos: list[Any], y: np.ndarray) -> list[Any]:
+    """Classify single frames by their features, and average each video's probabilities."""
+    width = model["gru"].frame_dim_
+    train, test = (
+        model[:-1].transform(part).reshape(len(part), -1, width).astype(float) for part in videos
+    )
+    single = LogisticRegression(max_iter=300, class_weight="balanced")
+    single.fit(train.reshape(-1, width), np.repeat(y, train.shape[1]))
+    proba = single.predict_proba(test.reshape(-1, width)).reshape(*test.shape[:2], -1).mean(1)
+    return single.classes_[proba.argmax(1)].tolist()
+
+
+def frame_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put the frames' predictions in the place of the sequences'."""
+    return [record | {"predicted": record["frames"]} for record in records]
+
+
+def print_row(
+    name: str,
+    model: str,
+    records: list[dict[str, Any]],
+    reference: list[dict[str, Any]] | None,
+) -> None:
+    """Print mean and spread over fits, and the paired difference to a reference."""
+    accuracy = np.array([accuracy_score(r["true"], r["predicted"]) for r in records])
+    f1 = np.array([f1_score(r["true"], r["predicted"], average="macro") for r in records])
+    against = ""
+    if reference is not None:
+        hits, other = (
+            np.concatenate([np.equal(r["true"], r["predicted"]) for r in rows]).astype(float)
+            for rows in (records, reference)
+        )
+        better, worse = int((hits > other).sum()), int((hits < other).sum())
+        error = (hits - other).std() / np.sqrt(len(hits))
+        against = f"{np.mean(hits - other):+.3f} ± {error:.3f} ({better} gained, {worse} lost)"
+    seconds = np.median([r["seconds"] for r in records])
+    steps = np.median([r["steps"] for r in records])
+    print(
+        f"| {name} | {model} | {accuracy.mean():.3f} ± {accuracy.std():.3f} "
+        f"| {f1.mean():.3f} ± {f1.std():.3f} | {against} | {seconds:.1f} | {steps:.0f} |",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
