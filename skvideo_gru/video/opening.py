@@ -43,16 +43,16 @@ _FORMATS = """
     aac ac3 aiff amr ape caf flac mp3 wav wv
 """
 
-#: File name suffixes, in lower case, of the containers and video streams that are read.
-VIDEO_SUFFIXES = frozenset(
-    """
+_SUFFIXES = """
     .264 .265 .266 .3g2 .3gp .amv .apng .asf .avi .cavs .dif .divx .dv .dvr-ms .evo .f4v .flc
     .fli .flv .gif .gxf .h264 .h265 .h266 .hevc .insv .ismv .ivf .lrv .m1v .m2p .m2t .m2ts .m2v
     .m4v .mj2 .mjpeg .mjpg .mk3d .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nsv .nut
     .obu .ogg .ogm .ogv .ogx .qt .rcv .rm .rmvb .roq .smk .tod .tp .trp .ts .vc1 .vob .vro .vvc
     .webm .webp .wm .wmv .wtv .xvid .y4m
-    """.split()
-)
+"""
+
+#: File name suffixes, in lower case, of the containers and video streams that are read.
+VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
 
 
 @contextmanager
