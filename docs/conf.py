@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation."""
+"""Sphinx configuration."""
 
 import sys
 from pathlib import Path
@@ -29,25 +29,25 @@ html_css_files = ["style.css"]
 html_copy_source = False
 html_show_sphinx = False
 
-# Headings of the guide are the names that its links go to.
+# Headings get anchors, so that links can refer to sections.
 myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 
-autodoc_typehints = "none"  # the docstrings say more
-# Single backticks link to what has a page here, and set other names in italics.
+autodoc_typehints = "none"  # the docstrings contain the types
+# Single backticks link to documented names and set other names in italics.
 default_role = "autolink"
 autosummary_generate = True
-# Methods stand on their class's page, not each on one of its own; attributes are
-# documented by the class.
+# Methods are documented on the page of their class; attributes in the docstring of the
+# class.
 numpydoc_show_class_members = False
 
 
 def _skip_routing(app, what, name, obj, skip, options):
-    """Leave out scikit-learn's methods that it makes for metadata routing."""
-    made = name.startswith("set_") and name.endswith("_request")
-    return True if made or name == "get_metadata_routing" else skip
+    """Skip the methods that scikit-learn generates for metadata routing."""
+    generated = name.startswith("set_") and name.endswith("_request")
+    return True if generated or name == "get_metadata_routing" else skip
 
 
 def setup(app):
-    """Connect what is above."""
+    """Connect the event handlers."""
     app.connect("autodoc-skip-member", _skip_routing)
