@@ -24,6 +24,8 @@ from .schedules import FUSED as FUSED
 from .schedules import OPTIMIZERS as OPTIMIZERS
 from .schedules import SCHEDULES as SCHEDULES
 from .schedules import learning_rate_schedule as learning_rate_schedule
+from .trained_labels import record_backbone_labels as record_backbone_labels
+from .trained_labels import trained_a_backbone as trained_a_backbone
 from .weights import Weights as Weights
 from .weights import build_network as build_network
 from .weights import initial_weights as initial_weights

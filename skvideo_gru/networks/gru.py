@@ -107,12 +107,7 @@ class GRUNetwork(nn.Module):
         Tensor of shape (n, n_classes)
             Logits.
         """
-        if self.delta_weight:
-            gain = math.sqrt(self.delta_weight)
-            frames = sequences.transpose(0, 1)  # laid out as torch's GRU would otherwise copy them
-            change = gain * frames.diff(dim=0, prepend=frames[:1])
-            changes = [change.relu(), (-change).relu()]
-            sequences = torch.cat([frames / gain, *changes], dim=2).transpose(0, 1)
+        sequences = self._with_changes(sequences)
         longest = int(lengths.max())
         if bool((lengths == longest).all()):
             outputs, state = self._recur(sequences[:, :longest])
@@ -123,6 +118,59 @@ class GRUNetwork(nn.Module):
             packed_outputs, state = self._recur(packed)
             outputs, _ = pad_packed_sequence(packed_outputs, batch_first=True)
         return self.fc(self._pool(outputs, state, lengths.to(outputs.device)))
+
+    def forward_frames(self, sequences: torch.Tensor) -> torch.Tensor:
+        """Compute the logits after every frame, in one pass.
+
+        Parameters
+        ----------
+        sequences : Tensor of shape (n, T, input_size)
+            Feature vectors.
+
+        Returns
+        -------
+        Tensor of shape (n, T, n_classes)
+            For each frame, the logits of the sequence that ends with it.
+
+        Raises
+        ------
+        ValueError
+            If the network is bidirectional: its state then depends on later frames.
+        """
+        if self.gru.bidirectional:
+            raise ValueError("A bidirectional network has no running logits.")
+        outputs, _ = self._recur(self._with_changes(sequences))
+        return self.fc(self._running_pool(outputs))
+
+    def _running_pool(self, outputs: torch.Tensor) -> torch.Tensor:
+        if self.pooling == "last":
+            return outputs
+        if self.pooling == "mean":
+            counts = torch.arange(1, outputs.shape[1] + 1, device=outputs.device)
+            return outputs.cumsum(dim=1) / counts[:, None]
+        if self.pooling == "max":
+            return outputs.cummax(dim=1).values
+        # A softmax of the frames so far, relative to their maximum, as an online algorithm.
+        scores = self.attention(outputs)
+        highest = scores.cummax(dim=1).values
+        rescale = (highest[:, :-1] - highest[:, 1:]).exp()
+        share = (scores - highest).exp()
+        total, weighted = share[:, 0], share[:, 0] * outputs[:, 0]
+        pooled = [weighted / total]
+        for frame in range(1, outputs.shape[1]):
+            total = rescale[:, frame - 1] * total + share[:, frame]
+            weighted = rescale[:, frame - 1] * weighted + share[:, frame] * outputs[:, frame]
+            pooled.append(weighted / total)
+        return torch.stack(pooled, dim=1)
+
+    def _with_changes(self, sequences: torch.Tensor) -> torch.Tensor:
+        if not self.delta_weight:
+            return sequences
+        gain = math.sqrt(self.delta_weight)
+        frames = sequences.transpose(0, 1)  # laid out as torch's GRU would otherwise copy them
+        change = gain * frames.diff(dim=0, prepend=frames[:1])
+        changes = [change.relu(), (-change).relu()]
+        return torch.cat([frames / gain, *changes], dim=2).transpose(0, 1)
 
     def _recur(self, sequences: Any) -> tuple[Any, torch.Tensor]:
         if not sequences.is_cuda:

@@ -1,4 +1,4 @@
-"""A meta-transformer that scales frames instead of flattened videos."""
+"""A meta-transformer that applies a transformer to frames instead of flattened videos."""
 
 from __future__ import annotations
 
@@ -45,34 +45,36 @@ def _inner_has(name: str) -> Callable[[Any], bool]:
 class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
     """Apply a transformer to frames instead of flattened videos.
 
-    A scaler on flattened rows learns a range for every feature of every frame;
-    inside this one it learns a range for every feature over all frames, which
-    fits videos of different lengths too. Padding (trailing frames of NaN) is
-    neither learnt from nor changed.
+    A scaler of flattened rows learns a range for every feature of every frame.
+    Inside this meta-transformer, it learns one range for every feature over all frames,
+    which also suits videos of different lengths. Padding (trailing frames of NaN) is
+    ignored in `fit` and unchanged in `transform`.
 
     Parameters
     ----------
     transformer : transformer
-        Any scikit-learn transformer for 2-D arrays, ``MinMaxScaler()`` say. It
-        is cloned before it is fitted.
+        Any scikit-learn transformer for 2-D arrays, for example ``MinMaxScaler()``.
+        It is cloned before it is fitted.
     frame_dim : int, default=2048
-        Length of a frame's feature vector, by which 2-D rows are folded.
+        Features per frame, for 2-D input. 3-D input determines it.
 
     Attributes
     ----------
     transformer_ : transformer
         The fitted clone.
     n_features_in_ : int
-        Features a row; for 3-D input frames times features.
+        Features per row; for 3-D input frames times features.
     frame_dim_ : int
-        Features a frame.
+        Features per frame.
     feature_names_in_ : ndarray of str
-        Column names, where `X` was a DataFrame.
+        Column names, if `X` was a DataFrame.
 
     Notes
     -----
-    Rows do not tell how long a frame's vector is. Where the transformer changes that,
-    as ``PCA(64)`` does, what comes next is to be told: ``GRUClassifier(frame_dim=64)``.
+    If the transformer changes the number of features per frame, as ``PCA(64)`` does,
+    the next step needs the new number: ``GRUClassifier(frame_dim=64)``.
+
+    float16 and float32 input is transformed in float32, other input in float64.
 
     Examples
     --------
@@ -96,17 +98,17 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
-        """Fit the transformer on all real frames.
+        """Fit the transformer on all frames, without padding.
 
         Parameters
         ----------
         X : array-like of shape (n, T * frame_dim) or (n, T, frame_dim)
             Sequences.
         y : array-like of shape (n,), optional
-            Targets; every frame gets its video's.
+            Targets of the videos; they are repeated for every frame.
         **params : dict
-            With scikit-learn's metadata routing, what the transformer requests; of
-            values for each video, every frame gets its video's.
+            With scikit-learn's metadata routing, the metadata that the transformer
+            requests; values per video are repeated for every frame.
 
         Returns
         -------
@@ -116,8 +118,8 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         Raises
         ------
         ValueError
-            If the width of the rows is no multiple of `frame_dim`, NaN stands
-            before a sequence's end, or there is no real frame at all.
+            If the width of the rows is not a multiple of `frame_dim`, NaN occurs
+            before a sequence's padding, or there is no frame at all.
         """
         with restore_on_error(self):
             return self._fit(X, y, params, clone(self.transformer), "fit", reset=True)
@@ -125,14 +127,14 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
     @available_if(_inner_has("partial_fit"))
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X: Any, y: Any = None, **params: Any) -> Self:
-        """Go on fitting the transformer, if it can, on further real frames.
+        """Fit the transformer incrementally, if it supports that.
 
         Parameters
         ----------
         X : array-like of shape (n, T * frame_dim) or (n, T, frame_dim)
-            Sequences; those of 2-D calls all have one width.
+            Sequences; the width of 2-D input is the same in all calls.
         y : array-like of shape (n,), optional
-            Targets; every frame gets its video's.
+            Targets of the videos; they are repeated for every frame.
         **params : dict
             As for `fit`.
 
@@ -157,7 +159,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         _raise_for_params(params, self, how)
         sequences, real = self._sequences(X, reset=reset)
         if not real.any():
-            raise ValueError("X holds no real frame: all rows are NaN.")
+            raise ValueError("X contains no frame: all rows are NaN.")
         requested = dict(process_routing(self, how, **params).transformer[how]) if params else {}
         of_frames = partial(np.repeat, repeats=real.sum(axis=1), axis=0)
         if y is not None:
@@ -167,13 +169,13 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             of_videos = not isinstance(value, str) and hasattr(value, "__len__")
             if of_videos and len(value) == len(sequences) and name != "classes":
                 requested[name] = of_frames(np.asarray(value))
-        frames = sequences[real]
+        frames = _select(sequences, real, X)
         self.transformer_ = getattr(transformer, how)(frames, y, **requested)
         self._a_frame = frames[:1].copy()
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Tell scikit-learn that what the transformer requests goes to it.
+        """Return the routing of metadata to the transformer.
 
         Returns
         -------
@@ -186,7 +188,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         return MetadataRouter(owner=self).add(transformer=self.transformer, method_mapping=methods)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Transform every real frame.
+        """Transform every frame, without padding.
 
         Parameters
         ----------
@@ -196,22 +198,22 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, T * d) or (n, T, d)
-            In the form of `X`, with the `d` features that the transformer puts
-            out for a frame, and NaN where there was padding.
+            2-D or 3-D as `X`, with the transformer's `d` output features per frame;
+            padding remains NaN.
 
         Raises
         ------
         ValueError
-            If `X` does not fit or holds NaN before a sequence's end.
+            If `X` is not valid or contains NaN before a sequence's padding.
         """
         check_is_fitted(self)
         sequences, real = self._sequences(X, reset=False)
-        out = _apply(self.transformer_.transform, sequences, real, self._a_frame)
+        out = _apply(self.transformer_.transform, X, sequences, real, self._a_frame)
         return out if is_three_d(X) else out.reshape(len(out), -1)
 
     @available_if(_inner_has("inverse_transform"))
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Bring every real frame back, if the transformer can.
+        """Apply the inverse transformation to every frame, if the transformer has one.
 
         Parameters
         ----------
@@ -221,12 +223,12 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, T * frame_dim) or (n, T, frame_dim)
-            In the form of `X`, with NaN where there was padding.
+            2-D or 3-D as `X`; padding remains NaN.
 
         Raises
         ------
         ValueError
-            If `X` does not fit or holds NaN before a sequence's end.
+            If `X` is not valid or contains NaN before a sequence's padding.
         """
         check_is_fitted(self)
         X = check_array(
@@ -236,27 +238,27 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         sequences = fold_rows(X, instead.shape[1])
         if sequences.shape[2] != instead.shape[1]:
             raise ValueError(
-                f"X has {sequences.shape[2]} features a frame, but the transformer puts out "
+                f"X has {sequences.shape[2]} features a frame, but the transformer outputs "
                 f"{instead.shape[1]}."
             )
         real = real_frames(sequences)
-        out = _apply(self.transformer_.inverse_transform, sequences, real, instead)
+        out = _apply(self.transformer_.inverse_transform, X, sequences, real, instead)
         return out if X.ndim == 3 else out.reshape(len(out), -1)
 
     @available_if(_inner_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Name the columns of the rows that `transform` returns.
+        """Return the column names of the output of `transform`.
 
         Parameters
         ----------
         input_features : array-like of str, optional
-            Names of the columns of `X`; None takes those seen in `fit`.
+            Names of the columns of `X`; by default those seen in `fit`.
 
         Returns
         -------
         ndarray of str
-            The columns' own names where the transformer keeps its features, else
-            ``frame0_`` and the transformer's names, ``frame1_`` and so on.
+            The names of the input columns if the transformer is one-to-one, otherwise
+            the transformer's names prefixed by ``frame0_``, ``frame1_`` and so on.
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
@@ -269,12 +271,12 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         )
 
     def _sequences(self, X: Any, *, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        dtypes = [np.float64, np.float32]  # the first for ints
+        dtypes = [np.float64, np.float32]  # the first for integers
         sequences = validate_sequences(self, X, self.frame_dim, dtype=dtypes, reset=reset)
         return sequences, real_frames(sequences)
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn what input is accepted."""
+        """Return scikit-learn's tags: 3-D input, and those of the transformer."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.target_tags.required = get_tags(self.transformer).target_tags.required
@@ -282,16 +284,30 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         return tags
 
 
+def _select(sequences: np.ndarray, real: np.ndarray, X: Any) -> np.ndarray:
+    """Return the frames as (n_frames, d), in memory that a transformer may overwrite."""
+    converted = isinstance(X, np.ndarray) and not np.may_share_memory(sequences, X)
+    if converted and real.all():
+        return sequences.reshape(-1, sequences.shape[2])
+    return sequences[real]
+
+
 def _apply(
-    change: Callable[[np.ndarray], Any], sequences: np.ndarray, real: np.ndarray, instead: Any
+    change: Callable[[np.ndarray], Any],
+    X: Any,
+    sequences: np.ndarray,
+    real: np.ndarray,
+    instead: Any,
 ) -> np.ndarray:
-    """Change the real frames and put them back among the padding."""
+    """Transform the frames and restore the padding."""
     n, n_frames, _ = sequences.shape
-    # A transformer may not accept an empty array: send it one that it knows instead.
-    changed = change(sequences[real] if real.any() else instead)
+    # A transformer may not accept an empty array: `instead` is a frame that it has seen.
+    changed = change(_select(sequences, real, X) if real.any() else instead)
     changed = np.asarray(changed.toarray() if issparse(changed) else changed)
-    # Padding is NaN, which neither ints nor bools can be.
+    # Padding is NaN, which integers and bools cannot represent.
     dtype = np.result_type(changed.dtype, np.float32)
+    if real.all():
+        return changed.astype(dtype, copy=False).reshape(n, n_frames, changed.shape[1])
     out = np.full((n, n_frames, changed.shape[1]), np.nan, dtype)
     if real.any():
         out[real] = changed

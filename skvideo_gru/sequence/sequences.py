@@ -1,4 +1,4 @@
-"""Sequences in arrays: folding flattened rows, and finding their real frames."""
+"""Arrays of sequences: validation, folding of flattened rows, and padding."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["fold_rows", "is_three_d", "real_frames", "sequence_lengths", "valida
 
 
 def is_three_d(X: Any) -> bool:
-    """Tell sequences from flattened rows.
+    """Check whether data is sequences, not flattened rows.
 
     Parameters
     ----------
     X : array-like
-        Data as a user gives it.
+        Data as passed by the user.
 
     Returns
     -------
@@ -27,14 +27,14 @@ def is_three_d(X: Any) -> bool:
     Raises
     ------
     ValueError
-        If it is a list of arrays that do not make one together.
+        If it is a list of arrays of different shapes.
     """
     try:
         return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 3
     except ValueError as error:
         raise ValueError(
-            "X holds sequences of different shapes, which are no array together: give all as many "
-            f"frames, the shorter ones by frames of NaN at their ends ({error})."
+            "X contains sequences of different shapes, which do not form one array: pad the "
+            f"shorter ones with trailing frames of NaN ({error})."
         ) from error
 
 
@@ -44,7 +44,7 @@ def fold_rows(X: np.ndarray, frame_dim: int) -> np.ndarray:
     Parameters
     ----------
     X : ndarray of shape (n, T * frame_dim) or (n, T, frame_dim)
-        Rows, frame after frame, or sequences, which are returned as they are.
+        Rows, frame after frame, or sequences, which are returned unchanged.
     frame_dim : int
         Length of a frame's feature vector.
 
@@ -56,7 +56,7 @@ def fold_rows(X: np.ndarray, frame_dim: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the width of the rows is no multiple of `frame_dim`, or `X` has more
+        If the width of the rows is not a multiple of `frame_dim`, or `X` has more
         than three dimensions.
     """
     if X.ndim == 3:
@@ -76,9 +76,9 @@ def fold_rows(X: np.ndarray, frame_dim: int) -> np.ndarray:
 
 
 def real_frames(sequences: np.ndarray) -> np.ndarray:
-    """Tell real frames from padding.
+    """Find the frames that are not padding.
 
-    Padding is a run of frames at a sequence's end in which every feature is NaN.
+    Padding is the trailing frames of a sequence in which every feature is NaN.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def real_frames(sequences: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n, T), bool
-        True where there is a frame.
+        True for a frame, False for padding.
 
     Raises
     ------
@@ -97,35 +97,35 @@ def real_frames(sequences: np.ndarray) -> np.ndarray:
     """
     missing = np.isnan(sequences)
     real = ~missing.all(axis=2)
-    # A frame counts as real if any later one is: padding lies at the end only.
+    # A frame before a real one is not padding.
     real = np.logical_or.accumulate(real[:, ::-1], axis=1)[:, ::-1]
     wrong = np.argwhere(missing.any(axis=2) & real)
     if len(wrong):
         row, frame = wrong[0]
         raise ValueError(
             f"Input X contains NaN in row {row}, frame {frame}. NaN marks padding and is "
-            "allowed in whole frames at the end of a row only."
+            "allowed only in whole frames at the end of a row."
         )
     return real
 
 
 def sequence_lengths(sequences: np.ndarray) -> np.ndarray:
-    """Count every sequence's real frames.
+    """Count the frames of every sequence, without padding.
 
     Parameters
     ----------
     sequences : ndarray of shape (n, T, d)
-        Sequences, padded with frames of NaN at their ends.
+        Sequences, padded with trailing frames of NaN.
 
     Returns
     -------
     ndarray of shape (n,), int64
-        Their lengths; 0 for a row without any frame.
+        Their lengths; 0 for a row without frames.
 
     Raises
     ------
     ValueError
-        If there is a NaN before a sequence's end.
+        If a NaN occurs before a sequence's padding.
     """
     return real_frames(sequences).sum(axis=1, dtype=np.int64)
 
@@ -141,13 +141,14 @@ def validate_sequences(
     Parameters
     ----------
     estimator : estimator
-        The one that is given the data.
+        The estimator that receives the data.
     X : array-like of shape (n, T * frame_dim) or (n, T, d)
         The data.
     frame_dim : int
-        By what rows are folded. 3-D input says its `d` itself.
+        Features per frame of 2-D input.
     dtype : dtype or list of dtype
-        What the data is converted to, as in ``check_array``.
+        Type to convert to, as in ``check_array``. If it is a list, float16 is
+        converted to float32.
     reset : bool
         Whether this is a fit.
 
@@ -159,17 +160,19 @@ def validate_sequences(
     Raises
     ------
     ValueError
-        If the data is infinite, empty, of a wrong width or cannot be folded.
+        If the data is infinite, empty, of the wrong width or cannot be folded.
     """
     three_d = is_three_d(X)
+    if isinstance(dtype, list) and _is_half_precision(X):
+        dtype = np.float32  # scikit-learn would take the first of the list, float64
     X = validate_data(
         estimator,
         X,
         dtype=dtype,
         ensure_all_finite="allow-nan",
         allow_nd=three_d,
-        force_writeable=True,  # torch shares memory and wants it writeable
-        # In three dimensions scikit-learn would count frames as features.
+        force_writeable=True,  # torch shares the memory and requires it to be writeable
+        # For 3-D input scikit-learn would count frames as features.
         ensure_2d=not three_d,
         reset=reset,
     )
@@ -182,3 +185,11 @@ def validate_sequences(
             f"is expecting {estimator.frame_dim_} features as input."
         )
     return fold_rows(X, estimator.frame_dim_)
+
+
+def _is_half_precision(X: Any) -> bool:
+    """Check whether all numbers of an array, a table or a list of arrays are float16."""
+    if isinstance(X, list | tuple):
+        return bool(X) and all(map(_is_half_precision, X))
+    dtypes = X.dtypes if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    return all(str(dtype).removeprefix("torch.") == "float16" for dtype in dtypes)

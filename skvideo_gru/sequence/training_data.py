@@ -1,4 +1,4 @@
-"""What the GRU learns from: the rows that count, their weights, and those held out."""
+"""Training data of the GRU: usable rows, weights, and the split for early stopping."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
-from sklearn.utils import compute_class_weight
+from sklearn.utils import check_consistent_length, column_or_1d, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
-from .sequences import sequence_lengths
+from .sequences import sequence_lengths, validate_sequences
 
 __all__ = [
     "TrainingData",
+    "check_training_data",
     "class_weights",
+    "drop_unweighted",
     "held_out_weights",
-    "hold_out",
     "relative_weights",
+    "split_rows",
     "usable_rows",
 ]
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Sequences to learn from.
+    """Sequences to learn from, with labels and weights.
 
     Parameters
     ----------
     sequences : ndarray of shape (n, T, d)
-        Sequences, each with a frame at least.
+        Sequences, each with at least one frame.
     lengths : ndarray of shape (n,), int64
         Their lengths.
     y : ndarray of shape (n,)
@@ -38,7 +42,7 @@ class TrainingData:
     weight : ndarray of shape (n,), float64, or None
         Their weights.
     rows : ndarray of shape (n,), int64
-        Which rows of the user's they are.
+        Their row numbers in the user's data.
     """
 
     sequences: np.ndarray
@@ -54,17 +58,62 @@ class TrainingData:
         )
 
 
+def check_training_data(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, dtype: Any
+) -> TrainingData:
+    """Validate training data, and drop rows without frames or weight.
+
+    Parameters
+    ----------
+    estimator : GRUClassifier
+        The estimator that receives the data.
+    X : array-like of shape (n, T * frame_dim) or (n, T, d)
+        Sequences.
+    y : array-like of shape (n,)
+        Labels.
+    sample_weight : array-like of shape (n,) or None
+        Weights.
+    dtype : dtype or None
+        The dtype of the estimator's net; None for the first data, which determine it:
+        float64 remains float64, as in scikit-learn, anything else becomes float32.
+
+    Returns
+    -------
+    TrainingData
+        The usable rows.
+
+    Raises
+    ------
+    ValueError
+        If the data is not valid, or no row is usable.
+    """
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    first = dtype is None
+    dtypes = [np.float32, np.float64] if first else dtype
+    sequences = validate_sequences(estimator, X, estimator.frame_dim, dtype=dtypes, reset=first)
+    y = column_or_1d(y, warn=True)
+    assert_all_finite(y, input_name="y")
+    check_consistent_length(sequences, y)
+    check_classification_targets(y)
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(
+            sample_weight, sequences, dtype=np.float64, ensure_non_negative=True
+        )
+    return usable_rows(sequences, y, sample_weight)
+
+
 def usable_rows(
     sequences: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
 ) -> TrainingData:
-    """Leave out rows without a frame, with a warning, and those without weight.
+    """Drop rows without frames, with a warning, and rows without weight.
 
-    A weight that is as nothing beside the greatest counts as none.
+    A weight that underflows relative to the largest one is treated as 0.
 
     Parameters
     ----------
     sequences : ndarray of shape (n, T, d)
-        Sequences, padded with frames of NaN at their ends.
+        Sequences, padded with trailing frames of NaN.
     y : ndarray of shape (n,)
         Labels.
     sample_weight : ndarray of shape (n,), float64, or None
@@ -73,17 +122,18 @@ def usable_rows(
     Returns
     -------
     TrainingData
-        The others.
+        The remaining rows.
 
     Raises
     ------
     ValueError
-        If none is left, or a NaN stands before a sequence's end.
+        If no row remains, or a NaN occurs before a sequence's padding.
     """
     lengths = sequence_lengths(sequences)
     if not lengths.all():
         warnings.warn(
-            f"{np.sum(lengths == 0)} of {len(lengths)} rows hold no frame and are not trained on.",
+            f"{np.sum(lengths == 0)} of {len(lengths)} rows contain no frame and are ignored in "
+            "training.",
             stacklevel=5,  # who called `fit`
         )
     used = lengths > 0
@@ -91,42 +141,42 @@ def usable_rows(
         used &= relative_weights(sample_weight, sequences.dtype) > 0
     if not used.any():
         raise ValueError(
-            f"None of the {len(lengths)} rows of X can be learned from: give some a frame that is "
-            "not NaN, and a weight above 0."
+            f"None of the {len(lengths)} rows of X can be used for training: at least one needs "
+            "a frame that is not NaN, and a weight above 0."
         )
     data = TrainingData(sequences, lengths, y, sample_weight, np.arange(len(lengths)))
     return data if used.all() else data[used]
 
 
 def relative_weights(weight: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Scale weights so that none is too great for a type: in the loss their ratios count.
+    """Scale weights to at most 1, so that none overflows: only their ratios matter.
 
     Parameters
     ----------
     weight : ndarray of shape (n,), float64
         Weights, not negative.
     dtype : dtype
-        The type.
+        Type of the result.
 
     Returns
     -------
     ndarray of shape (n,)
-        The weights, the greatest of which is 1 if one is above 0.
+        The weights, divided by their maximum if it is above 0.
     """
     return (weight / (weight.max() or 1.0)).astype(dtype)
 
 
 def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) -> np.ndarray:
-    """Find the weight of every class in the loss.
+    """Compute the weight of every class in the loss.
 
     Parameters
     ----------
     class_weight : dict, "balanced" or None
-        What the user asks for; classes that a dict does not name have weight 1.
+        As for `GRUClassifier`; classes that a dict does not contain have weight 1.
     classes : ndarray of shape (n_classes,)
         The labels.
     data : TrainingData
-        What to learn from; classes missing there have weight 1 where they are balanced.
+        The training data; with ``"balanced"``, classes missing there have weight 1.
 
     Returns
     -------
@@ -136,22 +186,25 @@ def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) ->
     Raises
     ------
     ValueError
-        If a dict names other classes, or its weights cannot be used.
+        If a dict contains labels not in `classes` while lacking some that are, or a
+        weight is not valid.
     """
     weights = np.ones(len(classes))
     if isinstance(class_weight, dict):
         unknown = sorted(set(class_weight) - set(classes.tolist()), key=str)
-        if unknown:
+        # As scikit-learn: a fold may lack a class, but a mistyped label is an error.
+        if unknown and not set(classes.tolist()) <= set(class_weight):
             raise ValueError(
-                f"class_weight names classes that y does not have: {unknown}; "
-                f"y has {classes.tolist()}."
+                f"class_weight names classes that y does not contain: {unknown}; "
+                f"y contains {classes.tolist()}. Further classes are allowed only if "
+                "class_weight names all classes of y."
             )
         asked = [class_weight.get(label, 1.0) for label in classes.tolist()]
         usable = all(isinstance(value, Real) and 0 <= float(value) < np.inf for value in asked)
         if not usable or not any(asked):
             raise ValueError(
-                f"class_weight={class_weight!r} must hold finite numbers, none of them negative "
-                "and one at least above 0."
+                f"class_weight={class_weight!r} must contain finite numbers, none of them "
+                "negative and at least one above 0."
             )
         weights[:] = asked
     elif class_weight is not None:
@@ -162,15 +215,44 @@ def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) ->
     return weights
 
 
-def held_out_weights(
-    data: TrainingData, class_weights: np.ndarray, classes: np.ndarray
-) -> np.ndarray:
-    """Scale weights so that, times those of the classes, they are 1 on average.
+def drop_unweighted(data: TrainingData, class_weight: Any, classes: np.ndarray) -> TrainingData:
+    """Drop rows of classes with weight 0: a batch of them has no mean loss.
 
     Parameters
     ----------
     data : TrainingData
-        The sequences held out.
+        The data.
+    class_weight : dict, "balanced" or None
+        As for `GRUClassifier`.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+
+    Returns
+    -------
+    TrainingData
+        The remaining rows.
+
+    Raises
+    ------
+    ValueError
+        If no row remains, or `class_weight` is not valid.
+    """
+    weights = class_weights(class_weight, classes, data)
+    weighted = weights[np.searchsorted(classes, data.y)] > 0
+    if not weighted.any():
+        raise ValueError(f"class_weight={class_weight!r} is 0 for every row.")
+    return data if weighted.all() else data[weighted]
+
+
+def held_out_weights(
+    data: TrainingData, class_weights: np.ndarray, classes: np.ndarray
+) -> np.ndarray:
+    """Scale weights so that their products with the class weights are 1 on average.
+
+    Parameters
+    ----------
+    data : TrainingData
+        The held-out sequences.
     class_weights : ndarray of shape (n_classes,)
         The weight of every class.
     classes : ndarray of shape (n_classes,)
@@ -179,61 +261,61 @@ def held_out_weights(
     Returns
     -------
     ndarray of shape (n,)
-        The sequences' own weights, scaled, in the sequences' type.
+        The sequence weights, scaled, in the dtype of the sequences.
     """
     own = np.ones(len(data.y)) if data.weight is None else data.weight
-    weights = relative_weights(own, own.dtype)  # a sum of the greatest could be infinite
+    weights = relative_weights(own, own.dtype)  # avoids overflow of the sum
     mean = (weights * class_weights[np.searchsorted(classes, data.y)]).mean()
     return (weights / mean).astype(data.sequences.dtype)
 
 
-def hold_out(
-    data: TrainingData, groups: np.ndarray | None, fraction: float, seed: int
-) -> tuple[TrainingData, TrainingData]:
-    """Divide sequences into those to learn from and those that tell when to stop.
+def split_rows(
+    y: np.ndarray, groups: np.ndarray | None, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows for early stopping.
 
     Parameters
     ----------
-    data : TrainingData
-        All of them.
+    y : ndarray of shape (n,)
+        Labels.
     groups : ndarray of shape (n,) or None
-        Groups that stay together.
+        Groups, each held out whole or not at all.
     fraction : float
-        Share to hold out; with groups one part of 2, 3, 4 ... equal ones, the nearest
-        that there are groups for.
+        Share to hold out; with groups the nearest of 1/2, 1/3, 1/4, ... for which
+        there are enough groups.
     seed : int
-        Seed of the choice.
+        Seed of the split.
 
     Returns
     -------
-    train, held_out : TrainingData
-        The two parts, stratified by class.
+    train, held_out : ndarray of int
+        Row numbers of both parts, stratified by class.
 
     Raises
     ------
     ValueError
-        If the data does not allow it, or no class would be learned whole.
+        If the data does not allow the split, or a class would have no training rows.
     """
-    rows = np.arange(len(data.y))
+    rows = np.arange(len(y))
     n_groups = 0 if groups is None else len(np.unique(groups))
-    together = f" in {n_groups} groups" if n_groups else ""
+    in_groups = f" in {n_groups} groups" if n_groups else ""
     cannot = (
         f"early_stopping=True cannot hold out validation_fraction={fraction} of "
-        f"{len(rows)} sequences{together}, stratified by class"
+        f"{len(rows)} sequences{in_groups}, stratified by class"
     )
     try:
         if groups is None:
             train, held_out = train_test_split(
-                rows, test_size=fraction, stratify=data.y, random_state=seed
+                rows, test_size=fraction, stratify=y, random_state=seed
             )
-            return data[train], data[held_out]
+            return train, held_out
         n_folds = min(range(2, max(2, n_groups) + 1), key=lambda n: abs(1 / n - fraction))
         folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-        divisions = list(folds.split(rows, data.y, groups))
+        splits = list(folds.split(rows, y, groups))
     except ValueError as error:
         raise ValueError(f"{cannot}: {error}") from error
-    n_classes = len(np.unique(data.y))
-    for train, held_out in divisions:
-        if len(np.unique(data.y[train])) == n_classes:
-            return data[train], data[held_out]
+    n_classes = len(np.unique(y))
+    for train, held_out in splits:
+        if len(np.unique(y[train])) == n_classes:
+            return train, held_out
     raise ValueError(f"{cannot}: a class would be left without groups to learn from.")

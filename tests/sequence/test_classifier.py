@@ -178,7 +178,7 @@ def test_rows_without_frames_are_left_out_and_get_the_priors():
     X, y = order_data()
     y[:20] = 0
     X[-1] = np.nan
-    with pytest.warns(UserWarning, match="1 of 80 rows hold no frame"):
+    with pytest.warns(UserWarning, match="1 of 80 rows contain no frame"):
         clf = GRUClassifier(**SMALL).fit(X, y)
     expected = np.bincount(y[:-1]) / 79
     np.testing.assert_allclose(clf.predict_proba(X[-1:])[0], expected, rtol=1e-6)
@@ -276,7 +276,7 @@ def test_early_stopping_holds_out_whole_groups():
     assert (len(train), len(rest)) == (8, 2)
     with pytest.raises(ValueError, match="60 sequences in 1 groups"):
         clf.fit(X, y, groups=np.zeros(60))
-    with pytest.raises(ValueError, match="for early_stopping=True"):
+    with pytest.raises(ValueError, match="only with early_stopping=True"):
         GRUClassifier().fit(X, y, groups=groups)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         clf.fit(X, y, groups=np.arange(61))
@@ -332,7 +332,7 @@ def test_early_stopping_watches_given_data():
     probabilities = clf.predict_proba(X[60:])
     best = min(record["valid_loss"] for record in clf.history_)
     assert best == pytest.approx(log_loss(y[60:], probabilities), rel=1e-4)
-    with pytest.raises(ValueError, match=r"not there at first: \[7\]"):
+    with pytest.raises(ValueError, match=r"unknown labels: \[7\]"):
         clf.fit(X, y, X_val=X[:2], y_val=[0, 7])
     with pytest.raises(ValueError, match="give both or neither"):
         clf.fit(X, y, X_val=X)
@@ -405,7 +405,7 @@ def test_a_warm_start_goes_on():
     twice.fit(X, y)
     np.testing.assert_allclose(twice.predict_proba(X), at_once.predict_proba(X), rtol=1e-5)
     assert not np.allclose(first, twice.predict_proba(X), rtol=1e-4)
-    with pytest.raises(ValueError, match=r"labels that were not there at first: \[2\]"):
+    with pytest.raises(ValueError, match=r"unknown labels: \[2\]"):
         twice.fit(X, y + 1)
     with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
         twice.fit(np.zeros((2, 6, 4)), [0, 1])
@@ -428,7 +428,7 @@ def test_parts_may_lack_classes_but_not_bring_new_ones():
     np.testing.assert_array_equal(clf.class_prior_, [1, 0, 0])
     assert clf.partial_fit(X, y, sample_weight=np.ones(40)).n_iter_ == 2
     np.testing.assert_allclose(clf.class_prior_, [2 / 3, 1 / 3, 0])
-    with pytest.raises(ValueError, match=r"labels that were not there at first: \[3\]"):
+    with pytest.raises(ValueError, match=r"unknown labels: \[3\]"):
         clf.partial_fit(X, np.full(40, 3))
     with pytest.raises(ValueError, match=r"classes=\[0, 1\] are not those of the first call"):
         clf.partial_fit(X, y, classes=[0, 1])
@@ -716,7 +716,7 @@ def test_further_arguments_go_before_the_parameters(options, net_params):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("callbacks", r"give them as callbacks=\[...\]"),
+        ("callbacks", r"use callbacks=\[...\]"),
         ("criterion", "the loss is cross-entropy"),
         ("criterion__reduction", "the loss is cross-entropy"),
         ("train_split", "early_stopping holds out"),
@@ -726,7 +726,7 @@ def test_further_arguments_go_before_the_parameters(options, net_params):
 )
 def test_net_params_hold_nothing_that_saving_would_lose(name, message):
     X, y = order_data(20)
-    with pytest.raises(ValueError, match=f"net_params holds '{name}'; .*{message}"):
+    with pytest.raises(ValueError, match=f"net_params contains '{name}'; .*{message}"):
         GRUClassifier(net_params={name: None}).fit(X, y)
 
 

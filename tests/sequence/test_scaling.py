@@ -75,7 +75,7 @@ def test_a_frame_that_training_never_reached_is_scaled_all_the_same():
 def test_rows_without_any_frame_pass(sequences):
     scaler = FrameWise(MinMaxScaler(), frame_dim=3).fit(sequences)
     assert np.isnan(scaler.transform(sequences[3:4])).all()
-    with pytest.raises(ValueError, match="no real frame"):
+    with pytest.raises(ValueError, match="contains no frame"):
         FrameWise(MinMaxScaler(), frame_dim=3).fit(sequences[3:4])
 
 
@@ -99,7 +99,7 @@ def test_fitting_in_parts_equals_fitting_at_once(sequences, scaler):
         parts.partial_fit(part)
     whole = FrameWise(scaler, frame_dim=3).fit(sequences)
     np.testing.assert_allclose(parts.transform(sequences), whole.transform(sequences), rtol=1e-5)
-    with pytest.raises(ValueError, match="no real frame"):
+    with pytest.raises(ValueError, match="contains no frame"):
         parts.partial_fit(sequences[3:4])
 
 
@@ -179,7 +179,7 @@ def test_a_transformer_that_knows_its_frames_meets_no_others():
     np.testing.assert_array_equal(codes, [[np.nan] * 4, [1, 0, 0, 1]])
     back = coder.inverse_transform(codes)
     np.testing.assert_array_equal(back, [[np.nan, np.nan], [1, 2]])
-    with pytest.raises(ValueError, match="3 features a frame, but the transformer puts out 2"):
+    with pytest.raises(ValueError, match="3 features a frame, but the transformer outputs 2"):
         coder.inverse_transform(np.zeros((1, 2, 3)))
 
 
@@ -233,11 +233,11 @@ def test_classes_are_of_no_video(sequences):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_fit_that_fails_leaves_it_as_it_was(sequences, method):
     frame_wise = FrameWise(StandardScaler())
-    with pytest.raises(ValueError, match="no real frame"):
+    with pytest.raises(ValueError, match="contains no frame"):
         getattr(frame_wise, method)(np.full((2, 6, 7), np.nan))
     with pytest.raises(NotFittedError):
         frame_wise.transform(sequences)
     expected = frame_wise.fit_transform(sequences)
-    with pytest.raises(ValueError, match="no real frame|is expecting 3 features"):
+    with pytest.raises(ValueError, match="contains no frame|is expecting 3 features"):
         getattr(frame_wise, method)(np.full((2, 6, 7), np.nan))
     np.testing.assert_array_equal(frame_wise.transform(sequences), expected)

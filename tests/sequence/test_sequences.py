@@ -47,5 +47,5 @@ def test_nan_anywhere_else_is_an_error_that_says_where(row, place):
 
 
 def test_sequences_of_different_lengths_are_told_to_be_padded():
-    with pytest.raises(ValueError, match="the shorter ones by frames of NaN"):
+    with pytest.raises(ValueError, match="pad the shorter ones with trailing frames of NaN"):
         is_three_d([np.zeros((2, 3)), np.zeros((4, 3))])

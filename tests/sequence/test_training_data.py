@@ -3,8 +3,8 @@ import pytest
 
 from skvideo_gru.sequence.training_data import (
     class_weights,
-    hold_out,
     relative_weights,
+    split_rows,
     usable_rows,
 )
 
@@ -16,7 +16,7 @@ def sequences(n, n_frames=3):
 def test_rows_without_frames_or_weight_are_left_out():
     X, y = sequences(4), np.array(list("abcd"))
     X[1], X[2, 1:] = np.nan, np.nan
-    with pytest.warns(UserWarning, match="1 of 4 rows hold no frame"):
+    with pytest.warns(UserWarning, match="1 of 4 rows contain no frame"):
         data = usable_rows(X, y, np.array([2.0, 9.0, 1.0, 0.0]))
     assert (data.rows.tolist(), data.y.tolist(), data.lengths.tolist()) == (
         [0, 2],
@@ -42,7 +42,7 @@ def test_a_weight_that_is_as_nothing_beside_the_greatest_is_none():
 @pytest.mark.filterwarnings("ignore:3 of 3 rows")
 @pytest.mark.parametrize("X", [sequences(3) * np.nan, sequences(3)])
 def test_no_row_left_is_an_error(X):
-    with pytest.raises(ValueError, match="None of the 3 rows of X can be learned from"):
+    with pytest.raises(ValueError, match="None of the 3 rows of X can be used for training"):
         usable_rows(X, np.arange(3), np.zeros(3))
 
 
@@ -63,7 +63,7 @@ def test_balanced_classes_have_one_sum_of_weights():
 @pytest.mark.parametrize("weights", [{0: -1}, {0: np.nan}, {1: np.inf}, {0: 0, 1: 0}, {0: "a"}])
 def test_unusable_class_weights_are_named(weights):
     data = usable_rows(sequences(2), np.arange(2), None)
-    with pytest.raises(ValueError, match="class_weight=.* must hold finite numbers"):
+    with pytest.raises(ValueError, match="class_weight=.* must contain finite numbers"):
         class_weights(weights, np.arange(2), data)
 
 
@@ -72,22 +72,19 @@ def test_unusable_class_weights_are_named(weights):
 )
 def test_groups_stay_together(n_groups, fraction, n_held_out):
     groups = np.repeat(np.arange(n_groups), 6)
-    data = usable_rows(sequences(len(groups)), np.arange(len(groups)) % 2, None)
-    train, held_out = hold_out(data, groups, fraction, seed=0)
-    held_out_groups = set(groups[held_out.rows])
+    train, held_out = split_rows(np.arange(len(groups)) % 2, groups, fraction, seed=0)
+    held_out_groups = set(groups[held_out])
     assert len(held_out_groups) == n_held_out
-    assert held_out_groups.isdisjoint(groups[train.rows])
-    assert len(train.y) + len(held_out.y) == len(groups)
+    assert held_out_groups.isdisjoint(groups[train])
+    assert sorted([*train, *held_out]) == list(range(len(groups)))
 
 
 def test_no_class_is_held_out_whole():
     groups = np.repeat(np.arange(4), 6)
     y = np.where(groups == 3, "rare", np.array(["a", "b"])[np.arange(24) % 2])
-    data = usable_rows(sequences(24), y, None)
     for seed in range(8):
-        train, _ = hold_out(data, groups, 0.25, seed)
-        assert set(train.y) == {"a", "b", "rare"}
-    data = usable_rows(sequences(24), groups // 2, None)
+        train, _ = split_rows(y, groups, 0.25, seed)
+        assert set(y[train]) == {"a", "b", "rare"}
     alone = groups // 2
     with pytest.raises(ValueError, match="a class would be left without groups"):
-        hold_out(data, alone, 0.5, seed=0)
+        split_rows(alone, alone, 0.5, seed=0)
