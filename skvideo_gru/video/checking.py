@@ -37,13 +37,16 @@ def check_video(video: Video) -> dict[str, Any]:
     window = video_bounds(video)
     report: dict[str, Any] = {"path": describe_video(video), "start": window[0], "end": window[1]}
     report |= {"reason": None, "n_frames": 0, "height": None, "width": None, "seconds": 0.0}
+    report["timestamp_jumps"] = 0
     times: list[float] = []
     try:
-        with open_frames(video, allow_partial=False) as (frames, _, rate):
-            for frame in frames:
+        with open_frames(video, allow_partial=False) as opened:
+            for frame in opened.frames:
                 if not times:
                     report |= {"height": frame.height, "width": frame.width}
-                times.append(len(times) / rate if frame.time is None else frame.time)
+                times.append(len(times) / opened.rate if frame.time is None else frame.time)
+                if opened.timeline is not None:
+                    report["timestamp_jumps"] = opened.timeline.n_jumps
         times = [time - times[0] for time in times]
         first, stop = frames_in_window(times, *window)
         if first == stop:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from itertools import dropwhile
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import ArrayLike
 
 from .errors import VideoDecodeError
 from .geometry import RESIZES, FrameConverter, check_frame_size
 from .opening import open_video
-from .packets import PacketIndex, frame_rate, scan_packets
+from .packets import PacketIndex, scan_packets
 from .sampling import select_frames
+from .timeline import Timeline, decode_frames, frame_rate
 from .videos import Video, describe_time_range, describe_video, video_bounds
 from .webp import is_webp, webp_frames
 
@@ -199,16 +200,17 @@ def _decode(
                 container.seek(0)
                 _choose_threads(stream, sliced=False)
                 convert = FrameConverter(size, resize, _pixel_aspect(stream))
-                frames, rate = container.decode(stream), frame_rate(stream)
+                frames = decode_frames(container, stream, Timeline(container, stream))
+                rate = frame_rate(stream)
                 in_order, times = _decode_indices(frames, wanted, convert, end, rate)
                 if len(times) == len(index.times) and np.array_equal(select(times), wanted):
                     return [in_order[number] for number in wanted.tolist()]
     except VideoDecodeError:
         pass  # Decoding in order shows whether the video really breaks, and where.
     for _ in range(3):
-        with open_frames(video, allow_partial) as (frames, pixel_aspect, rate):
-            convert = FrameConverter(size, resize, pixel_aspect)
-            in_order, times = _decode_indices(frames, wanted, convert, end, rate)
+        with open_frames(video, allow_partial) as opened:
+            convert = FrameConverter(size, resize, opened.pixel_aspect)
+            in_order, times = _decode_indices(opened.frames, wanted, convert, end, opened.rate)
         # Times are not known before all is decoded, and packets lie about them.
         chosen = select(times)
         if np.array_equal(chosen, wanted):
@@ -217,27 +219,43 @@ def _decode(
     raise VideoDecodeError(describe_video(video), "decoding it twice gave different frames")
 
 
+@dataclass(frozen=True)
+class OpenFrames:
+    """All frames of an open video, in order.
+
+    Parameters
+    ----------
+    frames : iterator of av.VideoFrame
+        The frames. A frame is valid until the next one is requested.
+    pixel_aspect : float
+        Width of a pixel divided by its height.
+    rate : float
+        Frames per second, for frames without a timestamp.
+    timeline : Timeline, optional
+        The time line that makes the timestamps continuous, if the container has one.
+    """
+
+    frames: Iterator[VideoFrame]
+    pixel_aspect: float
+    rate: float
+    timeline: Timeline | None
+
+
 @contextmanager
-def open_frames(
-    video: Video, allow_partial: bool
-) -> Iterator[tuple[Iterator[VideoFrame], float, float]]:
-    """Open a video to all its frames.
+def open_frames(video: Video, allow_partial: bool) -> Iterator[OpenFrames]:
+    """Open a video to decode all its frames.
 
     Parameters
     ----------
     video : str, os.PathLike, VideoClip, bytes or binary file object
         The video.
     allow_partial : bool
-        Whether frames just end where the video breaks.
+        Whether the frames end where the video is corrupt.
 
     Yields
     ------
-    frames : iterator of av.VideoFrame
+    OpenFrames
         The frames in order.
-    pixel_aspect : float
-        Width of a pixel over its height.
-    rate : float
-        Frames a second, for those without a time.
 
     Raises
     ------
@@ -245,13 +263,14 @@ def open_frames(
         If the video cannot be read.
     """
     if is_webp(video):
-        yield webp_frames(video, allow_partial), 1.0, 25.0
+        yield OpenFrames(webp_frames(video, allow_partial), 1.0, 25.0, None)
         return
     with open_video(video) as (container, stream):
-        # On one thread it breaks at the same place every time.
+        # One thread reports an error at the same frame every time.
         _choose_threads(stream, sliced=False, single=allow_partial)
-        frames = _frames(container, stream, allow_partial)
-        yield frames, _pixel_aspect(stream), frame_rate(stream)
+        timeline = Timeline(container, stream)
+        frames = decode_frames(container, stream, timeline, allow_partial=allow_partial)
+        yield OpenFrames(frames, _pixel_aspect(stream), frame_rate(stream), timeline)
 
 
 def _choose_threads(stream: VideoStream, sliced: bool, single: bool = False) -> None:
@@ -294,11 +313,17 @@ def _decode_pts(
             if packet.size:
                 if at == len(index.pts) or packet.pts != index.pts[at]:
                     return None
+                # Timestamps can restart; positions tell equal ones apart.
+                if packet.pos != index.positions[at]:
+                    return None
                 at += 1
-            # Frames that no other depends on are not decoded unless they are wanted.
-            context.skip_frame = "DEFAULT" if packet.pts in needed else "NONREF"
+            # Frames that no other frame depends on are decoded only if they are wanted.
+            all_needed = packet.pts in needed or packet.pts in index.monotonic
+            context.skip_frame = "DEFAULT" if all_needed else "NONREF"
             for frame in packet.decode():
                 if _surprises(frame, shown):
+                    return None
+                if frame.pict_type == PictureType.B and frame.pts in index.monotonic:
                     return None
                 shown = frame.pts
                 if shown in needed:
@@ -316,18 +341,6 @@ def _surprises(frame: VideoFrame, shown: int | None) -> bool:
     # Of interlaced video a packet may hold one field only.
     late = frame.pts is None or (shown is not None and frame.pts <= shown)
     return late or frame.interlaced_frame or frame.is_corrupt
-
-
-def _frames(
-    container: InputContainer, stream: VideoStream, allow_partial: bool
-) -> Iterator[VideoFrame]:
-    try:
-        yield from container.decode(stream)
-    except av.error.FFmpegError:
-        if not allow_partial:
-            raise
-        with suppress(av.error.FFmpegError):
-            yield from stream.codec_context.decode(None)  # what it had not shown yet
 
 
 def _decode_indices(

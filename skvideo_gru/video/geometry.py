@@ -115,11 +115,30 @@ class FrameConverter:
         return pixels
 
     def _scale(self, frame: VideoFrame, height: int, width: int) -> np.ndarray:
-        # AREA averages what a smaller picture merges, so that nothing aliases, and
-        # interpolates where the picture grows.
+        if frame.interlaced_frame:
+            frame = _without_flags(frame)
+        # AREA averages the pixels that are merged, so that nothing aliases, and
+        # interpolates if the image becomes larger.
         return self._scaler.reformat(
             frame, width, height, "rgb24", interpolation=Interpolation.AREA
         ).to_ndarray()
+
+
+def _without_flags(frame: VideoFrame) -> VideoFrame:
+    """Copy a frame without its interlaced flag, which makes FFmpeg scale each field alone."""
+    copy = VideoFrame(frame.width, frame.height, frame.format.name)
+    for target, source in zip(copy.planes, frame.planes, strict=True):
+        n_rows = min(plane.buffer_size // plane.line_size for plane in (target, source))
+        n_bytes = min(target.line_size, source.line_size)
+        rows = np.zeros((target.buffer_size // target.line_size, target.line_size), np.uint8)
+        pixels = np.frombuffer(bytes(source), np.uint8)[: n_rows * source.line_size]
+        rows[:n_rows, :n_bytes] = pixels.reshape(n_rows, -1)[:, :n_bytes]
+        content = np.zeros(target.buffer_size, np.uint8)
+        content[: rows.size] = rows.ravel()
+        target.update(content.tobytes())
+    copy.colorspace, copy.color_range = frame.colorspace, frame.color_range
+    copy.color_primaries, copy.color_trc = frame.color_primaries, frame.color_trc
+    return copy
 
 
 def _orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:

@@ -1,4 +1,4 @@
-"""A video's packets: how many frames it has, when, and where decoding can begin."""
+"""Index of a video's packets: the times of its frames and where decoding can start."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-__all__ = ["PacketIndex", "frame_rate", "scan_packets"]
+from .timeline import Timeline, demux, frame_rate, is_empty
 
-# Codecs whose packets stand for one frame each, and whose decoders begin anew at
-# a keyframe as if nothing had been before it.
+__all__ = ["PacketIndex", "scan_packets"]
+
+# Codecs with one frame per packet whose decoders depend on nothing before a keyframe.
 _CODECS = {"h264", "hevc", "vp9", "av1", "libdav1d", "libvpx-vp9", "mjpeg"}
 
 
@@ -36,35 +37,42 @@ _UNITS = {
 
 @dataclass(frozen=True)
 class PacketIndex:
-    """What a video's packets tell of its frames.
+    """What a video's packets state about its frames.
 
     Parameters
     ----------
     times : ndarray of shape (n_frames,), float64
-        Times of the frames in seconds from the first one, in the order in which
-        they should be shown.
+        Times of the frames in seconds from the first one, in presentation order.
     pts : ndarray of shape (n_frames,), int64
         Timestamps in the stream's time base, in the order of the packets.
+    positions : ndarray of shape (n_frames,), int64
+        Positions of the packets in the file, in bytes.
     starts : list of int
-        Packets from which decoding can begin.
+        Packets from which decoding can start.
     seeks : list of int
-        Timestamps to seek to so as to come to these packets, or before them.
+        Timestamps to seek to in order to reach these packets, or earlier ones.
     trusted : bool
-        Whether packets and frames certainly belong together one by one, so that
-        frames can be found by their timestamps. Otherwise `times` is a guess.
+        Whether each packet decodes to one frame with the packet's timestamp, so that
+        frames can be found by timestamps. Otherwise `times` is an estimate.
     sliced : bool
         Whether frames consist of several slices, which can be decoded in parallel.
+    monotonic : frozenset of int
+        Timestamps between two starts that increase in the order of the packets although
+        the codec can reorder frames: decoding times instead of presentation times if
+        there is a B-frame among them.
     """
 
     times: np.ndarray
     pts: np.ndarray
+    positions: np.ndarray
     starts: list[int]
     seeks: list[int]
     trusted: bool
     sliced: bool
+    monotonic: frozenset[int] = frozenset()
 
     def start_before(self, pts: int) -> tuple[int, int]:
-        """Find the last packet from which decoding can begin to reach a frame.
+        """Find the last packet from which decoding reaches a frame.
 
         Parameters
         ----------
@@ -82,22 +90,6 @@ class PacketIndex:
         return self.starts[place], self.seeks[place]
 
 
-def frame_rate(stream: VideoStream) -> float:
-    """Return a stream's rate, for frames that have no time of their own.
-
-    Parameters
-    ----------
-    stream : av.video.stream.VideoStream
-        The stream.
-
-    Returns
-    -------
-    float
-        Frames a second, 25 where the file does not say.
-    """
-    return float(stream.average_rate or stream.guessed_rate or 25)
-
-
 def scan_packets(
     container: InputContainer, stream: VideoStream, end: float | None = None
 ) -> PacketIndex:
@@ -110,42 +102,48 @@ def scan_packets(
     stream : av.video.stream.VideoStream
         The stream.
     end : float, optional
-        Time in seconds from the first frame after which nothing is wanted.
+        Time in seconds from the first frame after which no frame is needed.
 
     Returns
     -------
     PacketIndex
-        What they tell.
+        The index, with continuous timestamps (see `Timeline`).
 
     Raises
     ------
     av.error.FFmpegError
-        If the file breaks.
+        If the file is corrupt.
     """
     context = stream.codec_context
     name = context.name
     units = _UNITS.get(name)
     length_size = _length_size(name, context.extradata)
     time_base = float(stream.time_base or 0)
-    pts = array("q")
+    timeline = Timeline(container, stream)
+    pts, positions = array("q"), array("q")
     starts: list[int] = []
     seeks: list[int] = []
     n_packets = n_with_sets = 0
-    # AVI counts packets: where frames are reordered its times are not theirs.
+    # AVI times are packet numbers, which are wrong where frames are reordered.
     reliable = name == "mjpeg" or container.format.name != "avi"
     trusted = name in _CODECS and reliable and time_base > 0
     sliced = False
-    for packet in container.demux(stream):
-        if not packet.size or packet.is_discard:
-            # Frames before an edit list's beginning are decoded and not shown.
-            trusted &= not packet.is_discard
+    for packet in demux(container, stream):
+        timeline.shift(packet)
+        if packet.is_discard:
+            # Frames before the start of an edit list are decoded but not shown.
+            trusted = False
+            continue
+        if not packet.size:
+            trusted &= not is_empty(packet)
+            n_packets += is_empty(packet)
             continue
         n_packets += 1
         if not trusted or packet.pts is None or packet.is_corrupt:
             trusted = False
             continue
         begins, has_sets = bool(packet.is_keyframe), False
-        # Most packets begin with a slice and hold nothing else that matters.
+        # Most packets start with a slice and contain nothing else of interest.
         if units is not None and (begins or not _begins_with_slice(packet, length_size, name)):
             kinds = _unit_kinds(packet, length_size, name)
             slices = [kind for kind in kinds if kind in units.slices]
@@ -154,36 +152,60 @@ def scan_packets(
             sliced |= n_packets == 1 and len(slices) > 1
         if begins:
             starts.append(len(pts))
-            # Some containers seek by the time of decoding, which is never later.
+            # Some containers seek by decoding time, which is never later.
             seeks.append(packet.pts if packet.dts is None else min(packet.pts, packet.dts))
         elif has_sets:
-            # Whoever jumps over this packet decodes with other parameters.
+            # Decoding that skips this packet would use other parameters.
             trusted = False
         n_with_sets += has_sets
         pts.append(packet.pts)
+        positions.append(-1 if packet.pos is None else packet.pos)
         last = pts[starts[-1]] if starts else pts[0]
         if end is not None and (last - pts[0]) * time_base >= end and packet.pts > last:
-            # Frames shown before a beginning may come right behind it, not later.
+            # Frames shown before a start can follow directly after it, not later.
             break
-    stamps = np.frombuffer(pts, np.int64) if len(pts) else np.empty(0, np.int64)
-    trusted = trusted and n_with_sets in (0, len(starts)) and _in_order(stamps, starts)
-    if trusted:
-        ordered = np.sort(stamps)
-        return PacketIndex((ordered - ordered[0]) * time_base, stamps, starts, seeks, True, sliced)
+    stamps, places = _as_array(pts), _as_array(positions)
+    # A seek by a timestamp that occurs twice can land at the other packet.
+    trusted = trusted and not timeline.n_jumps and n_with_sets in (0, len(starts))
+    if trusted and _in_order(stamps, starts) and places.min() >= 0:
+        monotonic, reordered = _monotonic_parts(stamps, starts)
+        if name != "h264" and not context.has_b_frames:
+            trusted, monotonic = not reordered, frozenset()
+        if trusted:
+            ordered = np.sort(stamps)
+            times = (ordered - ordered[0]) * time_base
+            return PacketIndex(times, stamps, places, starts, seeks, True, sliced, monotonic)
     times = np.arange(n_packets) / frame_rate(stream)
-    return PacketIndex(times, stamps, [], [], False, sliced)
+    return PacketIndex(times, stamps, places, [], [], False, sliced)
+
+
+def _as_array(numbers: array[int]) -> np.ndarray:
+    return np.frombuffer(numbers, np.int64) if len(numbers) else np.empty(0, np.int64)
 
 
 def _in_order(pts: np.ndarray, starts: list[int]) -> bool:
-    """Check that timestamps can be believed: all different, each start after all before it."""
+    """Check that timestamps are distinct and that each start is later than all before it."""
     if not starts or starts[0] != 0 or len(np.unique(pts)) != len(pts) or pts[0] != pts.min():
         return False
     latest = np.maximum.accumulate(pts)
     return all(pts[start] > latest[start - 1] for start in starts[1:])
 
 
+def _monotonic_parts(pts: np.ndarray, starts: list[int]) -> tuple[frozenset[int], bool]:
+    """Find the timestamps of parts in packet order, and whether any part is reordered."""
+    monotonic: set[int] = set()
+    reordered = False
+    for start, stop in zip(starts, [*starts[1:], len(pts)], strict=True):
+        part = pts[start:stop]
+        if (np.diff(part) > 0).all():
+            monotonic.update(part.tolist())
+        else:
+            reordered = True
+    return frozenset(monotonic), reordered
+
+
 def _length_size(codec: str, extradata: bytes | None) -> int:
-    """Return how many bytes give a unit's length; 0 where start codes part the units."""
+    """Return the number of bytes of a unit's length; 0 where start codes separate units."""
     place = {"h264": 4, "hevc": 21}.get(codec)
     if place is None or not extradata or len(extradata) <= place or extradata[0] != 1:
         return 0

@@ -16,6 +16,7 @@ def test_a_good_video(clip):
         "height": 48,
         "width": 64,
         "seconds": 1.16,
+        "timestamp_jumps": 0,
     }
 
 

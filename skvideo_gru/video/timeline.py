@@ -1,0 +1,243 @@
+"""Packets on one continuous time line, and the frames that they decode to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+__all__ = ["Timeline", "decode_frames", "demux", "frame_rate", "is_empty"]
+
+# FFmpeg marks formats whose timestamps may be discontinuous by this flag (AVFMT_TS_DISCONT).
+_MAY_JUMP = 0x200
+
+# First byte of a Theora comment header, which does not affect decoding.
+_COMMENT_HEADER = 0x81
+
+# Seconds. The first two are FFmpeg's (dts_delta_threshold and the tolerance beside it).
+_LARGEST_STEP = 10.0
+_LARGEST_STEP_BACK = 0.1
+_LARGEST_STEP_BACK_ELSEWHERE = 1.0
+
+
+class Timeline:
+    """Make the timestamps of a stream's packets continuous.
+
+    A packet's decoding time is compared with the end of the packet before it, as in
+    FFmpeg's program. In formats whose timestamps may be discontinuous (MPEG-TS, MPEG-PS,
+    Ogg), a difference of more than 10 s in either direction or a step back of more than
+    0.1 s is a jump. In other formats only a step back of more than 1 s is a jump, because
+    a gap may be intended. A jump shifts all following packets, so that the packet begins
+    where the one before it ends.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        The open file.
+    stream : av.video.stream.VideoStream
+        The stream.
+
+    Attributes
+    ----------
+    n_jumps : int
+        Number of jumps so far.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self.n_jumps = 0
+        base = stream.time_base
+        ticks = 1 / float(base) if base else 0.0  # ticks a second
+        self._any_step = bool(int(container.format.flags) & _MAY_JUMP)
+        back = _LARGEST_STEP_BACK if self._any_step else _LARGEST_STEP_BACK_ELSEWHERE
+        self._step, self._back = _LARGEST_STEP * ticks, back * ticks
+        self._frame = round(ticks / frame_rate(stream))
+        self._offset = 0
+        self._last: int | None = None
+        self._next = self._next_shown = 0
+
+    def shift(self, packet: Packet[VideoStream]) -> None:
+        """Shift a packet's timestamps in place.
+
+        Parameters
+        ----------
+        packet : av.Packet
+            The packet after the one that was shifted last.
+        """
+        dts = packet.dts
+        if dts is not None:
+            if self._last is not None and self._is_jump(dts + self._offset):
+                self.n_jumps += 1
+                self._offset = self._next - dts
+                if packet.pts is not None and not self._any_step:
+                    # FFmpeg itself derives these decoding times, not always alike.
+                    self._offset = max(self._offset, self._next_shown - packet.pts)
+            self._last = dts + self._offset
+            self._next = self._last + (packet.duration or self._frame)
+            shown = dts if packet.pts is None else packet.pts
+            end = shown + self._offset + (packet.duration or self._frame)
+            self._next_shown = max(self._next_shown, end)
+        if self._offset:
+            if packet.pts is not None:
+                packet.pts += self._offset
+            if dts is not None:
+                packet.dts = dts + self._offset
+
+    def _is_jump(self, dts: int) -> bool:
+        if self._last is not None and dts + self._back < self._last:
+            return True
+        return self._any_step and abs(dts - self._next) > self._step
+
+
+def frame_rate(stream: VideoStream) -> float:
+    """Return a stream's rate, for frames that have no time of their own.
+
+    Parameters
+    ----------
+    stream : av.video.stream.VideoStream
+        The stream.
+
+    Returns
+    -------
+    float
+        Frames per second; 25 if the file does not state it.
+    """
+    return float(stream.average_rate or stream.guessed_rate or 25)
+
+
+def demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """Read the packets of a stream that contain frames.
+
+    Concatenated Ogg files repeat Theora's headers, which the decoder knows already.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        The open file.
+    stream : av.video.stream.VideoStream
+        The stream.
+
+    Yields
+    ------
+    av.Packet
+        The packets.
+    """
+    if stream.codec_context.name != "theora":
+        yield from container.demux(stream)
+        return
+    known = stream.codec_context.extradata or b""
+    for packet in container.demux(stream):
+        content = bytes(packet)
+        if content[1:7] == b"theora" and (content[0] == _COMMENT_HEADER or content in known):
+            continue
+        yield packet
+
+
+def is_empty(packet: Packet[VideoStream]) -> bool:
+    """Return whether a packet of size zero repeats the frame before it.
+
+    Parameters
+    ----------
+    packet : av.Packet
+        A packet.
+
+    Returns
+    -------
+    bool
+        False for the packet without timestamps that ends the stream.
+    """
+    return not packet.size and (packet.pts is not None or packet.dts is not None)
+
+
+class _Repeat(NamedTuple):
+    """A repetition of the previous frame that is still to come."""
+
+    pts: int | None
+    n_before: int  # packets with content before it
+
+
+def decode_frames(
+    container: InputContainer,
+    stream: VideoStream,
+    timeline: Timeline,
+    *,
+    allow_partial: bool = False,
+) -> Iterator[VideoFrame]:
+    """Decode all frames of a stream in order.
+
+    An empty packet yields the frame before it again, with the packet's timestamp.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        The open file, at its beginning.
+    stream : av.video.stream.VideoStream
+        The stream.
+    timeline : Timeline
+        A new time line of this stream.
+    allow_partial : bool, default=False
+        Whether to end at an error instead of raising it.
+
+    Yields
+    ------
+    av.VideoFrame
+        The frames. A frame is valid until the next one is requested.
+
+    Raises
+    ------
+    av.error.FFmpegError
+        If the stream is corrupt.
+    """
+    repeats: deque[_Repeat] = deque()
+    shown: VideoFrame | None = None
+    decoded = _decode_packets(container, stream, timeline, repeats, allow_partial)
+    for n_shown, frame in enumerate(decoded):
+        while repeats and _comes_before(repeats[0], frame, n_shown):
+            yield from _repeat(shown, repeats.popleft())
+        yield frame
+        shown = frame
+    for repeat in repeats:
+        yield from _repeat(shown, repeat)
+
+
+def _decode_packets(
+    container: InputContainer,
+    stream: VideoStream,
+    timeline: Timeline,
+    repeats: deque[_Repeat],
+    allow_partial: bool,
+) -> Iterator[VideoFrame]:
+    n_packets = 0
+    try:
+        for packet in demux(container, stream):
+            timeline.shift(packet)
+            if is_empty(packet):
+                # FFmpeg's decoders take an empty packet for the end of the stream.
+                pts = packet.dts if packet.pts is None else packet.pts
+                repeats.append(_Repeat(pts, n_packets))
+                continue
+            n_packets += 1
+            yield from packet.decode()
+    except av.error.FFmpegError:
+        if not allow_partial:
+            raise
+        with suppress(av.error.FFmpegError):
+            yield from stream.codec_context.decode(None)  # frames that are still delayed
+
+
+def _comes_before(repeat: _Repeat, frame: VideoFrame, n_shown: int) -> bool:
+    if repeat.pts is None or frame.pts is None:
+        return n_shown >= repeat.n_before
+    return repeat.pts < frame.pts
+
+
+def _repeat(shown: VideoFrame | None, repeat: _Repeat) -> Iterator[VideoFrame]:
+    if shown is not None:
+        shown.pts = repeat.pts
+        yield shown
