@@ -1,9 +1,9 @@
-"""Seconds that a video costs on one core, decoding included, and what the cache leaves of them.
+"""Time per video on one core, decoding included, without and with the cache.
 
-Run it as ``python benchmarks/cost.py MANIFEST [VIDEOS] [NAME=VALUE ...]``: a pipeline with
-the default settings but for these parameters of the featurizer, whose backbone is as large
-untrained as it is trained, predicts one video after the other, as one who waits for each; then
-it transforms them all, twice, with a cache.
+Run ``python benchmarks/cost.py MANIFEST [VIDEOS] [NAME=VALUE ...]``, where NAME=VALUE are
+parameters of the featurizer. A pipeline with these parameters predicts the videos one by one.
+Its backbone is untrained, which does not change the cost of prediction. The featurizer then
+transforms all videos twice with a cache.
 """
 
 import sys
@@ -40,7 +40,7 @@ def main(manifest: str, n_videos: str = "60", *options: str) -> None:
     with tempfile.TemporaryDirectory() as memory:
         features = pipe["features"].set_params(memory=memory)
         first, second = (seconds(lambda: features.transform(videos)) for _ in range(2))
-    print(f"transform of {len(videos)} videos: {first:.2f} s, again {second:.2f} s,", end=" ")
+    print(f"transform of {len(videos)} videos: {first:.2f} s, cached {second:.2f} s,", end=" ")
     print(f"{second / first:.1%} of the first time")
 
 

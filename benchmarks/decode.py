@@ -1,9 +1,9 @@
-"""Speed of reading frames, beside plain PyAV, OpenCV and decord.
+"""Speed of frame reading, compared with plain PyAV, OpenCV and decord.
 
-Run it as ``python benchmarks/decode.py [ROUNDS]`` where opencv-python-headless
-and decord are installed besides this package. It makes its clips, times all
-readers in turn in every round, and prints milliseconds and how many times as
-fast as each peer this package is: medians over the rounds.
+Run ``python benchmarks/decode.py [ROUNDS]`` in an environment with this package,
+opencv-python-headless and decord. The script generates clips, times all readers
+in each round, and prints the medians over the rounds: milliseconds, and the
+speed-up of this package over each peer.
 """
 
 import sys
@@ -31,31 +31,31 @@ def ours(path, n_frames):
 
 
 def pyav(path, n_frames):
-    """Decode everything with PyAV and convert what is wanted."""
-    wanted = set(uniform_indices(n_frames, N_FRAMES).tolist())
+    """Decode all frames with PyAV and convert the sampled ones."""
+    sampled = set(uniform_indices(n_frames, N_FRAMES).tolist())
     with av.open(path) as container:
         container.streams.video[0].thread_type = "AUTO"
         return [
             frame.to_ndarray(format="rgb24", width=SIZE, height=SIZE)
             for index, frame in enumerate(container.decode(video=0))
-            if index in wanted
+            if index in sampled
         ]
 
 
 def opencv(path, n_frames):
-    """Grab every frame with OpenCV and retrieve what is wanted."""
-    wanted = set(uniform_indices(n_frames, N_FRAMES).tolist())
+    """Grab all frames with OpenCV and retrieve the sampled ones."""
+    sampled = set(uniform_indices(n_frames, N_FRAMES).tolist())
     capture, frames = cv2.VideoCapture(path), []
     for index in range(n_frames):
         capture.grab()
-        if index in wanted:
+        if index in sampled:
             small = cv2.resize(capture.retrieve()[1], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
             frames.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
     return frames
 
 
 def decord_batch(path, n_frames):
-    """Ask decord for a batch."""
+    """Read a batch with decord."""
     reader = decord.VideoReader(path, width=SIZE, height=SIZE)
     return reader.get_batch(uniform_indices(n_frames, N_FRAMES)).asnumpy()
 
@@ -64,7 +64,7 @@ PEERS = {"PyAV": pyav, "OpenCV": opencv, "decord": decord_batch}
 
 
 def write(path, codec, width, height, n_frames, **options):
-    """Encode a texture that wanders, with a block that moves and some noise."""
+    """Encode a moving texture with a moving block and noise."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (height // 8 + 2, width // 8 + 40, 3), dtype=np.uint8)
     texture = coarse.repeat(8, axis=0).repeat(8, axis=1).astype(np.int16)
@@ -73,21 +73,21 @@ def write(path, codec, width, height, n_frames, **options):
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = options
-        stream.codec_context.thread_type = "FRAME"  # one slice a frame, as cameras write it
+        stream.codec_context.thread_type = "FRAME"  # one slice per frame, as in camera files
         for number in range(n_frames):
             x = 3 * number % 300
-            picture = texture[:height, x : x + width].copy()
+            image = texture[:height, x : x + width].copy()
             left = int((width - side) * (0.5 + 0.5 * np.sin(number / 15)))
-            picture[side : 2 * side, left : left + side] = (255, 40, number % 256)
-            picture += rng.integers(-4, 5, (height, width, 1), dtype=np.int16)
-            pixels = picture.clip(0, 255).astype(np.uint8)
+            image[side : 2 * side, left : left + side] = (255, 40, number % 256)
+            image += rng.integers(-4, 5, (height, width, 1), dtype=np.int16)
+            pixels = image.clip(0, 255).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode(None))
     return str(path)
 
 
 def seconds(read, paths, n_frames):
-    """Time one reader; several clips go to as many threads as there are cores."""
+    """Time one reader; several clips are read by one thread per core."""
     begin = time.perf_counter()
     if len(paths) == 1:
         read(paths[0], n_frames)
@@ -98,7 +98,7 @@ def seconds(read, paths, n_frames):
 
 
 def main(rounds=7):
-    """Print a table."""
+    """Print a Markdown table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small = write(folder / "b.mp4", "libx264", 320, 240, 180)
@@ -116,9 +116,9 @@ def main(rounds=7):
                 [write(folder / "d.mp4", "libx264", 640, 360, 3000, preset="veryfast", g="50")],
                 3000,
             ),
-            "64 clips of 320x240 H.264 at once": ([small] * 64, 180),
+            "64 clips of 320x240 H.264 in parallel": ([small] * 64, 180),
         }
-        print("| clip | skvideo_gru | " + " | ".join(PEERS) + " | times the fastest peer |")
+        print("| clip | skvideo_gru | " + " | ".join(PEERS) + " | speed-up over the fastest peer |")
         print("|---|---" + "|---" * len(PEERS) + "|---|")
         for title, (paths, n_frames) in cases.items():
             times = {read: [] for read in (ours, *PEERS.values())}

@@ -1,12 +1,11 @@
-"""Speed of turning videos into features, beside a plain PyTorch script and other engines.
+"""Speed of feature extraction, compared with a plain PyTorch script and other engines.
 
-Run it as ``python benchmarks/features.py [ROUNDS] [PIXELS]`` where onnx,
-onnxruntime and openvino are installed besides this package. It makes 16 clips
-of 320x240 H.264, lets every candidate turn them into features in turn in every
-round, and the network alone compute one batch of 8 frames (a GPU the package's
-128 of 224 pixels); then it prints medians over the rounds, and as a yardstick
-the rates of a matrix product in float32 and bfloat16. A GPU, where there is one,
-takes part in either precision.
+Run ``python benchmarks/features.py [ROUNDS] [PIXELS]`` in an environment with this package,
+onnx, onnxruntime and openvino. The script generates 16 clips of 320x240 H.264. In each round,
+every candidate extracts the features of all clips, and its network alone processes one batch of
+8 frames (on a GPU, the batch size of the package: 128 frames of 224 pixels). It prints medians
+over the rounds and, as a reference, the speed of a matrix product in float32 and bfloat16. If a
+GPU is available, it is measured with both numeric precisions.
 """
 
 import io
@@ -31,11 +30,11 @@ from skvideo_gru.video import uniform_indices
 
 N_FRAMES, N_CLIPS, BATCH = 20, 16, 8
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-GFLOP = 8.2 / 224**2  # of ResNet-50, for every pixel of a frame
+GFLOP = 8.2 / 224**2  # of ResNet-50, per pixel of a frame
 
 
 class Script:
-    """What most scripts do: one video at a time, eager torch, everything in order."""
+    """A typical script: one video at a time, eager torch, no parallelism."""
 
     def __init__(self, weights, size):
         self.size = size
@@ -43,12 +42,12 @@ class Script:
         self.network.load_state_dict({name: torch.tensor(w) for name, w in weights.items()})
 
     def network_alone(self, batch):
-        """Compute a batch."""
+        """Process one batch."""
         with torch.no_grad():
             return self.network(batch).numpy()
 
     def features(self, paths):
-        """Turn videos into features."""
+        """Extract the features of videos."""
         rows = []
         for path in paths:
             with av.open(path) as container:
@@ -63,7 +62,7 @@ class Script:
 
 
 class Package:
-    """The package's featurizer with one of its engines."""
+    """The featurizer of the package with one of its engines."""
 
     def __init__(self, weights, size, device="cpu", **options):
         self.featurizer = ResNet50FrameFeaturizer(
@@ -76,17 +75,17 @@ class Package:
         self.device = device
 
     def network_alone(self, batch):
-        """Compute a batch."""
+        """Process one batch."""
         with torch.inference_mode():
             return self.network(batch.to(self.device)).cpu()
 
     def features(self, paths):
-        """Turn videos into features."""
+        """Extract the features of videos."""
         return self.featurizer.transform(paths).reshape(len(paths), N_FRAMES, -1)
 
 
 class OpenVINO:
-    """OpenVINO on the same network, BatchNorm folded, of the batch's fixed shape."""
+    """OpenVINO with the same network, folded BatchNorm and a fixed batch shape."""
 
     def __init__(self, weights, size, precision):
         exported = io.BytesIO()
@@ -104,7 +103,7 @@ class OpenVINO:
         self.network = core.compile_model(core.read_model(exported.getvalue()), "CPU", options)
 
     def network_alone(self, batch):
-        """Compute a batch."""
+        """Process one batch."""
         return self.network(batch.numpy())[0]
 
 
@@ -116,13 +115,13 @@ def seconds(action, *args):
 
 
 def decode(paths, size):
-    """Do only the first half of the work."""
+    """Decode the videos without extracting features."""
     for path in paths:
         read_frames(path, n_frames=N_FRAMES, frame_size=size)
 
 
 def main(rounds: int = 5, size: int = 224) -> None:
-    """Measure and print a Markdown table."""
+    """Time all candidates and print a Markdown table."""
     warnings.simplefilter("ignore")
     logging.disable()
     rng = np.random.default_rng(0)
@@ -138,10 +137,10 @@ def main(rounds: int = 5, size: int = 224) -> None:
             "skvideo_gru": Package(weights, size),
             "engine='onnxruntime'": Package(weights, size, engine="onnxruntime"),
             "engine='openvino'": Package(weights, size, engine="openvino"),
-            "OpenVINO alone": OpenVINO(weights, size, "f32"),
+            "OpenVINO only": OpenVINO(weights, size, "f32"),
             "mixed_precision=True": Package(weights, size, **bf16),
             "both, engine='openvino'": Package(weights, size, engine="openvino", **bf16),
-            "OpenVINO alone, bfloat16": OpenVINO(weights, size, "bf16"),
+            "OpenVINO only, bfloat16": OpenVINO(weights, size, "bf16"),
         }
         if torch.cuda.is_available():
             candidates["GPU"] = Package(weights, size, "cuda")
@@ -171,23 +170,26 @@ def main(rounds: int = 5, size: int = 224) -> None:
             decoding.append(seconds(decode, paths, size))
             product.append(min(seconds(torch.matmul, square, square) for _ in range(5)))
             product_bf16.append(min(seconds(torch.matmul, halves, halves) for _ in range(5)))
-            if round_ == 0:  # to warm up
+            if round_ == 0:  # warm-up
                 for times in (*alone.values(), *whole.values(), decoding, product, product_bf16):
                     times.clear()
     rate, rate_bf16 = (2 * 2.048**3 / median(times) for times in (product, product_bf16))
-    base_alone, base_whole = alone["plain script, eager torch"], whole["plain script, eager torch"]
+    script_network, script_total = (
+        alone["plain script, eager torch"],
+        whole["plain script, eager torch"],
+    )
     print(f"{size} px, {torch.get_num_threads()} threads; matrix product: {rate:.0f} GFLOP/s,")
-    print(f"in bfloat16 {rate_bf16:.0f} GFLOP/s")
-    print("| | network: frames/s | share of float32's product | x script | videos/s | x script |")
+    print(f"in bfloat16: {rate_bf16:.0f} GFLOP/s")
+    print("| | network: frames/s | relative to float32 product | speed-up | videos/s | speed-up |")
     print("|---|---|---|---|---|---|")
     for name in candidates:
         n_frames = len(inputs[name])
         frames = n_frames / median(alone[name])
         cells = [f"{frames:.1f}", f"{frames * GFLOP * size**2 / rate:.2f}"]
-        faster = median(a / b for a, b in zip(base_alone, alone[name], strict=True))
+        faster = median(a / b for a, b in zip(script_network, alone[name], strict=True))
         cells.append(f"{faster * n_frames / BATCH:.2f}")
         if whole[name]:
-            ratios = [a / b for a, b in zip(base_whole, whole[name], strict=True)]
+            ratios = [a / b for a, b in zip(script_total, whole[name], strict=True)]
             cells += [f"{N_CLIPS / median(whole[name]):.2f}", f"{median(ratios):.2f}"]
         else:
             cells += ["", ""]
@@ -196,9 +198,9 @@ def main(rounds: int = 5, size: int = 224) -> None:
     exact, mixed = (
         candidates[name].network_alone(last) for name in ("skvideo_gru", "mixed_precision=True")
     )
-    apart = float((mixed - exact).norm() / exact.norm())
-    print(f"Features in bfloat16 differ by {apart:.1%}.")
-    print(f"Decoding alone: {median(decoding):.2f} s of {ours:.2f} s.")
+    difference = float((mixed - exact).norm() / exact.norm())
+    print(f"Features in bfloat16 differ by {difference:.1%}.")
+    print(f"Decoding only: {median(decoding):.2f} s of {ours:.2f} s.")
 
 
 if __name__ == "__main__":

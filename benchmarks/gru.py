@@ -1,10 +1,9 @@
-"""Cost of training the GRU, beside a bare PyTorch loop, Keras and its matrix products.
+"""Cost of GRU training, compared with a plain PyTorch loop, Keras and the matrix products.
 
-Run it as ``python benchmarks/gru.py [ROUNDS]``; where Keras is installed it
-takes part, in a process of its own, for TensorFlow's threads slow down torch's.
-Every candidate trains for 5 epochs on (600, 20, 2048) with 64 units
-and batches of 32 in every round, in turn; then come medians over the rounds.
-With ``python benchmarks/gru.py plot FILE`` it draws the package's cost against
+Run ``python benchmarks/gru.py [ROUNDS]``. In each round, every candidate trains for 5 epochs on
+(600, 20, 2048) with 64 units and batches of 32; the script prints medians over the rounds. Keras
+is included if it is installed. It runs in a separate process, because TensorFlow's threads slow
+down those of torch. ``python benchmarks/gru.py plot FILE`` plots the cost of the package against
 the number of frames, videos and units instead.
 """
 
@@ -26,14 +25,14 @@ EPOCHS, BATCH, LR = 5, 32, 1e-3
 
 
 def make_data(n_videos=600, n_frames=20, n_features=2048):
-    """Draw sequences and labels of four classes."""
+    """Generate random sequences and labels of four classes."""
     rng = np.random.default_rng(0)
     X = rng.random((n_videos, n_frames, n_features), dtype=np.float32)
     return X, np.arange(n_videos) % 4
 
 
 def ours(X, y, hidden_size):
-    """Fit the package's classifier."""
+    """Fit the classifier of the package."""
     GRUClassifier(
         hidden_size,
         pooling="last",
@@ -45,7 +44,7 @@ def ours(X, y, hidden_size):
     ).fit(X, y)
 
 
-class Bare(nn.Module):
+class PlainGRU(nn.Module):
     """A GRU and a linear layer."""
 
     def __init__(self, n_features, hidden_size):
@@ -58,9 +57,9 @@ class Bare(nn.Module):
         return self.fc(self.gru(x)[1][-1])
 
 
-def bare_loop(X, y, hidden_size):
-    """Train with a loop of a few lines."""
-    net = Bare(X.shape[2], hidden_size)
+def plain_loop(X, y, hidden_size):
+    """Train with a plain PyTorch loop."""
+    net = PlainGRU(X.shape[2], hidden_size)
     optimizer = torch.optim.Adam(net.parameters(), lr=LR)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.97)
     inputs, targets = torch.from_numpy(X), torch.from_numpy(y)
@@ -73,7 +72,7 @@ def bare_loop(X, y, hidden_size):
 
 
 def keras_fit(X, y, hidden_size):
-    """Fit a Keras model of the same sizes."""
+    """Fit a Keras model of the same size."""
     import keras
 
     model = keras.Sequential([keras.layers.GRU(hidden_size), keras.layers.Dense(4)])
@@ -83,7 +82,7 @@ def keras_fit(X, y, hidden_size):
 
 
 def matrix_products(X, y, hidden_size):
-    """Only the products that training cannot do without: forward and for the weights."""
+    """Compute only the matrix products of the forward pass and of the weight gradients."""
     inputs = torch.from_numpy(X)
     project = torch.rand(X.shape[2], 3 * hidden_size)
     recur = torch.rand(hidden_size, 3 * hidden_size)
@@ -107,29 +106,33 @@ def seconds(action, *args):
 
 
 def compare(rounds):
-    """Print a Markdown table."""
-    candidates = {"skvideo_gru": ours, "bare loop": bare_loop, "matrix products": matrix_products}
+    """Time all candidates and print a Markdown table."""
+    candidates = {
+        "skvideo_gru": ours,
+        "plain loop": plain_loop,
+        "matrix products": matrix_products,
+    }
     if importlib.util.find_spec("keras"):
         candidates["Keras"] = keras_fit
     data = (*make_data(), 64)
     times = {name: [] for name in candidates}
-    with ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
         for round_ in range(rounds + 1):
             for name, fit in candidates.items():
                 if fit is keras_fit:
-                    took = elsewhere.submit(seconds, fit, *data).result()
+                    took = process.submit(seconds, fit, *data).result()
                 else:
                     took = seconds(fit, *data)
-                if round_:  # the first one warms up
+                if round_:  # the first round is a warm-up
                     times[name].append(took)
-    print("| | seconds | skvideo_gru's time as a multiple of it |\n|---|---|---|")
+    print("| | seconds | skvideo_gru's time relative to it |\n|---|---|---|")
     for name, values in times.items():
         ratio = median(a / b for a, b in zip(times["skvideo_gru"], values, strict=True))
         print(f"| {name} | {median(values):.2f} | {ratio:.2f} |")
 
 
 def plot(file):
-    """Draw seconds an epoch against each size, the others as in the comparison."""
+    """Plot seconds per epoch against each size; the other sizes are those of the comparison."""
     from matplotlib.figure import Figure
 
     sweeps = {
@@ -138,10 +141,10 @@ def plot(file):
         "units": [(600, 20, n) for n in (16, 32, 64, 128, 256)],
     }
     figure = Figure((9, 3), layout="constrained")
-    for place, (axes, (name, sizes)) in enumerate(
+    for index, (axes, (name, sizes)) in enumerate(
         zip(figure.subplots(1, 3, sharey=True), sweeps.items(), strict=True)
     ):
-        values = [size[(1, 0, 2)[place]] for size in sizes]
+        values = [size[(1, 0, 2)[index]] for size in sizes]
         costs = []
         for n_videos, n_frames, hidden_size in sizes:
             data = (*make_data(n_videos, n_frames), hidden_size)
@@ -151,8 +154,8 @@ def plot(file):
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         print(name, *(f"{value}: {cost:.3f} s" for value, cost in zip(values, costs, strict=True)))
-        if not place:
-            axes.set_ylabel("seconds an epoch")
+        if not index:
+            axes.set_ylabel("seconds per epoch")
     figure.savefig(file, dpi=120)
 
 

@@ -1,10 +1,10 @@
-"""Accuracy with the GRU's options, on real features.
+"""Accuracy with different options of the GRU, on real features.
 
-Run it as ``python benchmarks/gru_options.py MANIFEST MEMORY [SEEDS]``: for each
-seed it splits the videos at random (70/15/15), trains the standard pipeline's
-backbone, kept in the folder MEMORY as by ``skvideo-gru train --split random
---seed SEED --memory MEMORY``, and three GRUs with every option; then it prints
-the mean accuracy and macro-F1 on the clips that training never saw.
+Run ``python benchmarks/gru_options.py MANIFEST MEMORY [SEEDS]``. For each seed, the
+script splits the videos at random (70/15/15), trains the backbone of the standard
+pipeline, and trains three GRUs with each option. It prints the mean accuracy and
+macro-F1 on the validation and test clips. MEMORY is the cache folder; it is compatible
+with ``skvideo-gru train --split random --seed SEED --memory MEMORY``.
 """
 
 import sys
@@ -31,7 +31,7 @@ OPTIONS = [
 
 
 def main(manifest: str, memory: str, seeds: str = "0,1,2") -> None:
-    """Train and print a Markdown table."""
+    """Train the classifiers and print a Markdown table."""
     data = load_video_manifest(manifest)
     scores: list[list[tuple[float, float]]] = [[] for _ in OPTIONS]
     for seed in map(int, seeds.split(",")):
@@ -41,14 +41,14 @@ def main(manifest: str, memory: str, seeds: str = "0,1,2") -> None:
         features = pipe["features"].fit([data.data[i] for i in train], data.target[train])
         X = features.transform(data.data)
         X = pipe["scale"].fit(X[train]).transform(X)
-        for place, options in enumerate(OPTIONS):
+        for index, options in enumerate(OPTIONS):
             for gru_seed in range(3):
                 gru = clone(pipe["gru"]).set_params(**options, random_state=gru_seed, verbose=0)
                 predicted = gru.fit(X[train], data.target[train]).predict(X[rest])
                 hits = float(np.mean(predicted == data.target[rest]))
                 f1 = f1_score(data.target[rest], predicted, average="macro")
-                scores[place].append((hits, f1))
-            print(seed, options, np.round(scores[place][-3:], 3).tolist(), file=sys.stderr)
+                scores[index].append((hits, f1))
+            print(seed, options, np.round(scores[index][-3:], 3).tolist(), file=sys.stderr)
     print("| option | accuracy | macro-F1 |\n|---|---|---|")
     for options, results in zip(OPTIONS, scores, strict=True):
         text = ", ".join(f"{name}={value!r}" for name, value in options.items())

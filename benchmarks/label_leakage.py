@@ -1,10 +1,9 @@
-"""What it costs that the GRU learns from videos whose labels the backbone has seen.
+"""Cost of label leakage: the GRU learns from videos whose labels the backbone has seen.
 
-Run it as ``python benchmarks/label_leakage.py MANIFEST [SEEDS]``: for each seed a
-backbone learns from one half of the training clips of a random split, and GRUs
-learn from its features of that half, of the other half, and of both. It prints
-the accuracy on clips that neither has seen, with and without the changes of
-features between frames.
+Run ``python benchmarks/label_leakage.py MANIFEST [SEEDS]``. For each seed, the script
+trains a backbone on one half of the training clips of a random split, and GRUs on its
+features of that half, of the other half, and of both. It prints the accuracy on the
+validation and test clips, with and without the differences between frames.
 """
 
 import sys
@@ -18,7 +17,7 @@ from skvideo_gru.datasets import split_videos
 
 
 def main(manifest: str, seeds: str = "0") -> None:
-    """Train and print a Markdown table."""
+    """Train the classifiers and print a Markdown table."""
     data = load_video_manifest(manifest)
     scores: dict[tuple[float, str], list[float]] = {}
     for seed in map(int, seeds.split(",")):
@@ -26,12 +25,12 @@ def main(manifest: str, seeds: str = "0") -> None:
         train, unseen = parts["train"], np.concatenate([parts["val"], parts["test"]])
         order = np.random.default_rng(seed).permutation(train)
         halves = {
-            "seen by the backbone": order[::2],
-            "not seen by it": order[1::2],
+            "the backbone's half": order[::2],
+            "the other half": order[1::2],
             "both halves": order,
         }
         pipe = make_video_classifier(random_state=seed, verbose=1)
-        first = halves["seen by the backbone"]
+        first = halves["the backbone's half"]
         pipe["features"].fit([data.data[row] for row in first], data.target[first])
         features = pipe["features"].transform(data.data)
         for name, rows in halves.items():
@@ -45,7 +44,7 @@ def main(manifest: str, seeds: str = "0") -> None:
                         X[unseen], data.target[unseen]
                     )
                     scores.setdefault((weight, name), []).append(accuracy)
-    print("| the GRU learns from | features alone | with their changes |\n|---|---|---|")
+    print("| training clips of the GRU | features only | with differences |\n|---|---|---|")
     for name in halves:
         print(f"| {name} | {mean(scores[0.0, name]):.3f} | {mean(scores[100.0, name]):.3f} |")
 

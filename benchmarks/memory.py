@@ -1,7 +1,7 @@
 """Resident memory over many reads: ``python benchmarks/memory.py [READS]``.
 
-Clips of several kinds are read in turn, whole and broken ones, and the growth
-after the first tenth of the reads is printed.
+The script reads complete and truncated clips of several formats in turn and prints the
+resident memory after the first tenth of the reads and at the end.
 """
 
 import os
@@ -30,7 +30,7 @@ def resident():
 
 
 def main(n_reads=2000):
-    """Read and print."""
+    """Read clips and print the resident memory."""
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (60, 12, 16, 3), dtype=np.uint8).repeat(20, 1).repeat(20, 2)
     with tempfile.TemporaryDirectory() as folder:
@@ -39,14 +39,14 @@ def main(n_reads=2000):
             options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
             write_video(f"{folder}/{name}", frames, codec=codec, pix_fmt=pix_fmt, options=options)
             paths.append(f"{folder}/{name}")
-        broken = Path(paths[0]).read_bytes()[:2000]
+        truncated = Path(paths[0]).read_bytes()[:2000]
         before = 0.0
         for number in range(int(n_reads)):
             if number == int(n_reads) // 10:
                 before = resident()
             read_frames(paths[number % len(paths)], n_frames=8, frame_size=64)
             try:
-                read_frames(broken)
+                read_frames(truncated)
             except VideoDecodeError:
                 continue
     print(f"{n_reads} reads: {before:.1f} MiB after the first tenth, {resident():.1f} at the end")

@@ -1,10 +1,10 @@
-"""Accuracy on clips whose classes are directions of motion, by what the backbone learns from.
+"""Accuracy of each training objective on clips whose classes are directions of motion.
 
-Run it as ``python benchmarks/motion.py [CLIPS]``: that many clips (800) of a
-disc that drifts left, right, up or down are made and encoded. A clip and its
-reverse hold the same frames, and a single frame shows no direction. Pipelines
-with an untrained backbone and with backbones trained on frames and on clips
-learn from three quarters of them; it prints their accuracy on the rest.
+Run ``python benchmarks/motion.py [CLIPS]``. The script generates CLIPS (800) clips of a
+disc that moves left, right, up or down. A clip and its reverse contain the same frames,
+and no single frame shows the direction. Pipelines with an untrained backbone and with
+backbones trained on frames and on clips learn from three quarters of the clips; the script
+prints their accuracy on the rest.
 """
 
 import sys
@@ -28,23 +28,23 @@ OBJECTIVES = {
 
 
 def draw_clip(direction, rng):
-    """Draw a disc before a wall, drifting by one to two pixels a frame."""
+    """Draw a disc that moves in front of a background by one to two pixels per frame."""
     rows, columns = np.mgrid[:SIZE, :SIZE]
-    wall = rng.uniform(20, 120, (SIZE // 8, SIZE // 8, 3))[rows // 8, columns // 8]
+    background = rng.uniform(20, 120, (SIZE // 8, SIZE // 8, 3))[rows // 8, columns // 8]
     colour = rng.uniform(140, 255, 3)
     radius = rng.uniform(3, 6)
     middle = rng.uniform(0.3, 0.7, 2) * SIZE
-    way = rng.uniform(1, 2) * np.arange(-(FRAMES - 1) / 2, FRAMES / 2)[:, None] * direction
+    offsets = rng.uniform(1, 2) * np.arange(-(FRAMES - 1) / 2, FRAMES / 2)[:, None] * direction
     frames = []
-    for row, column in middle + way:
+    for row, column in middle + offsets:
         disc = (rows - row) ** 2 + (columns - column) ** 2 < radius**2
-        frames.append(np.where(disc[..., None], colour, wall))
+        frames.append(np.where(disc[..., None], colour, background))
     noise = rng.normal(0, 4, (FRAMES, SIZE, SIZE, 3))
     return (np.stack(frames) + noise).clip(0, 255).astype(np.uint8)
 
 
 def main(n_clips: str = "800") -> None:
-    """Make clips, train and print a Markdown table."""
+    """Generate clips, train the pipelines and print a Markdown table."""
     rng = np.random.default_rng(0)
     labels = np.resize(list(DIRECTIONS), int(n_clips))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,13 +1,13 @@
-"""Parameters of the featurizer, as benchmarks take them on the command line."""
+"""Command-line parsing of featurizer parameters for the benchmarks."""
 
 import json
 from contextlib import suppress
 
 
 def features_options(texts: tuple[str, ...]) -> dict[str, object]:
-    """Read ``name=value`` as parameters of the pipeline's step ``features``.
+    """Parse ``name=value`` texts into parameters of the pipeline step ``features``.
 
-    A value is a number, true, false, or else text.
+    A value is a number, true or false; all other values are strings.
     """
     options: dict[str, object] = {}
     for text in texts:

@@ -1,11 +1,11 @@
-"""What each part of the backbone's training brings, on real clips.
+"""Ablation of the training of the backbone, on real clips.
 
-Run it as ``python benchmarks/recipe.py MANIFEST [SEEDS] [VARIANTS]``, both with commas
-between them; by default 0,1,2 and all. Frames have 32 pixels, training 8 epochs. Seed 0 keeps
-the location with most clips for the test, seed 1 the next one; of the other locations' clips a
-fifth is kept too. The standard pipeline learns from the rest, with a training that differs in
-what the variant's name says. Every line printed is a row of a Markdown table: accuracy and
-macro-F1 on clips of locations known and unknown.
+Run ``python benchmarks/recipe.py MANIFEST [SEEDS] [VARIANTS]``; SEEDS (0,1,2) and VARIANTS (all)
+are separated by commas. Frames have 32 pixels and training takes 8 epochs. Seed 0 holds out the
+location with the most clips for the test, seed 1 the second largest, and so on. A fifth of the
+clips of the other locations is also held out. The standard pipeline trains on the rest, with the
+change that the name of the variant describes. Each printed line is a row of a Markdown table:
+accuracy and macro-F1 on held-out clips of known and of unknown locations.
 """
 
 import sys
@@ -24,20 +24,22 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import Subset
 
-from skvideo_gru import backbone, load_video_manifest, make_video_classifier, read_frames, resnet
+from skvideo_gru import load_video_manifest, make_video_classifier, read_frames
+from skvideo_gru.features import training
+from skvideo_gru.networks import resnet
 
 SIZE, FRAMES, EPOCHS = 32, 10, 8
-augment_as_it_is, net_as_it_is = backbone._augment, backbone.MixedPrecisionNet
+default_augment, DefaultNet = training._augment, training.MixedPrecisionNet
 
 
 def augmentation(change):
-    """Patch the augmentation by what `change` makes of normalised (n, T, 3, H, W)."""
+    """Patch the augmentation: apply `change` to its normalised output (n, T, 3, H, W)."""
 
     def augment(frames, normalisation, augmentation):
-        pictures = augment_as_it_is(frames, normalisation, augmentation)
-        return change(pictures.unflatten(0, frames.shape[:2])).flatten(0, 1)
+        images = default_augment(frames, normalisation, augmentation)
+        return change(images.unflatten(0, frames.shape[:2])).flatten(0, 1)
 
-    return patch.object(backbone, "_augment", augment)
+    return patch.object(training, "_augment", augment)
 
 
 def flip(clips):
@@ -48,7 +50,7 @@ def flip(clips):
 
 
 def crop(clips):
-    """Take a part of each clip, at least 0.7 of height and width, and enlarge it."""
+    """Crop each clip to at least 0.7 of its height and width, and resize it."""
     n, n_frames = clips.shape[:2]
     scale = 0.7 + 0.3 * torch.rand(n, device=clips.device)
     matrix = torch.zeros(n, 2, 3, device=clips.device)
@@ -61,24 +63,24 @@ def crop(clips):
 
 
 def colour(clips):
-    """Take saturation away at random, and tint."""
+    """Reduce the saturation at random, and add a random tint."""
     n = len(clips)
     grey = clips.mean(2, keepdim=True)
     clips = grey + (clips - grey) * torch.rand(n, 1, 1, 1, 1, device=clips.device)
     return clips + 0.4 * torch.rand(n, 1, 3, 1, 1, device=clips.device) - 0.2
 
 
-def plain():
-    """Leave frames as they are."""
+def no_augmentation():
+    """Patch the augmentation: only normalise frames."""
 
     def augment(frames, normalisation, augmentation):
         return resnet.normalise(frames.flatten(0, 1), normalisation)
 
-    return patch.object(backbone, "_augment", augment)
+    return patch.object(training, "_augment", augment)
 
 
-class Mixup(net_as_it_is):
-    """Train on weighted means of two frames, and of their losses."""
+class Mixup(DefaultNet):
+    """Train on weighted means of two frames, with weighted means of their losses."""
 
     def infer(self, x, **fit_params):
         """Mix the frames."""
@@ -97,38 +99,38 @@ class Mixup(net_as_it_is):
 
 
 class Average(Callback):
-    """Take the moving average of the weights in the end."""
+    """Replace the weights by their moving average after training."""
 
     def on_train_begin(self, net, **_):
-        """Begin with the first weights."""
+        """Start with the initial weights."""
         self.mean = AveragedModel(
             net.module_, multi_avg_fn=get_ema_multi_avg_fn(0.98), use_buffers=True
         )
 
     def on_batch_end(self, net, training, **_):
-        """Take in the weights of a step."""
+        """Add the weights of a step to the average."""
         self.mean.update_parameters(net.module_)
 
     def on_train_end(self, net, **_):
-        """Put the average in their place."""
+        """Replace the weights by the average."""
         net.module_.load_state_dict(self.mean.module.state_dict())
         del self.mean
 
 
 def averaged(*args, callbacks, **kwargs):
-    """Make the net with one callback more."""
-    return net_as_it_is(*args, callbacks=[*callbacks, ("average", Average())], **kwargs)
+    """Create the net with the averaging callback."""
+    return DefaultNet(*args, callbacks=[*callbacks, ("average", Average())], **kwargs)
 
 
 def unweighted(*args, criterion__weight, **kwargs):
-    """Make the net without class weights."""
-    return net_as_it_is(*args, **kwargs)
+    """Create the net without class weights."""
+    return DefaultNet(*args, **kwargs)
 
 
 def best_epoch(*args, train_split, callbacks, **kwargs):
-    """Make the net that holds out a tenth of the clips and returns to its best epoch on them.
+    """Create the net that holds out a tenth of the clips and restores its best epoch on them.
 
-    They are augmented too, and the schedule ends a tenth before its end.
+    The held-out clips are augmented too, and the learning-rate schedule ends a tenth early.
     """
 
     def split(frames, *_, **__):
@@ -138,24 +140,24 @@ def best_epoch(*args, train_split, callbacks, **kwargs):
         parts = [torch.nonzero(part).flatten().tolist() for part in (~held_out, held_out)]
         return tuple(Subset(frames, part) for part in parts)
 
-    keep = ("best", EarlyStopping(patience=EPOCHS, load_best=True, sink=lambda _: None))
-    return net_as_it_is(*args, train_split=split, callbacks=[*callbacks, keep], **kwargs)
+    restore_best = ("best", EarlyStopping(patience=EPOCHS, load_best=True, sink=lambda _: None))
+    return DefaultNet(*args, train_split=split, callbacks=[*callbacks, restore_best], **kwargs)
 
 
 def cosine(optimizer, max_lr, total_steps, **_):
-    """Let the learning rate fall from the first step on, and the momentum be."""
+    """Create a cosine schedule of the learning rate, with constant momentum."""
     return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
 
 
 def stochastic_depth():
-    """Leave out each block's own part for a tenth of the frames."""
+    """Skip the residual branch of each block for a tenth of the frames."""
 
     def drop(norm, inputs, out):
         if not norm.training:
             return out
         return out * (torch.rand(len(out), 1, 1, 1, device=out.device) > 0.1) / 0.9
 
-    start = backbone._start
+    start = training._start
 
     def hooked(weights):
         network = start(weights)
@@ -164,18 +166,18 @@ def stochastic_depth():
                 module.bn3.register_forward_hook(drop)
         return network
 
-    return patch.object(backbone, "_start", hooked)
+    return patch.object(training, "_start", hooked)
 
 
-def net(made):
-    """Patch the net that trains."""
-    return patch.object(backbone, "MixedPrecisionNet", made)
+def net(factory):
+    """Patch the training net."""
+    return patch.object(training, "MixedPrecisionNet", factory)
 
 
-# Name: a context in which to train, and parameters of the featurizer.
+# Name: a context for training, and parameters of the featurizer.
 VARIANTS = {
-    "as it is": (nullcontext, {}),
-    "no augmentation": (plain, {}),
+    "standard": (nullcontext, {}),
+    "no augmentation": (no_augmentation, {}),
     "flips": (lambda: augmentation(flip), {}),
     "crops": (lambda: augmentation(crop), {}),
     "colour": (lambda: augmentation(colour), {}),
@@ -187,8 +189,11 @@ VARIANTS = {
     "no class weights": (lambda: net(unweighted), {}),
     "no label smoothing": (nullcontext, {"label_smoothing": 0.0}),
     "no weight decay": (nullcontext, {"weight_decay": 0.0}),
-    "no zero start": (lambda: patch.object(resnet.ResNet50, "zero_init_residual"), {}),
-    "cosine": (lambda: patch.object(backbone, "OneCycleLR", cosine), {}),
+    "no zero-init residual": (
+        lambda: patch.object(resnet.ResNet50, "zero_init_residual"),
+        {},
+    ),
+    "cosine": (lambda: patch.object(training, "OneCycleLR", cosine), {}),
     "clip": (nullcontext, {"objective": "clip"}),
     "strong": (nullcontext, {"augmentation": "strong"}),
     "motion": (nullcontext, {"modality": "motion"}),
@@ -199,7 +204,7 @@ VARIANTS = {
 
 
 def main(manifest: str, seeds: str = "0,1,2", variants: str = ",".join(VARIANTS)) -> None:
-    """Train, and print a row for each variant and seed."""
+    """Train the pipelines and print one row per variant and seed."""
     data = load_video_manifest(manifest)
     read = delayed(read_frames)
     clips = Parallel(-1)(read(path, n_frames=FRAMES, frame_size=SIZE) for path in data.data)
@@ -215,7 +220,7 @@ def main(manifest: str, seeds: str = "0,1,2", variants: str = ",".join(VARIANTS)
         )
         for name in variants.split(","):
             context, params = VARIANTS[name]
-            # Motion is drawn from larger frames than the network sees.
+            # Motion images are computed from frames larger than the input of the network.
             videos = data.data if "modality" in params else clips
             options = {"n_frames": FRAMES, "frame_size": SIZE, "max_epochs": EPOCHS, **params}
             pipe = make_video_classifier(

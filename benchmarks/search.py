@@ -1,9 +1,9 @@
-"""Cost of a grid search over the GRU with features cached, and what two workers bring.
+"""Cost of a grid search over the GRU with cached features, with one and two workers.
 
-Run it as ``python benchmarks/search.py [ROUNDS] [DELTA_WEIGHT] [CLIPS]``. It makes 100 clips, or
-so many, keeps their features, and searches 9 candidates in 3 folds: with one worker left all
-cores, with two that have yet to start, and with the same two again, in turn in every round; then
-come medians over the rounds.
+Run ``python benchmarks/search.py [ROUNDS] [DELTA_WEIGHT] [CLIPS]``. The script generates CLIPS
+(100) clips, caches their features, and searches 9 candidates in 3 folds. In each round it uses
+one worker with all cores, two newly started workers, and the same two workers again. It prints
+medians over the rounds.
 """
 
 import sys
@@ -22,7 +22,7 @@ GRID = {"gru__lr_decay": [0.9, 0.95, 1.0], "gru__hidden_size": [32, 64, 128]}
 
 
 def search(data, memory, n_jobs, delta_weight):
-    """Return wall time and the sum of the times of all fits, the last one included."""
+    """Return the wall time and the sum of all fit times, including the refit."""
     pipe = make_video_classifier(
         memory=memory,
         random_state=0,
@@ -41,7 +41,7 @@ def search(data, memory, n_jobs, delta_weight):
 
 
 def main(rounds: int = 1, delta_weight: int = 100, n_clips: int = 100) -> None:
-    """Measure and print."""
+    """Time the searches and print the medians."""
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         data = make_order_videos(Path(folder, "clips"), n_per_class=n_clips // 2, random_state=0)
@@ -54,11 +54,12 @@ def main(rounds: int = 1, delta_weight: int = 100, n_clips: int = 100) -> None:
             starting.append(search(data, memory, 2, delta_weight))
             running.append(search(data, memory, 2, delta_weight))
     wall = median(wall for wall, _ in ones)
-    print(f"one worker: {wall:.1f} s, {median(w / fits for w, fits in ones):.3f} x its fits")
-    for name, twos in [("that start", starting), ("that run", running)]:
+    ratio = median(one / fits for one, fits in ones)
+    print(f"one worker: {wall:.1f} s, {ratio:.3f} x the sum of its fits")
+    for name, twos in [("newly started", starting), ("running", running)]:
         faster = median(one / two for (one, _), (two, _) in zip(ones, twos, strict=True))
         wall = median(wall for wall, _ in twos)
-        print(f"two workers {name}: {wall:.1f} s, {faster:.2f} x as fast")
+        print(f"two workers, {name}: {wall:.1f} s, {faster:.2f} x as fast")
 
 
 if __name__ == "__main__":

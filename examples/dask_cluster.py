@@ -1,8 +1,8 @@
-"""A search on a Dask cluster: here two worker processes of this machine.
+"""A search on a Dask cluster, by default two worker processes on this machine.
 
-Run it as ``python examples/dask_cluster.py [SCHEDULER]``, with the address of
-your cluster's scheduler if there is one; then videos and the cache must lie in
-folders that all of its machines see. Needs ``skvideo-gru[dask]``.
+Run ``python examples/dask_cluster.py [SCHEDULER]``, with the address of the
+scheduler of your cluster if you have one. All machines of the cluster need the
+videos and the cache under the same paths. Requires ``skvideo-gru[dask]``.
 """
 
 import sys
@@ -17,7 +17,7 @@ from skvideo_gru import make_order_videos, make_video_classifier
 
 
 def main(scheduler: str | None = None) -> None:
-    """Search on the cluster."""
+    """Run a grid search on the cluster."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Client(scheduler) if scheduler else Client(n_workers=2, threads_per_worker=1) as client,

@@ -1,6 +1,6 @@
-"""Draw the README's picture: what a model makes of two clips, frame after frame.
+"""The figure of the README: class probabilities of two clips after each frame.
 
-Run it as ``python examples/film_strip.py [PICTURE]``.
+Run ``python examples/film_strip.py [FILE]``.
 """
 
 import sys
@@ -13,12 +13,12 @@ from sklearn.decomposition import PCA
 from skvideo_gru import FilmStripDisplay, FrameWise, make_order_videos, make_video_classifier
 
 
-def main(picture: str = "film_strip.png") -> None:
-    """Train on generated clips and draw one that was held out of each class."""
+def main(file: str = "film_strip.png") -> None:
+    """Train on generated clips and plot one held-out clip of each class."""
     with tempfile.TemporaryDirectory() as folder:
         data = make_order_videos(Path(folder) / "clips", n_per_class=24, random_state=2)
-        # No single frame tells these classes apart: an untrained backbone does, and four
-        # directions of its features are enough.
+        # The classes differ only in the order of frames. Four principal components of the
+        # features of an untrained backbone are sufficient.
         pipe = make_video_classifier(
             random_state=0, gru__frame_dim=4, gru__max_epochs=40, gru__lr=0.01
         ).set_params(scale=FrameWise(PCA(4, whiten=True)))
@@ -30,7 +30,7 @@ def main(picture: str = "film_strip.png") -> None:
         figure = Figure(figsize=(8, 5.6), layout="constrained")
         for part, row in zip(figure.subfigures(2), held_out, strict=True):
             FilmStripDisplay.from_estimator(pipe, data.data[row], data.target[row], figure=part)
-    figure.savefig(picture, dpi=120)
+    figure.savefig(file, dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Cross-validation that keeps every camera on one side of a split.
+"""Cross-validation that keeps all clips of a camera on the same side of a split.
 
-Run it as ``python examples/groups.py``. It makes the clips of four cameras and
-the manifest that lists them; yours is a CSV file of the same columns.
+Run ``python examples/groups.py``. It generates the clips of four cameras and a
+manifest. For your own clips, write a CSV file with the same columns.
 """
 
 import csv
@@ -15,7 +15,7 @@ from skvideo_gru import load_video_manifest, make_order_videos, make_video_class
 
 
 def write_manifest(folder: Path, n_cameras: int = 4) -> Path:
-    """Make clips of some cameras and list them with their labels and cameras."""
+    """Generate clips of several cameras and a manifest with labels and cameras."""
     manifest = folder / "manifest.csv"
     with manifest.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
@@ -29,7 +29,7 @@ def write_manifest(folder: Path, n_cameras: int = 4) -> Path:
 
 
 def main() -> None:
-    """Write a manifest, load it, and validate across cameras."""
+    """Write a manifest, load it, and cross-validate by camera."""
     with tempfile.TemporaryDirectory() as folder:
         data = load_video_manifest(write_manifest(Path(folder)))
         print(data.DESCR)
@@ -59,7 +59,7 @@ def main() -> None:
         ):
             known, unseen = sorted(set(data.groups[train])), sorted(set(data.groups[test]))
             assert not set(known) & set(unseen)
-            print(f"learnt from {', '.join(known)}; {', '.join(unseen)}: {accuracy:.2f}")
+            print(f"trained on {', '.join(known)}; {', '.join(unseen)}: {accuracy:.2f}")
 
 
 if __name__ == "__main__":

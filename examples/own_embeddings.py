@@ -1,7 +1,7 @@
-"""The GRU on embeddings of your own, of any width and length.
+"""The GRU classifier on your own embeddings, of any dimension and length.
 
-Run it as ``python examples/own_embeddings.py``. Sequences of different lengths
-go into one array, padded with frames of NaN at their ends.
+Run ``python examples/own_embeddings.py``. Sequences of different lengths are
+stored in one array, padded with NaN at the end.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ N_VIDEOS, MAX_FRAMES, N_FEATURES = 120, 20, 16
 
 
 def make_embeddings(random_state: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Draw walks through a feature space that drift one way or the other."""
+    """Generate noisy sequences that move in one of two directions in feature space."""
     rng = np.random.default_rng(random_state)
     y = np.array(["approaching", "departing"])[rng.integers(2, size=N_VIDEOS)]
     direction = rng.normal(size=N_FEATURES)
@@ -29,13 +29,12 @@ def make_embeddings(random_state: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    """Train on padded sequences and ask after every frame."""
+    """Train on padded sequences and predict after each frame."""
     X, y = make_embeddings()
     lengths = (~np.isnan(X[:, :, 0])).sum(axis=1)
     print(f"{len(X)} sequences of {lengths.min()} to {lengths.max()} frames")
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    # Scalers learn a range for every feature, whichever frame it stands in, and leave the
-    # padding alone.
+    # FrameWise fits one scale per feature over all frames and ignores the padding.
     pipe = make_pipeline(
         FrameWise(StandardScaler(), frame_dim=N_FEATURES),
         GRUClassifier(frame_dim=N_FEATURES, lr=0.01, random_state=0),
@@ -47,7 +46,7 @@ def main() -> None:
     sequence = pipe[:-1].transform(X_test[[shortest]])
     running = pipe[-1].predict_proba_frames(sequence)[0]
     column = pipe.classes_.tolist().index(y_test[shortest])
-    print(f"probability of {str(y_test[shortest])!r} after each frame, NaN where there is none:")
+    print(f"probability of {str(y_test[shortest])!r} after each frame (NaN for padding):")
     print(running[:, column].round(2))
 
 

@@ -1,6 +1,6 @@
 """From a folder of labelled clips to a tuned, saved classifier.
 
-Run it as ``python examples/quickstart.py [FOLDER]``; without a folder it makes
+Run ``python examples/quickstart.py [FOLDER]``. Without a folder, it generates
 clips whose classes differ only in the order of their frames.
 """
 
@@ -16,19 +16,18 @@ from skvideo_gru import load_video_folder, make_order_videos, make_video_classif
 
 
 def main(folder: str | None = None) -> None:
-    """Train, tune, evaluate, save to the working folder and load."""
+    """Train, tune, evaluate, save to the current folder and load."""
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         if folder is None:
             data = make_order_videos(work / "clips", n_per_class=30, random_state=0)
             settings = {
-                # No single frame tells these classes apart: the backbone has nothing to
-                # learn from frames, and the GRU learns the order of an untrained one's
-                # features.
+                # No single frame shows the class, so training the backbone on frames is
+                # useless. The GRU learns the order of the features of an untrained one.
                 "features__max_epochs": 0,
                 "features__n_frames": 6,
                 "features__frame_size": 32,
-                # Of so few clips a GRU learns from four numbers a frame, not from 2048.
+                # With so few clips, the GRU needs four values per frame instead of 2048.
                 "scale__transformer": PCA(4, whiten=True),
                 "gru__frame_dim": 4,
                 "gru__lr": 0.01,
@@ -49,8 +48,8 @@ def main(folder: str | None = None) -> None:
         joblib.dump(search.best_estimator_.set_params(features__memory=None), "model.joblib")
         model = joblib.load("model.joblib")
         for video, proba in zip(test[:3], model.predict_proba(test[:3]), strict=True):
-            shares = zip(model.classes_, proba, strict=True)
-            print(Path(video).name, *(f"{label}: {share:.3f}" for label, share in shares))
+            pairs = zip(model.classes_, proba, strict=True)
+            print(Path(video).name, *(f"{label}: {p:.3f}" for label, p in pairs))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A saved model, read back by another process: with joblib and with skops.
+"""Saving a model and loading it in another process, with joblib and with skops.
 
-Run it as ``python examples/read_model_back.py``. A joblib file is a pickle and
-can run code when it is loaded; skops loads no type that is not trusted.
+Run ``python examples/read_model_back.py``. A joblib file is a pickle and can run
+code when it is loaded; skops loads trusted types only.
 """
 
 import subprocess
@@ -17,16 +17,16 @@ from skvideo_gru import SKOPS_TRUSTED_TYPES, make_order_videos, make_video_class
 
 
 def predict(folder: Path, videos: list[str]) -> None:
-    """Load both models and write what they make of videos: what the other process does."""
+    """Load both models and save their probabilities. Runs in the other process."""
     pipe = joblib.load(folder / "model.joblib")
     np.save(folder / "joblib.npy", pipe.predict_proba(videos))
-    # A type in the file that is neither skops' own choice nor in this list is an error.
+    # A type that neither skops nor this list trusts raises an error.
     pipe = skops.io.load(folder / "model.skops", trusted=SKOPS_TRUSTED_TYPES)
     np.save(folder / "skops.npy", pipe.predict_proba(videos))
 
 
 def main() -> None:
-    """Save a model twice and compare what is read back."""
+    """Save a model in both formats and compare the probabilities of the loaded models."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         data = make_order_videos(folder / "clips", n_per_class=4, random_state=0)
@@ -42,7 +42,7 @@ def main() -> None:
         for name in ("joblib", "skops"):
             same = np.array_equal(np.load(folder / f"{name}.npy"), expected)
             size = (folder / f"model.{name}").stat().st_size / 1e6
-            print(f"{name}, {size:.0f} MB: {'the same' if same else 'other'} probabilities")
+            print(f"{name}, {size:.0f} MB: {'identical' if same else 'different'} probabilities")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A model behind MLflow's server, asked for paths, an upload and a broken video.
+"""A model served by MLflow: requests with paths, an upload and a truncated video.
 
-Run it as ``python examples/serving.py``. It trains a small model, logs it, starts
-``mlflow models serve`` on this machine, and asks it as any program could.
+Run ``python examples/serving.py``. It trains and logs a small model, starts
+``mlflow models serve`` on this machine, and sends an HTTP request.
 """
 
 import base64
@@ -19,13 +19,12 @@ from pathlib import Path
 
 import mlflow
 
-from skvideo_gru import make_order_videos, make_video_classifier
-from skvideo_gru.mlops import log_model
+from skvideo_gru import log_model, make_order_videos, make_video_classifier
 
 
 @contextmanager
 def served(model: str, folders: list[str]) -> Iterator[str]:
-    """Serve a model that may read videos in some folders, at the address returned."""
+    """Serve a model that may read videos in the given folders; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -51,8 +50,8 @@ def served(model: str, folders: list[str]) -> Iterator[str]:
         server.wait()
 
 
-def ask(address: str, videos: list[str]) -> list[dict]:
-    """Ask for labels and probabilities."""
+def request_predictions(address: str, videos: list[str]) -> list[dict]:
+    """Request labels and probabilities."""
     body = json.dumps({"inputs": videos, "params": {"probabilities": True}})
     request = urllib.request.Request(
         f"{address}/invocations", body.encode(), {"Content-Type": "application/json"}
@@ -62,7 +61,7 @@ def ask(address: str, videos: list[str]) -> list[dict]:
 
 
 def main() -> None:
-    """Train, log, serve and ask."""
+    """Train, log and serve a model, and send requests."""
     with tempfile.TemporaryDirectory() as folder:
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         data = make_order_videos(Path(folder, "clips"), n_per_class=4, random_state=0)
@@ -74,11 +73,13 @@ def main() -> None:
             model = log_model(pipe, data.data[0])
 
         video = Path(data.data[0])
-        broken = video.with_name("broken.mp4")
-        broken.write_bytes(video.read_bytes()[:1000])
+        truncated = video.with_name("truncated.mp4")
+        truncated.write_bytes(video.read_bytes()[:1000])
         upload = base64.b64encode(video.read_bytes()).decode()
         with served(model, [str(video.parent)]) as address:
-            for answer in ask(address, [str(video), upload, str(broken), "/etc/hostname"]):
+            for answer in request_predictions(
+                address, [str(video), upload, str(truncated), "/etc/hostname"]
+            ):
                 print(answer["label"], answer["probabilities"], answer["error"])
 
 

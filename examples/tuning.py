@@ -1,7 +1,7 @@
-"""A random search over the GRU's options that decodes every video once.
+"""A random search over the parameters of the GRU that decodes each video once.
 
-Run it as ``python examples/tuning.py``. The cache tells how many videos and
-backbones were computed for all of the candidates and folds.
+Run ``python examples/tuning.py``. It prints how many videos and backbones the
+search computed for all candidates and folds.
 """
 
 import tempfile
@@ -11,8 +11,7 @@ import joblib
 from sklearn.decomposition import PCA
 from sklearn.model_selection import RandomizedSearchCV
 
-from skvideo_gru import FrameWise, make_order_videos, make_video_classifier
-from skvideo_gru.features import cache_contents
+from skvideo_gru import FrameWise, cache_contents, make_order_videos, make_video_classifier
 
 OPTIONS = {
     "gru__hidden_size": [16, 32, 64],
@@ -24,14 +23,14 @@ OPTIONS = {
 
 
 def main() -> None:
-    """Search, and count what was decoded for it."""
+    """Run the search and count the cached videos and backbones."""
     with tempfile.TemporaryDirectory() as folder:
         data = make_order_videos(Path(folder, "clips"), n_per_class=20, random_state=0)
         memory = joblib.Memory(Path(folder, "cache"), verbose=0)
         pipe = make_video_classifier(memory=memory, random_state=0)
         pipe["features"].set_params(max_epochs=0, n_frames=6, frame_size=32)
-        # Few clips: four numbers of each frame are easier to learn from than 2048. They
-        # change as much as they are large, unlike features scaled by their range.
+        # With few clips, four values per frame are easier to learn from than 2048. Their
+        # differences are as large as the values, so both get the same weight.
         pipe.set_params(
             scale=FrameWise(PCA(4, whiten=True)), gru__frame_dim=4, gru__delta_weight=1
         )
@@ -40,17 +39,17 @@ def main() -> None:
         )
         search.fit(data.data, data.target)
         results = search.cv_results_
-        for place in results["rank_test_score"].argsort(stable=True):
+        for row in results["rank_test_score"].argsort(stable=True):
             options = (
                 f"{name.removeprefix('gru__')}={value}"
-                for name, value in results["params"][place].items()
+                for name, value in results["params"][row].items()
             )
-            print(f"{results['mean_test_score'][place]:.2f}", *options)
+            print(f"{results['mean_test_score'][row]:.2f}", *options)
         n_fits = len(results["params"]) * search.n_splits_ + 1
-        n_kept = {kind: n_entries for kind, (n_entries, _) in cache_contents(memory).items()}
+        n_cached = {kind: n_entries for kind, (n_entries, _) in cache_contents(memory).items()}
         print(
-            f"{n_fits} fits of {len(data.data)} videos: {n_kept['features']} videos decoded, "
-            f"{n_kept['backbone']} backbone made"
+            f"{n_fits} fits of {len(data.data)} videos: {n_cached['features']} videos decoded, "
+            f"{n_cached['backbone']} backbone computed"
         )
 
 

@@ -1,4 +1,4 @@
-"""What the documents show works: every block of Python and shell in README.md and docs/."""
+"""Every Python and shell block in README.md and docs/ runs."""
 
 import ast
 import re
@@ -16,8 +16,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
-# The one thing that is not as in the documents: defaults under which a fit takes seconds.
-# What a block gives itself stays as it is.
+# Defaults that make a fit take seconds. Parameters that a block sets explicitly are unchanged.
 CHEAP = {
     ResNet50FrameFeaturizer: {"n_frames": 4, "frame_size": 32, "max_epochs": 0},
     GRUClassifier: {"max_epochs": 2},
@@ -25,20 +24,20 @@ CHEAP = {
 CHEAP_OPTIONS = ["--frame-size=32", "--n-frames=3", "--backbone-epochs=0", "--epochs=1"]
 CHEAP_SEARCH = ["--cv=2", "--hidden-size=4,8", "--lr-decay=0.9"]
 
-# Other fences, which show or include and are no code to run.
-SHOWN = {"{image}", "{toctree}", "{eval-rst}", "{literalinclude}"}
+# Fences that are not code.
+NOT_CODE = {"{image}", "{toctree}", "{eval-rst}", "{literalinclude}"}
 
-# Of our own commands, those that end by themselves and are run.
+# Commands of `skvideo-gru` that the tests run.
 RUN = {"check", "train", "tune", "evaluate", "predict", "cache"}
 
-# Commands that are not run here, and why. Arguments of `skvideo-gru` are parsed all the same.
+# Commands that the tests do not run, with the reason. Arguments of `skvideo-gru` are still parsed.
 NOT_RUN = {
-    "python -m pip install": "it installs; .ci/run does it",
-    "python -m pytest": "it is what runs now",
-    "mlflow run": "it trains in a process of its own; its entry point is checked",
-    "export SKVIDEO_GRU_FOLDERS=": "it concerns the server",
-    "mlflow models serve": "it never ends; examples/serving.py starts one and asks it",
-    "curl --json": "it needs that server; examples/serving.py asks the same",
+    "python -m pip install": "installs packages; .ci/run runs it",
+    "python -m pytest": "is the current process",
+    "mlflow run": "trains in a separate process; its entry point is checked",
+    "export SKVIDEO_GRU_FOLDERS=": "configures the server",
+    "mlflow models serve": "does not terminate; examples/serving.py runs it",
+    "curl --json": "needs the server; examples/serving.py sends the same request",
 }
 
 
@@ -58,8 +57,8 @@ def blocks(document):
     return found
 
 
-def cheaply(monkeypatch):
-    """Put the `CHEAP` defaults in the place of the real ones."""
+def set_cheap_defaults(monkeypatch):
+    """Replace the default parameters by `CHEAP`."""
     for estimator, values in CHEAP.items():
         init = estimator.__init__
         names = init.__code__.co_varnames[1 : 1 + len(init.__defaults__)]
@@ -70,13 +69,13 @@ def cheaply(monkeypatch):
         )
         for name in set(values) - set(names):
             monkeypatch.setitem(init.__kwdefaults__, name, values[name])
-        made = estimator()
-        assert {name: getattr(made, name) for name in values} == values
+        instance = estimator()
+        assert {name: getattr(instance, name) for name in values} == values
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """What the documents speak of: folders of clips, and a manifest with groups."""
+    """The folders of clips and the manifest that the documents use."""
     folder = tmp_path_factory.mktemp("documents")
     data = make_order_videos(folder / "clips", n_per_class=8, frame_size=32, random_state=0)
     make_order_videos(folder / "made", n_per_class=4, frame_size=32, random_state=1)
@@ -91,7 +90,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture
 def work(clips, tmp_path, monkeypatch):
-    """A working directory with those clips, and an MLflow store that the documents share."""
+    """A working directory with those clips, and an MLflow store shared by all documents."""
     for name in ("clips", "later", "new", "manifest.csv"):
         (tmp_path / name).symlink_to(clips / name)
     monkeypatch.chdir(tmp_path)
@@ -102,9 +101,9 @@ def work(clips, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_block_is_of_a_kind_that_is_tested(document):
+def test_every_block_has_a_tested_language(document):
     for line, language, _ in blocks(document):
-        assert language in {"python", "sh"} | SHOWN, f"{document.name}:{line}: {language!r}"
+        assert language in {"python", "sh"} | NOT_CODE, f"{document.name}:{line}: {language!r}"
 
 
 @pytest.mark.parametrize(
@@ -113,8 +112,8 @@ def test_every_block_is_of_a_kind_that_is_tested(document):
     ids=lambda path: path.name,
 )
 def test_python_blocks_run(document, work, monkeypatch):
-    """One after the other, as a reader would who types them all."""
-    cheaply(monkeypatch)
+    """Run the blocks of a document in order, in one namespace."""
+    set_cheap_defaults(monkeypatch)
     names = {"__name__": "__main__"}
     for line, language, text in blocks(document):
         if language == "python":
@@ -124,7 +123,7 @@ def test_python_blocks_run(document, work, monkeypatch):
 
 
 def commands(document):
-    """Commands of the shell blocks, as (line, words), those joined by && apart."""
+    """Commands of the shell blocks as (line, words), split at &&."""
     found = []
     for start, language, text in blocks(document):
         if language != "sh":
@@ -139,7 +138,7 @@ def commands(document):
 
 
 def check_mlflow_run(words):
-    """Compare `mlflow run` with the entry points, and what they run with the command line."""
+    """Check `mlflow run` against the entry points, and their commands against the parser."""
     project = yaml.safe_load((ROOT / "MLproject").read_text())
     options = mlflow_options(words)
     entry = project["entry_points"][options.pop("-e", "main")]
@@ -166,7 +165,7 @@ def mlflow_options(words):
 
 
 def run_own_command(words, work):
-    """Run one of our commands, as cheaply as its options allow."""
+    """Run a `skvideo-gru` command with cheap options."""
     words = [w for word in words for w in expanded(word, work)]
     args = _parse(words)
     cheap = [
@@ -207,7 +206,7 @@ def test_the_reference_lists_every_public_name():
     assert listed == set(skvideo_gru.__all__)
 
 
-def test_the_examples_page_holds_every_example_under_its_first_line():
+def test_the_examples_page_lists_every_example_with_its_summary():
     text = (ROOT / "docs" / "examples.md").read_text()
     parts = re.findall(
         r"^## (\S+)\n\n(.+)\n\n```\{literalinclude\} \.\./examples/(\S+)$", text, re.MULTILINE
@@ -220,7 +219,7 @@ def test_the_examples_page_holds_every_example_under_its_first_line():
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "CONTRIBUTING.md"], ids=lambda p: p.name)
-def test_links_go_somewhere(document):
+def test_links_resolve(document):
     text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert target.startswith("https://") or (document.parent / target).exists(), target
