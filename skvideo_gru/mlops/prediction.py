@@ -1,4 +1,4 @@
-"""Predictions of many videos, of which some may be broken."""
+"""Predictions for many videos, of which some may be unreadable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["predict_each"]
 def predict_each(
     model: Any, videos: Sequence[Video], *, at_once: int = 16
 ) -> Iterator[np.ndarray | VideoDecodeError]:
-    """Predict the probabilities of every video that can be read.
+    """Predict the class probabilities of every readable video.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def predict_each(
     videos : sequence of videos
         The videos.
     at_once : int, default=16
-        Number of videos that share the network's batches.
+        Number of videos that are predicted together.
 
     Yields
     ------
     ndarray of shape (n_classes,) or VideoDecodeError
-        For each video in order its probabilities, or why it cannot be read.
+        For each video, in order, its probabilities or the error of an unreadable video.
     """
     for start in range(0, len(videos), at_once):
         some = videos[start : start + at_once]

@@ -1,4 +1,4 @@
-"""Models in files, and whom to trust with them."""
+"""Saving and loading of model files, and trust in them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["load_model", "save_model"]
 
 
 def save_model(model: Any, path: str | os.PathLike[str]) -> None:
-    """Save a fitted model: in skops' format to ``*.skops``, else by joblib.
+    """Save a fitted model, with skops to ``*.skops``, with joblib to any other name.
 
     Parameters
     ----------
     model : estimator
         The model.
     path : str or os.PathLike
-        The file; what was there is replaced, once all is written.
+        The file. An existing file is replaced when the new one is complete.
 
     Raises
     ------
@@ -35,18 +35,17 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
 
 
 def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
-    """Load a classifier that `save_model`, joblib or skops saved.
+    """Load a classifier that was saved by `save_model`, joblib or skops.
 
-    A pickle, which is what joblib writes, runs code of its maker's choice when
-    it is loaded. A file of skops' holds none, as long as it is made of types
-    that are known to be harmless.
+    A joblib file is a pickle, which can run arbitrary code when it is loaded. A skops
+    file runs no code if all its types are trusted.
 
     Parameters
     ----------
     path : str or os.PathLike
         The file.
     trust : bool, default=False
-        Whether whoever made the file is trusted to run code here.
+        Whether the source of the file is trusted to run code on this machine.
 
     Returns
     -------
@@ -56,25 +55,26 @@ def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If the file holds no classifier, or would have to be trusted and is not.
+        If the file contains no classifier, or needs trust and `trust` is False.
     """
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"{path}: there is no such file.")
+        raise FileNotFoundError(f"{path}: the file does not exist.")
     is_skops = zipfile.is_zipfile(path)
     with open(path, "rb") as file:
         begun = os.fspath(path).endswith(".skops") or file.read(2) == b"PK"
     if begun and not is_skops:
-        raise ValueError(f"{path}: it is damaged or incomplete; save or copy it again.")
+        raise ValueError(f"{path}: the file is damaged or incomplete; save or copy it again.")
     try:
         model = (_load_skops if is_skops else _load_pickle)(path, trust)
     except _UntrustedError:
         raise
-    except Exception as error:  # another kind of file can raise anything
-        raise ValueError(f"{path}: no model could be loaded from it: {error}") from error
+    except Exception as error:  # unpickling can raise anything
+        raise ValueError(f"{path}: no model could be loaded from the file: {error}") from error
     if not hasattr(model, "predict_proba"):
-        raise ValueError(f"{path}: it holds a {type(model).__name__}, no classifier.")
+        kind = type(model).__name__
+        raise ValueError(f"{path}: the file contains a {kind}, which is not a classifier.")
     return model
 
 
@@ -85,9 +85,9 @@ class _UntrustedError(ValueError):
 def _load_pickle(path: str | os.PathLike[str], trust: bool) -> Any:
     if not trust:
         raise _UntrustedError(
-            f"{path}: it seems to be a pickle, as joblib writes them, and loading one runs "
-            "whatever code its maker put into it. If you trust its maker, say so (--trust yes); "
-            "a model saved as *.skops needs no trust."
+            f"{path}: the file seems to be a pickle (as written by joblib), which can run "
+            "arbitrary code when it is loaded. If you trust its source, pass --trust yes "
+            "(trust=True in Python), or save the model as *.skops."
         )
     return joblib.load(path)
 
@@ -96,7 +96,8 @@ def _load_skops(path: str | os.PathLike[str], trust: bool) -> Any:
     unknown = set(skops.io.get_untrusted_types(file=path)) - set(SKOPS_TRUSTED_TYPES)
     if unknown and not trust:
         raise _UntrustedError(
-            f"{path}: it holds types that may run code when they are loaded: "
-            f"{', '.join(sorted(unknown))}. If you trust its maker, say so (--trust yes)."
+            f"{path}: the file contains types that may run code when they are loaded: "
+            f"{', '.join(sorted(unknown))}. If you trust its source, pass --trust yes "
+            "(trust=True in Python)."
         )
     return skops.io.load(path, trusted=[*SKOPS_TRUSTED_TYPES, *unknown])

@@ -1,4 +1,4 @@
-"""The model that MLflow serves: labels of videos, given as paths or as base64."""
+"""The model that MLflow serves: labels of videos and time ranges."""
 
 from __future__ import annotations
 
@@ -6,75 +6,115 @@ import base64
 import binascii
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mlflow.sklearn
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.types import ParamSchema, ParamSpec
 from sklearn.pipeline import Pipeline
 
 from ..persistence import SKOPS_TRUSTED_TYPES
-from ..video import Video
+from ..video import Video, VideoClip
 from .prediction import predict_each
 from .saving import load_model
 
-__all__ = ["FOLDERS_VARIABLE", "SIGNATURE", "ServedModel", "save_model"]
+__all__ = ["FOLDERS_VARIABLE", "OUTPUTS", "SIGNATURE", "ServedModel", "save_model"]
 
 #: Environment variable with the folders that a server may read videos from.
 FOLDERS_VARIABLE = "SKVIDEO_GRU_FOLDERS"
 
-#: One string for each video; probabilities if the request asks for them.
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec("string")]),
-    params=ParamSchema([ParamSpec("probabilities", "boolean", False)]),
-)
+#: What `ServedModel.predict` returns: a table, or the labels only.
+OUTPUTS = ("table", "labels")
+
+#: Parameters of a request. There is no schema of the inputs: MLflow would drop the columns
+#: that it does not list without an error, and would refuse plain lists of paths.
+SIGNATURE = ModelSignature(params=ParamSchema([ParamSpec("probabilities", "boolean", False)]))
+
+_INPUT_COLUMNS = ("path", "start", "end")
+_OUTPUT_COLUMNS = ["label", "probabilities", "error"]
 
 _DATA_URI = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
-# A path to a video has a suffix, so a dot, which base64 has not.
+# The path of a video has a suffix, and base64 contains no dot.
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{64,}={0,2}\s*")
 
 
 class ServedModel:
-    """A classifier behind a server, where one bad video spoils no other's answer.
+    """A classifier behind a server; an unreadable video does not affect the others.
 
     Parameters
     ----------
     model : Pipeline
         A fitted classifier of videos.
     folders : sequence of str, default=()
-        Folders whose videos may be read; paths elsewhere are refused.
+        Folders whose videos may be read. Other paths are refused.
+    output : {"table", "labels"}, default="table"
+        What `predict` returns. ``"labels"`` is what `mlflow.models.evaluate` needs.
+
+    Raises
+    ------
+    ValueError
+        If `output` is not one of the two.
     """
 
-    def __init__(self, model: Pipeline, folders: Sequence[str] = ()) -> None:
+    def __init__(
+        self, model: Pipeline, folders: Sequence[str] = (), output: str = "table"
+    ) -> None:
+        if output not in OUTPUTS:
+            raise ValueError(f"model_config: output={output!r} is not one of {list(OUTPUTS)}.")
         self.model = model
         self.folders = [os.path.realpath(folder) for folder in folders]
+        self.output = output
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Classify every video that can be read.
+    def predict(
+        self, model_input: Any, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame | np.ndarray:
+        """Classify each video, or each time range of a video.
 
         Parameters
         ----------
-        model_input : DataFrame, ndarray or sequence
-            One video each: a path in one of the folders, or an encoded file's
-            content as bytes, as base64 or as a ``data:`` URI. Of a table, the
-            first column.
+        model_input : DataFrame, dict, ndarray or sequence
+            The videos. A table, or a dict of columns, has a column ``path`` and optional
+            columns ``start`` and ``end`` in seconds, in any order. A missing or NaN bound is
+            the beginning or the end of the video. A table with a single column may name it
+            anything. Rows of a sequence are paths or dicts of those columns. Instead of a
+            path, a row may contain an encoded file as bytes, as base64 or as a ``data:`` URI.
         params : dict, optional
-            ``{"probabilities": True}`` adds a column with those of all classes.
+            ``{"probabilities": True}`` adds a column with the probabilities of all classes.
 
         Returns
         -------
-        DataFrame
-            A row for each video: its ``label``, or None and the ``error``.
+        DataFrame or ndarray of shape (n,)
+            One row per input row: its ``label``, or None and the ``error``. With
+            ``output="labels"``, the labels only.
+
+        Raises
+        ------
+        ValueError
+            If a column is unknown, if ``path`` is missing, or if the input is not one- or
+            two-dimensional. With ``output="labels"``, also if a video cannot be classified.
         """
-        wanted = bool((params or {}).get("probabilities", False))
-        given = [self._video(one) for one in _column(model_input)]
-        answers = predict_each(self.model, [v for v in given if not isinstance(v, _RefusedError)])
-        outcomes = [v if isinstance(v, _RefusedError) else next(answers) for v in given]
-        table = pd.DataFrame(map(self._row, outcomes), columns=_COLUMNS, dtype=object)
-        return table if wanted else table.drop(columns="probabilities")
+        with_probabilities = bool((params or {}).get("probabilities", False))
+        videos = [self._video(*row) for row in _rows(model_input)]
+        predicted = predict_each(
+            self.model, [v for v in videos if not isinstance(v, _RefusedError)]
+        )
+        outcomes = [v if isinstance(v, _RefusedError) else next(predicted) for v in videos]
+        if self.output == "labels":
+            return self._labels(outcomes)
+        table = pd.DataFrame(map(self._row, outcomes), columns=_OUTPUT_COLUMNS, dtype=object)
+        return table if with_probabilities else table.drop(columns="probabilities")
+
+    def _labels(self, outcomes: Sequence[np.ndarray | ValueError]) -> np.ndarray:
+        for row, outcome in enumerate(outcomes):
+            if isinstance(outcome, ValueError):
+                raise _RequestError(f"Row {row} has no label: {outcome}")
+        columns = [int(proba.argmax()) for proba in outcomes]  # type: ignore[union-attr]
+        return np.asarray(self.model.classes_)[columns]
 
     def _row(self, outcome: np.ndarray | ValueError) -> tuple[Any, ...]:
         if isinstance(outcome, ValueError):
@@ -83,54 +123,118 @@ class ServedModel:
         proba = dict(zip(map(str, classes), outcome.tolist(), strict=True))
         return classes[int(outcome.argmax())], proba, None
 
-    def _video(self, given: Any) -> Video | _RefusedError:
+    def _video(self, given: Any, start: Any = None, end: Any = None) -> Video | _RefusedError:
+        whole = _missing(start) and _missing(end)
         if isinstance(given, bytes):
-            return given
+            return given if whole else _RefusedError(_RANGE_OF_CONTENT)
         if not isinstance(given, str):
-            return _RefusedError("no video; give a path, or a file's content as base64.")
+            return _RefusedError("no video; give a path, or the content of a file as base64.")
         uri = _DATA_URI.match(given)
         if uri or _BASE64.fullmatch(given):
+            if not whole:
+                return _RefusedError(_RANGE_OF_CONTENT)
             try:
                 return base64.b64decode(given[uri.end() if uri else 0 :])
             except binascii.Error as error:
-                return _RefusedError(f"it is no base64: {error}.")
-        path = os.path.realpath(given.replace("\0", ""))  # which no path can hold
-        if any(os.path.commonpath([path, folder]) == folder for folder in self.folders):
+                return _RefusedError(f"the content is not base64: {error}.")
+        path = os.path.realpath(given.replace("\0", ""))  # a path cannot contain NUL
+        if not any(os.path.commonpath([path, folder]) == folder for folder in self.folders):
+            return _RefusedError(
+                f"{given}: not in a folder that this server may read; list its folders in the "
+                f"environment variable {FOLDERS_VARIABLE}, or send the content of the file as "
+                "base64."
+            )
+        if whole:
             return path
-        return _RefusedError(
-            f"{given}: not in a folder that this server may read; name its folders in the "
-            f"environment variable {FOLDERS_VARIABLE}, or send the file's content as base64."
-        )
+        try:
+            return VideoClip(path, _seconds("start", start), _seconds("end", end))
+        except (TypeError, ValueError) as error:
+            return _RefusedError(str(error))
 
 
-_COLUMNS = ["label", "probabilities", "error"]
+_RANGE_OF_CONTENT = "start and end need a path; send the content of the time range only."
 
 
 class _RefusedError(ValueError):
     pass
 
 
-def _column(model_input: Any) -> list[Any]:
-    if isinstance(model_input, pd.DataFrame):
-        model_input = model_input.iloc[:, 0] if model_input.shape[1] else [None] * len(model_input)
+class _RequestError(MlflowException, ValueError):
+    """A request that cannot be answered; the server responds with its message and status 400."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
+
+
+def _missing(bound: Any) -> bool:
+    return bound is None or bound is pd.NA or bound == "" or bound != bound
+
+
+def _seconds(name: str, bound: Any) -> float | None:
+    if _missing(bound):
+        return None
+    try:
+        return float(bound)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={bound!r} is not a number of seconds.") from None
+
+
+def _rows(model_input: Any) -> list[tuple[Any, ...]]:
+    """Return one tuple (path, start, end) or (path,) per video."""
     if isinstance(model_input, str | bytes):
-        return [model_input]
-    return list(model_input.ravel() if isinstance(model_input, np.ndarray) else model_input)
+        return [(model_input,)]
+    if isinstance(model_input, Mapping):
+        columns = {name: np.asarray(column) for name, column in model_input.items()}
+        if all(column.ndim == 0 for column in columns.values()):
+            return [_record(model_input)]
+        model_input = pd.DataFrame({name: column.ravel() for name, column in columns.items()})
+    if isinstance(model_input, pd.DataFrame):
+        if model_input.shape[1] == 1 and not {"start", "end"} & set(model_input.columns):
+            return [(given,) for given in model_input.iloc[:, 0]]
+        names = [str(name) for name in model_input.columns]
+        _check_columns(names)
+        records = model_input.itertuples(index=False, name=None)
+        return [_record(dict(zip(names, record, strict=True))) for record in records]
+    if isinstance(model_input, np.ndarray):
+        if model_input.ndim > 1 and model_input.shape[1:] != (1,):
+            raise _RequestError(
+                f"Expected videos as an array of shape (n,) or (n, 1), got {model_input.shape}; "
+                "send time ranges as records with the columns path, start and end."
+            )
+        model_input = model_input.ravel()
+    return [_record(row) if isinstance(row, Mapping) else (row,) for row in model_input]
+
+
+def _record(record: Mapping[Any, Any]) -> tuple[Any, ...]:
+    _check_columns(list(record))
+    # A dict of zero-dimensional arrays is what MLflow makes of a single record.
+    values = (record.get(name) for name in _INPUT_COLUMNS)
+    return tuple(v.item() if isinstance(v, np.generic | np.ndarray) else v for v in values)
+
+
+def _check_columns(names: Sequence[Any]) -> None:
+    unknown = [name for name in names if name not in _INPUT_COLUMNS]
+    if unknown:
+        raise _RequestError(f"Unknown columns {unknown}; known: {list(_INPUT_COLUMNS)}.")
+    if "path" not in names:
+        raise _RequestError(f"The column 'path' is missing; got {list(names)}.")
+    if len(set(names)) < len(names):
+        raise _RequestError(f"Each column may appear once, got {list(names)}.")
 
 
 def save_model(path: str, mlflow_model: Model, pipe: Pipeline, **settings: Any) -> None:
-    """Write a pipeline as a model of MLflow's: scikit-learn's flavour, served by this module.
+    """Write a pipeline as an MLflow model of the scikit-learn flavour, served by this module.
 
     Parameters
     ----------
     path : str
-        Folder to make.
+        The folder to create.
     mlflow_model : Model
-        What MLflow knows of it.
+        The metadata of the model, to which the flavour is added.
     pipe : Pipeline
         A fitted classifier of videos.
     **settings : dict
-        Further ones of `mlflow.sklearn.save_model`.
+        Further parameters of `mlflow.sklearn.save_model`.
     """
     mlflow.sklearn.save_model(
         pipe,
@@ -142,15 +246,17 @@ def save_model(path: str, mlflow_model: Model, pipe: Pipeline, **settings: Any) 
         **settings,
     )
     flavour = mlflow_model.flavors["python_function"]
-    flavour.update(loader_module=__name__, config={"folders": []})
+    flavour.update(loader_module=__name__, config={"folders": [], "output": "table"})
     mlflow_model.save(os.path.join(path, "MLmodel"))
 
 
 def _load_pyfunc(path: str, model_config: dict[str, Any] | None = None) -> ServedModel:
-    """Load what `save_model` wrote; MLflow calls it."""
-    folders = (model_config or {}).get("folders") or [
+    """Load what `save_model` wrote; called by MLflow."""
+    config = model_config or {}
+    folders = config.get("folders") or [
         folder for folder in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if folder
     ]
     if os.path.isdir(path):
         path = os.path.join(path, "model.skops")
-    return ServedModel(load_model(path), [folders] if isinstance(folders, str) else folders)
+    folders = [folders] if isinstance(folders, str) else folders
+    return ServedModel(load_model(path), folders, config.get("output") or "table")

@@ -1,4 +1,4 @@
-"""What a run leaves in MLflow."""
+"""Runs in MLflow: parameters, metrics, data sets, environment and models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from ..features import digest_videos
-from ..video import Video, describe_video
+from ..video import Video, describe_video, video_bounds
 from . import serving
 
 __all__ = [
@@ -41,15 +41,17 @@ __all__ = [
 ]
 
 _EXPERIMENT = "skvideo_gru"
+_NAME_VARIABLE, _ID_VARIABLE = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
 _REQUIREMENTS = ("skvideo-gru", "torch", "scikit-learn", "skorch", "skops", "av")
 
 
 @contextmanager
 def tracked_run(name: str) -> Iterator[mlflow.ActiveRun]:
-    """Open the run that everything is logged to; an error inside ends it as FAILED.
+    """Open a run; an error inside ends it with the status FAILED.
 
-    Under ``mlflow run`` it is the project's run; else a new one in the
-    experiment ``skvideo_gru``, or the one that ``MLFLOW_EXPERIMENT_NAME`` names.
+    Under ``mlflow run`` this is the run of the project. Otherwise it is a new run in the
+    experiment of ``MLFLOW_EXPERIMENT_NAME`` or ``MLFLOW_EXPERIMENT_ID``, by default
+    ``skvideo_gru``.
 
     Parameters
     ----------
@@ -64,14 +66,14 @@ def tracked_run(name: str) -> Iterator[mlflow.ActiveRun]:
     Raises
     ------
     ValueError
-        If MLflow refuses something, or cannot be reached.
+        If the experiment is deleted or has an empty name, or if MLflow refuses a request
+        or cannot be reached.
     """
     in_project = "MLFLOW_RUN_ID" in os.environ
-    chosen = {"MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"} & set(os.environ)
     try:
         with mlflow.start_run(
             run_name=None if in_project else name,
-            experiment_id=None if in_project or chosen else _own_experiment(),
+            experiment_id=None if in_project else _experiment(),
             log_system_metrics=True,
         ) as run:
             yield run
@@ -79,30 +81,53 @@ def tracked_run(name: str) -> Iterator[mlflow.ActiveRun]:
         raise ValueError(f"MLflow: {' '.join(str(error).split())}") from error
 
 
-def _own_experiment() -> str:
+def _experiment() -> str:
+    """Return the id of the experiment for new runs; create it if it does not exist."""
+    for variable in (_NAME_VARIABLE, _ID_VARIABLE):
+        if os.environ.get(variable, "unset").strip() == "":
+            raise ValueError(
+                f"The environment variable {variable} is empty; set it to an experiment or "
+                f"remove it (unset {variable}) to use the experiment {_EXPERIMENT!r}."
+            )
     client = mlflow.MlflowClient()
-    found = client.get_experiment_by_name(_EXPERIMENT)
-    return found.experiment_id if found else client.create_experiment(_EXPERIMENT)
+    name = os.environ.get(_NAME_VARIABLE)
+    experiment = (
+        client.get_experiment(os.environ[_ID_VARIABLE])
+        if name is None and _ID_VARIABLE in os.environ
+        else client.get_experiment_by_name(name or _EXPERIMENT)
+    )
+    if experiment is None:
+        return client.create_experiment(name or _EXPERIMENT)
+    if experiment.lifecycle_stage == "deleted":
+        number = experiment.experiment_id
+        raise ValueError(
+            f"The MLflow experiment {experiment.name!r} (id {number}) is deleted; restore it with "
+            f"`mlflow experiments restore --experiment-id {number}`, or set {_NAME_VARIABLE} to "
+            "another name."
+        )
+    return experiment.experiment_id
 
 
 def child_run(name: str) -> mlflow.ActiveRun:
-    """Open a run below the one that is open.
+    """Open a child of the active run, in the same experiment.
 
     Parameters
     ----------
     name : str
-        Its name.
+        Name of the child run.
 
     Returns
     -------
     mlflow.ActiveRun
         A context manager.
     """
-    return mlflow.start_run(run_name=name, nested=True)
+    parent = mlflow.active_run()
+    experiment = parent.info.experiment_id if parent else None
+    return mlflow.start_run(run_name=name, nested=True, experiment_id=experiment)
 
 
 def log_pipeline_params(pipe: Pipeline) -> None:
-    """Log every step's parameters, by their full names.
+    """Log the parameters of every step as ``step__parameter``.
 
     Parameters
     ----------
@@ -114,14 +139,14 @@ def log_pipeline_params(pipe: Pipeline) -> None:
 
 
 def log_history(prefix: str, records: Sequence[Mapping[str, float]]) -> None:
-    """Log the numbers of every epoch.
+    """Log the metrics of every epoch.
 
     Parameters
     ----------
     prefix : str
-        What the metrics' names begin with.
+        Prefix of the names of the metrics.
     records : sequence of mapping
-        As ``history_`` holds them.
+        The ``history_`` of an estimator.
     """
     run = mlflow.active_run()
     if run is None or not records:
@@ -136,50 +161,69 @@ def log_history(prefix: str, records: Sequence[Mapping[str, float]]) -> None:
 
 
 def check_register(register: str) -> None:
-    """Check a name in the registry before there is anything to register.
+    """Check a name for the model registry before the model is trained.
 
     Parameters
     ----------
     register : str
-        As `log_model` takes it.
+        The parameter of `log_model`.
 
     Raises
     ------
     ValueError
-        If MLflow would refuse it.
+        If MLflow does not accept the name or the alias.
     """
     name, _, alias = register.partition("@")
     if register and (name.strip() in ("", ".", "..") or re.search("[/:]", name)):
         raise ValueError(
-            f"--register {register}: {name!r} is no model's name, which has no '/' and no ':'."
+            f"--register {register}: {name!r} is not a valid model name; a name is not empty, "
+            "'.' or '..' and contains no '/' or ':'."
         )
     reserved = re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE)
     if reserved or not re.fullmatch(r"[\w-]{,255}", alias):
         raise ValueError(
-            f"--register {register}: an alias is made of at most 255 letters, digits, '_' and '-' "
-            "and is neither 'latest' nor a version such as 'v1'."
+            f"--register {register}: {alias!r} is not a valid alias; an alias consists of at most "
+            "255 letters, digits, '_' and '-', and is not 'latest' or a version such as 'v1'."
         )
 
 
 def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
-    """Log a fitted pipeline, in skops' format, which holds no code.
+    """Log a fitted pipeline to the active MLflow run, in the skops format.
+
+    The logged model can be served by ``mlflow models serve`` and loaded by
+    `mlflow.pyfunc.load_model` and `mlflow.sklearn.load_model`.
 
     Parameters
     ----------
     pipe : Pipeline
-        The pipeline.
+        A fitted pipeline from `make_video_classifier`.
     example : Video
-        A video, whose path shows what the input looks like.
+        A video, whose path and time range become the input example of the model.
     register : str, default=""
-        Name in the registry, and if wanted ``@`` and an alias for this version;
-        without one it is ``champion``.
+        Name in the model registry, optionally followed by ``@`` and an alias for this
+        version. The default alias is ``champion``. An empty string does not register.
 
     Returns
     -------
     str
-        The model's address: ``models:/NAME@ALIAS`` if it was registered, else
+        The address of the model: ``models:/NAME@ALIAS`` if it is registered, otherwise
         ``models:/ID``.
+
+    Raises
+    ------
+    ValueError
+        If MLflow does not accept the name or the alias.
+    MlflowException
+        If the model cannot be logged.
+
+    Examples
+    --------
+    >>> import mlflow
+    >>> from skvideo_gru import log_model
+    >>> with mlflow.start_run():  # doctest: +SKIP
+    ...     address = log_model(pipe, "clip.mp4", register="doors@candidate")
     """
+    check_register(register)
     name, _, alias = register.partition("@")
     info = Model.log(
         artifact_path=None,
@@ -187,8 +231,8 @@ def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
         flavor=serving,
         registered_model_name=name or None,
         pipe=pipe,
-        input_example=pd.DataFrame({"path": [describe_video(example)]}),
-        # Inferring them would import everything in a process of its own.
+        input_example=_input_example(example),
+        # To infer the requirements, MLflow would load the model in another process.
         pip_requirements=[f"{package}=={_released(package)}" for package in _REQUIREMENTS],
     )
     if not name:
@@ -198,12 +242,19 @@ def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
     return f"models:/{name}@{alias}"
 
 
+def _input_example(video: Video) -> pd.DataFrame:
+    start, end = video_bounds(video)
+    # Column by column: None stays None, which JSON writes as null.
+    columns = {"path": [describe_video(video)], "start": [start], "end": [end]}
+    return pd.DataFrame(columns, dtype=object)
+
+
 def _released(package: str) -> str:
-    return version(package).partition("+")[0]  # PyPI has no local builds, as torch's for CPUs
+    return version(package).partition("+")[0]  # PyPI has no local versions such as 2.13.0+cpu
 
 
 def fetch_model(address: str, folder: str) -> str:
-    """Bring a logged model here.
+    """Download a logged model.
 
     Parameters
     ----------
@@ -211,17 +262,17 @@ def fetch_model(address: str, folder: str) -> str:
         ``runs:/RUN``, ``models:/ID``, ``models:/NAME/VERSION`` or
         ``models:/NAME@ALIAS``.
     folder : str
-        Where to put it.
+        The folder to download to.
 
     Returns
     -------
     str
-        The file that holds it, for `load_model`.
+        Path of the model file, for `load_model`.
 
     Raises
     ------
     ValueError
-        If there is no such model.
+        If MLflow does not find the model.
     """
     if re.fullmatch(r"runs:/[^/]+/?", address):
         address = address.rstrip("/") + "/model"
@@ -230,23 +281,23 @@ def fetch_model(address: str, folder: str) -> str:
         flavour = Model.load(model).flavors["python_function"]
     except (MlflowException, OSError, KeyError) as error:
         raise ValueError(
-            f"{address}: MLflow holds no such model in {mlflow.get_tracking_uri()} "
-            f"(MLFLOW_TRACKING_URI names another store): {error}"
+            f"{address}: there is no such model in the MLflow store {mlflow.get_tracking_uri()}; "
+            f"set MLFLOW_TRACKING_URI to use another store: {error}"
         ) from error
     return os.path.join(model, flavour["model_path"])
 
 
 def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None = None) -> None:
-    """Log which videos a run used, with a digest of their content.
+    """Log the videos that a run uses, with digests of their content.
 
     Parameters
     ----------
     data : Bunch
         The data set.
     parts : mapping of str to ndarray of int
-        Row numbers of ``"train"`` and so on, each logged as a data set of its own.
+        Row numbers by part: train, val, test. Each part is logged as one data set.
     n_jobs : int, optional
-        Threads that read the files.
+        Number of threads that read the files.
     """
     digests = digest_videos(data.data, n_jobs=n_jobs, verbose=0)
     table = pd.DataFrame(
@@ -256,7 +307,7 @@ def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None 
         table["group"] = data.groups
     for name, rows in parts.items():
         part = table.iloc[np.sort(rows)]
-        # Neither the files' places nor their order make another data set.
+        # The digest depends on neither the paths nor the order of the files.
         content = sorted(zip(part["sha256"], part["label"].astype(str), strict=True))
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
         folder = os.path.commonpath(os.path.dirname(os.path.abspath(p)) for p in part["path"])
@@ -271,7 +322,7 @@ def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None 
 
 
 def log_environment() -> None:
-    """Log the versions of Python and of all that is installed, and the machine's kind."""
+    """Log the versions of Python and of all installed packages, and the platform."""
     packages = {dist.name: dist.version for dist in distributions()}
     environment = {
         "python": platform.python_version(),

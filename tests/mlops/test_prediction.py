@@ -5,7 +5,7 @@ from skvideo_gru import VideoDecodeError, make_video_classifier
 from skvideo_gru.mlops.prediction import predict_each
 
 
-def test_a_broken_video_gets_no_answer_even_where_training_went_on(colour_clips, broken_clip):
+def test_an_unreadable_video_has_an_error_even_with_on_error_nan(colour_clips, broken_clip):
     videos, y = colour_clips
     pipe = make_video_classifier(
         random_state=0,
@@ -22,7 +22,7 @@ def test_a_broken_video_gets_no_answer_even_where_training_went_on(colour_clips,
         assert isinstance(error, VideoDecodeError)
         assert error.path == str(broken_clip)
         assert first.shape == third.shape == (len(set(y)),)
-        if model is pipe:  # elsewhere it means what it says
+        if model is pipe:  # outside predict_each, on_error="nan" still applies
             with pytest.warns(UserWarning, match="1 of 3 videos cannot be read"):
                 pipe["features"].transform(given)
             assert len(pipe["features"].failed_) == 1

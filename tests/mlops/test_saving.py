@@ -17,7 +17,7 @@ def model():
 
 
 @pytest.mark.parametrize("name", ["model.skops", "model.joblib", "model"])
-def test_what_is_saved_is_loaded(model, name, tmp_path):
+def test_saved_models_load(model, name, tmp_path):
     classifier, X = model
     save_model(classifier, tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -37,7 +37,7 @@ def test_an_untrusted_pickle_runs_no_code(tmp_path):
     with pytest.raises(ValueError, match=r"seems to be a pickle.*--trust"):
         load_model(tmp_path / "model.joblib")
     assert not Malicious.ran
-    with pytest.raises(ValueError, match="holds a NoneType, no classifier"):
+    with pytest.raises(ValueError, match="contains a NoneType, which is not a classifier"):
         load_model(tmp_path / "model.joblib", trust=True)
     assert Malicious.ran
 
@@ -55,8 +55,8 @@ def test_models_of_scikit_learn_need_no_trust(tmp_path):
     assert load_model(tmp_path / "model.skops").predict([[1.0]]) == [1]
 
 
-def test_what_holds_no_model_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"missing\.skops: there is no such file"):
+def test_a_file_without_a_model(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"missing\.skops: the file does not exist"):
         load_model(tmp_path / "missing.skops")
     (tmp_path / "text.joblib").write_text("no model")
     with pytest.raises(ValueError, match=r"text\.joblib: no model could be loaded"):
@@ -64,7 +64,7 @@ def test_what_holds_no_model_is_said(tmp_path):
     skops.io.dump(MinMaxScaler(), tmp_path / "scaler.skops")
     for name in ("half.skops", "half"):
         (tmp_path / name).write_bytes((tmp_path / "scaler.skops").read_bytes()[:500])
-        with pytest.raises(ValueError, match=f"{name}: it is damaged or incomplete"):
+        with pytest.raises(ValueError, match=f"{name}: the file is damaged or incomplete"):
             load_model(tmp_path / name)
-    with pytest.raises(ValueError, match="holds a MinMaxScaler, no classifier"):
+    with pytest.raises(ValueError, match="contains a MinMaxScaler, which is not a classifier"):
         load_model(tmp_path / "scaler.skops")

@@ -1,7 +1,7 @@
 import mlflow
 import pytest
 
-from skvideo_gru.mlops.tracking import log_history, tracked_run
+from skvideo_gru.mlops.tracking import check_register, child_run, log_history, tracked_run
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def store(tmp_path, monkeypatch):
     return mlflow.MlflowClient()
 
 
-def test_a_run_of_a_project_is_taken_up_and_others_are_new(store, monkeypatch):
+def test_the_run_of_a_project_is_reused_and_others_are_new(store, monkeypatch):
     with tracked_run("alone") as run:
         assert run.info.run_name == "alone"
     assert store.get_experiment(run.info.experiment_id).name == "skvideo_gru"
@@ -26,3 +26,51 @@ def test_a_run_of_a_project_is_taken_up_and_others_are_new(store, monkeypatch):
         )
     metrics = store.get_metric_history(project.info.run_id, "gru_train_loss")
     assert [(metric.step, metric.value) for metric in metrics] == [(1, 0.5), (2, 0.25)]
+
+
+def test_a_deleted_experiment_is_named_with_the_remedy(store, monkeypatch):
+    with tracked_run("first") as run:
+        own = run.info.experiment_id
+    store.delete_experiment(own)
+    remedy = rf"mlflow experiments restore --experiment-id {own}`.*MLFLOW_EXPERIMENT_NAME"
+    message = rf"'skvideo_gru' \(id {own}\) is deleted.*{remedy}"
+    with pytest.raises(ValueError, match=message), tracked_run("second"):
+        pass
+    doors = store.create_experiment("doors")
+    store.delete_experiment(doors)
+    for variable, value in (("MLFLOW_EXPERIMENT_NAME", "doors"), ("MLFLOW_EXPERIMENT_ID", doors)):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, value)
+            message = rf"'doors' \(id {doors}\) is deleted; restore"
+            with pytest.raises(ValueError, match=message), tracked_run("third"):
+                pass
+    store.restore_experiment(own)
+    with tracked_run("fourth") as run:
+        assert run.info.experiment_id == own
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"])
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_empty_experiment_is_named_with_the_remedy(store, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    message = rf"{variable} is empty.*unset {variable}.*'skvideo_gru'"
+    with pytest.raises(ValueError, match=message), tracked_run("empty"):
+        pass
+    assert not store.search_runs(["0"])
+
+
+def test_a_named_experiment_is_created_and_holds_the_children(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "windows")
+    with tracked_run("parent") as run, child_run("child") as child:
+        assert child.info.experiment_id == run.info.experiment_id
+    assert store.get_experiment(run.info.experiment_id).name == "windows"
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+    with tracked_run("parent") as run, child_run("child") as child:
+        assert child.info.experiment_id == run.info.experiment_id
+    assert store.get_experiment(child.info.experiment_id).name == "skvideo_gru"
+
+
+@pytest.mark.parametrize("register", ["a/b", "a:b", "@new", "..", "doors@v1", "doors@a b"])
+def test_names_that_mlflow_refuses(register):
+    with pytest.raises(ValueError, match="is not a valid (model name|alias)"):
+        check_register(register)
