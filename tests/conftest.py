@@ -1,6 +1,7 @@
 """Clips and labels that the tests share; every clip is made on the spot."""
 
 import os
+from itertools import pairwise
 
 # Several tests run at once: one thread each, or they get in each other's way. Said
 # before torch is imported.
@@ -55,6 +56,12 @@ def outcome_of(target, predicted, confidence=0.8, classes=("a", "b")):
 def texts(axes):
     """What is written in axes, by its place."""
     return {tuple(map(float, text.get_position())): text.get_text() for text in axes.texts}
+
+
+def overlaps(labels):
+    """The number of pairs of adjacent horizontal labels that overlap."""
+    boxes = [label.get_window_extent() for label in labels]
+    return sum(a.overlaps(b) for a, b in pairwise(boxes))
 
 
 def pictures(axes):

@@ -1,3 +1,4 @@
+from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .evaluation import fitted_pipeline as fitted_pipeline
 from .evaluation import order_baselines as order_baselines

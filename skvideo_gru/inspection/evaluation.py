@@ -1,4 +1,4 @@
-"""How good a classifier is on videos that it has not seen, and what order adds."""
+"""Evaluation of a classifier on labelled videos, and baselines without frame order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, column_or_1d
 
@@ -20,7 +25,7 @@ __all__ = ["Evaluation", "evaluate", "fitted_pipeline", "order_baselines"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a classifier made of a set of videos.
+    """True labels and predicted probabilities of a set of videos.
 
     Parameters
     ----------
@@ -29,7 +34,7 @@ class Evaluation:
     probabilities : ndarray of shape (n, n_classes)
         Predicted probabilities.
     classes : ndarray of shape (n_classes,)
-        The labels that they belong to.
+        The labels of the columns of `probabilities`.
     """
 
     target: np.ndarray
@@ -38,23 +43,23 @@ class Evaluation:
 
     @property
     def predicted(self) -> np.ndarray:
-        """Labels with the highest probability.
+        """The most probable labels.
 
         Returns
         -------
         ndarray of shape (n,)
-            A label of `classes` for each video.
+            One label of `classes` per video.
         """
         return self.classes[self.probabilities.argmax(axis=1)]
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Accuracy, and macro-F1 over the classes that occur.
+        """Accuracy, and macro-F1 over the classes among true and predicted labels.
 
         Returns
         -------
         dict of str to float
-            With the keys ``"accuracy"`` and ``"macro_f1"``.
+            Values of ``"accuracy"`` and ``"macro_f1"``.
         """
         return {
             "accuracy": float(accuracy_score(self.target, self.predicted)),
@@ -63,16 +68,16 @@ class Evaluation:
 
     @property
     def per_class(self) -> list[dict[str, Any]]:
-        """Precision, recall and F1 of every class, 0 where one is not defined.
+        """Precision, recall and F1 of each class, 0 if undefined.
 
         Returns
         -------
         list of dict
-            For each label, those that the classifier does not know included, with
+            One per label, including true labels that the classifier does not know, with
             the keys ``"class"``, ``"precision"``, ``"recall"``, ``"f1"`` and
-            ``"support"``, its number of videos.
+            ``"support"``, the number of its videos.
         """
-        labels = np.union1d(self.classes, self.target)
+        labels = self._labels
         columns = precision_recall_fscore_support(
             self.target, self.predicted, labels=labels, zero_division=0
         )
@@ -81,18 +86,68 @@ class Evaluation:
         rows = zip(labels.tolist(), *scores, map(int, support), strict=True)
         return [dict(zip(keys, row, strict=True)) for row in rows]
 
-    def mistakes(self, n: int | None = None) -> np.ndarray:
-        """Find the wrong predictions that the classifier was surest of.
+    @property
+    def _labels(self) -> np.ndarray:
+        return np.union1d(self.classes, self.target)
+
+    @property
+    def confusion_matrix(self) -> tuple[np.ndarray, np.ndarray]:
+        """Number of videos by true and predicted label.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_labels,)
+            The known classes and the true labels, sorted.
+        counts : ndarray of shape (n_labels, n_labels), int64
+            Rows are true labels, columns are predicted labels.
+        """
+        labels = self._labels
+        return labels, confusion_matrix(self.target, self.predicted, labels=labels)
+
+    def confusions(self, n: int | None = None) -> list[dict[str, Any]]:
+        """Find the pairs of classes that are confused most often.
 
         Parameters
         ----------
         n : int, optional
-            The largest number of them; None means all.
+            The largest number of pairs; None means all.
+
+        Returns
+        -------
+        list of dict
+            Pairs with the keys ``"true"``, ``"predicted"``, ``"count"``, the number of
+            videos, and ``"share"``, the fraction of the videos of the true class; by
+            descending count, then by descending share.
+        """
+        labels, counts = self.confusion_matrix
+        sizes = counts.sum(axis=1)
+        np.fill_diagonal(counts, 0)
+        rows, columns = np.nonzero(counts)
+        found = counts[rows, columns]
+        shares = found / sizes[rows]
+        names = labels.tolist()
+        return [
+            {
+                "true": names[rows[i]],
+                "predicted": names[columns[i]],
+                "count": int(found[i]),
+                "share": float(shares[i]),
+            }
+            for i in np.lexsort((-shares, -found))[:n]
+        ]
+
+    def mistakes(self, n: int | None = None) -> np.ndarray:
+        """Find the most confident wrong predictions.
+
+        Parameters
+        ----------
+        n : int, optional
+            The largest number of mistakes; None means all.
 
         Returns
         -------
         ndarray of shape (at most n,), int64
-            Rows, the most confident mistake first.
+            Rows of the videos, by descending confidence.
         """
         wrong = np.flatnonzero(self.predicted != self.target)
         confidence = self.probabilities[wrong].max(axis=1)
@@ -100,7 +155,7 @@ class Evaluation:
 
 
 def evaluate(model: Any, videos: Sequence[Video], target: np.ndarray) -> Evaluation:
-    """Predict videos and keep the outcome beside their labels.
+    """Predict the probabilities of labelled videos.
 
     Parameters
     ----------
@@ -109,50 +164,50 @@ def evaluate(model: Any, videos: Sequence[Video], target: np.ndarray) -> Evaluat
     videos : sequence of videos
         The videos.
     target : ndarray of shape (n,)
-        Their labels.
+        Their true labels.
 
     Returns
     -------
     Evaluation
-        Labels and probabilities.
+        True labels and predicted probabilities.
 
     Raises
     ------
     ValueError
-        If the classifier knows none of the labels.
+        If the classifier was fitted on none of the labels.
     """
     target, classes = column_or_1d(target), np.asarray(model.classes_)
     if not set(target.tolist()) & set(classes.tolist()):
         raise ValueError(
             f"The model knows none of the labels {np.unique(target).tolist()}: it was fitted on "
-            f"{classes.tolist()}, as are the members of one that votes or stacks."
+            f"{classes.tolist()}. The members of an ensemble may be fitted on encoded labels."
         )
     return Evaluation(target, np.asarray(model.predict_proba(videos)), classes)
 
 
 def fitted_pipeline(estimator: Any) -> Pipeline:
-    """Find the pipeline whose steps are to be looked at.
+    """Return the pipeline of an estimator.
 
     Parameters
     ----------
     estimator : Pipeline or search
-        A pipeline, or a search that has refitted one.
+        A pipeline, or a fitted search with ``refit=True``.
 
     Returns
     -------
     Pipeline
-        The pipeline.
+        The pipeline, or the best pipeline of the search.
 
     Raises
     ------
     ValueError
-        If it is anything else.
+        If `estimator` is neither.
     """
     pipe = getattr(estimator, "best_estimator_", estimator)
     if not isinstance(pipe, Pipeline):
         raise ValueError(
-            f"Expected a pipeline from make_video_classifier, or a search that has refitted one, "
-            f"got {type(pipe).__name__}, which has no steps to look at."
+            f"Expected a pipeline from make_video_classifier, or a fitted search over one with "
+            f"refit=True, got {type(pipe).__name__}."
         )
     return pipe
 
@@ -164,7 +219,7 @@ def order_baselines(
     *,
     random_state: int | None = None,
 ) -> dict[str, float]:
-    """Measure what is left of a classifier's accuracy without the order of frames.
+    """Measure the accuracy without the order of frames.
 
     Parameters
     ----------
@@ -180,9 +235,9 @@ def order_baselines(
     Returns
     -------
     dict of str to float
-        Test accuracy of ``"single_frames"``, a logistic regression that sees
-        one frame's features at a time, and of ``"shuffled_frames"``, the same
-        pipeline fitted and tested on clips whose frames were shuffled.
+        Test accuracy of ``"single_frames"``, a logistic regression on the features of
+        single frames, and of ``"shuffled_frames"``, a clone of the pipeline that is fitted
+        and tested on clips with shuffled frames.
     """
     rng = check_random_state(random_state)
     features = model.named_steps["features"]
@@ -196,11 +251,11 @@ def order_baselines(
         return rows.reshape(len(videos) * features.n_frames, -1), np.repeat(y, features.n_frames)
 
     unordered = [(shuffled(videos), y) for videos, y in (train, test)]
-    # A picture of motion tells of frames before and after: let these be any.
-    alone = unordered if features.modality == "motion" else [train, test]
-    single = LogisticRegression(max_iter=300).fit(*frames(*alone[0]))
-    mixed = clone(model).fit(*unordered[0])
+    # A motion image depends on the frames before and after, which must be shuffled too.
+    single_data = unordered if features.modality == "motion" else [train, test]
+    single = LogisticRegression(max_iter=300).fit(*frames(*single_data[0]))
+    shuffled_model = clone(model).fit(*unordered[0])
     return {
-        "single_frames": float(single.score(*frames(*alone[1]))),
-        "shuffled_frames": float(mixed.score(*unordered[1])),
+        "single_frames": float(single.score(*frames(*single_data[1]))),
+        "shuffled_frames": float(shuffled_model.score(*unordered[1])),
     }

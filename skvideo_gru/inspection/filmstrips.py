@@ -1,4 +1,4 @@
-"""Film strips: the frames that a classifier looked at, and what it made of them."""
+"""Film strips: the frames that a classifier sees, and the probabilities after each of them."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from .plotting import STYLES, one_line
 
 __all__ = ["FilmStripDisplay", "draw_strip", "strip_height", "strip_title", "video_name"]
 
-# Frames and classes of one picture, so that each is large enough to be seen.
+# The largest numbers of frames and of coloured classes of one figure.
 _FRAMES = 10
 _CLASSES = len(STYLES)
 
-# What of a featurizer's reading says which frames are taken.
+# Parameters of `read_frames` that select the frames.
 _SELECTING = ("sampling", "n_frames", "fps", "stride", "seed")
 
-# With fewer frames there is room left over: a single one would fill the page.
+# The smallest number of slots, which limits the size of a single frame.
 _SLOTS = 4
 
 
 def video_name(video: Video) -> str:
-    """Name a video without the folder that it lies in.
+    """Name a video without its folder.
 
     Parameters
     ----------
@@ -48,7 +48,8 @@ def video_name(video: Video) -> str:
     Returns
     -------
     str
-        The file's name and, of a clip, its stretch; what the video is where there is no file.
+        The name of the file and, for a `VideoClip`, its time range; a description of a
+        video without a file.
     """
     name = os.path.basename(describe_video(video))
     bounds = video_bounds(video)
@@ -56,33 +57,33 @@ def video_name(video: Video) -> str:
 
 
 class FilmStripDisplay:
-    """Show a video's frames and, under them, how probable they made each class.
+    """Plot the frames of a video and, below them, the class probabilities after each frame.
 
     Parameters
     ----------
     frames : ndarray of shape (T, H, W, 3), uint8
-        The frames that the classifier saw, in their colours.
+        The frames that the classifier sees, RGB (not BGR, as OpenCV returns them).
     probabilities : ndarray of shape (T, n_classes)
-        The probability of every class after every frame.
+        The class probabilities after each frame.
     classes : ndarray of shape (n_classes,)
         The labels.
     target : object, optional
-        The video's true label.
+        The true label of the video.
     name : str, default=""
-        What the video is called.
+        The name of the video in the title.
     seconds : array-like of shape (T,), optional
-        The moments of the frames. None counts frames instead.
+        Times of the frames, in seconds. None numbers the frames instead.
 
     Attributes
     ----------
     figure_ : Figure
         The figure.
     axes_ : list of Axes
-        The strip and the probabilities.
+        The axes of the strip and of the probabilities.
 
     See Also
     --------
-    MistakesDisplay : Shows the videos that a classifier got wrong.
+    MistakesDisplay : Plots the videos that a classifier got wrong.
 
     Examples
     --------
@@ -115,29 +116,31 @@ class FilmStripDisplay:
     def from_estimator(
         cls, estimator: Any, video: Video, y: Any = None, *, figure: Any = None
     ) -> Self:
-        """Draw what a pipeline sees in a video and what it makes of it.
+        """Plot the frames that a pipeline sees in a video and its probabilities.
 
         Parameters
         ----------
         estimator : Pipeline
-            A fitted pipeline from `make_video_classifier`, or a search that has refitted
-            one.
+            A fitted pipeline from `make_video_classifier`, or a fitted search over one
+            with ``refit=True``.
         video : Video
-            The video.
+            The video; an array of frames is (T, H, W, 3), uint8, RGB.
         y : object, optional
-            Its true label.
+            The true label of the video.
         figure : Figure or SubFigure, optional
-            Where to draw; None makes a new one.
+            The figure to draw on; None creates one.
 
         Returns
         -------
         FilmStripDisplay
-            What was drawn.
+            The plotted display.
 
         Raises
         ------
         VideoDecodeError
-            If the video cannot be read.
+            If the video is unreadable.
+        ValueError
+            If `estimator` is neither a pipeline nor a fitted search.
         """
         pipe = fitted_pipeline(estimator)
         reading = pipe[0]._reading()
@@ -149,24 +152,24 @@ class FilmStripDisplay:
             pipe.classes_,
             target=y,
             name=video_name(video),
-            seconds=_moments(video, reading, len(frames)),
+            seconds=_frame_times(video, reading, len(frames)),
         ).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:
-        """Draw the frames and the probabilities.
+        """Plot the frames and the probabilities.
 
-        Of more than ten frames, ten are shown; of more than five classes, five are
-        told apart: the true one, the predicted one and the most probable others.
+        At most ten frames are shown. At most five classes have a colour: the true one,
+        the predicted one and the most probable others; the rest are grey.
 
         Parameters
         ----------
         figure : Figure or SubFigure, optional
-            Where to draw; None makes a new one.
+            The figure to draw on; None creates one.
 
         Returns
         -------
         FilmStripDisplay
-            The display itself.
+            This display.
         """
         strip = strip_height(self.frames, width=6.5)
         if figure is None:
@@ -176,7 +179,7 @@ class FilmStripDisplay:
         shown = draw_strip(self.axes_[0], self.frames)
         self.axes_[0].set_title(self._title(), loc="left", fontsize=11)
         self._draw_probabilities(self.axes_[1])
-        self._name_moments(self.axes_[1], shown)
+        self._label_times(self.axes_[1], shown)
         return self
 
     def _title(self) -> str:
@@ -194,7 +197,7 @@ class FilmStripDisplay:
             axes.plot(places, self.probabilities[:, column], ms=5, **style)[0]
             for column, style in zip(top, STYLES, strict=False)
         ]
-        # A legend leaves out what begins with an underscore.
+        # Matplotlib leaves labels that begin with an underscore out of legends.
         names = [one_line(self.classes[column], 22) for column in top]
         names = [f" {name}" if name.startswith("_") else name for name in names]
         axes.legend(
@@ -204,14 +207,14 @@ class FilmStripDisplay:
         axes.grid(alpha=0.3)
 
     def _class_rows(self) -> list[int]:
-        """Choose the classes with a colour: predicted, true, most probable at any time."""
+        """Choose the coloured classes: predicted, true, and most probable at any frame."""
         order = np.argsort(-self.probabilities.max(axis=0), kind="stable").tolist()
         known = np.flatnonzero(self.classes == self.target).tolist()
         first = [int(self.probabilities[-1].argmax()), *known]
-        # In the order of the classes: where all are shown, each keeps its colour.
+        # Sorted, so that colours do not depend on the video if all classes are coloured.
         return sorted(list(dict.fromkeys([*first, *order]))[:_CLASSES])
 
-    def _name_moments(self, axes: Axes, shown: np.ndarray) -> None:
+    def _label_times(self, axes: Axes, shown: np.ndarray) -> None:
         if self.seconds is None:
             axes.set_xticks(shown, [str(frame + 1) for frame in shown])
             axes.set_xlabel("frame")
@@ -223,19 +226,19 @@ class FilmStripDisplay:
 
 
 def draw_strip(axes: Axes, frames: np.ndarray) -> np.ndarray:
-    """Draw frames in a row, each over its number on the x axis.
+    """Draw frames in a row, each above its frame number on the x axis.
 
     Parameters
     ----------
     axes : Axes
-        Where to draw.
+        The axes to draw on.
     frames : ndarray of shape (T, H, W, 3), uint8
-        The frames, of which ten are shown at most.
+        The frames, RGB; at most ten of them are shown.
 
     Returns
     -------
     ndarray of shape (n_shown,), int64
-        The numbers of the frames that are shown.
+        Indices of the frames that are shown.
     """
     n_frames = len(frames)
     shown = uniform_indices(n_frames, min(n_frames, _FRAMES))
@@ -243,7 +246,7 @@ def draw_strip(axes: Axes, frames: np.ndarray) -> np.ndarray:
     axes.set(xlim=(-0.5, max(n_frames, _SLOTS) - 0.5), ylim=(0, 1))
     width = n_frames / len(shown)
     for slot, frame in enumerate(shown):
-        # Each keeps its proportions in axes of its own, whatever the figure's are.
+        # Each frame has axes of its own, which preserve its aspect ratio.
         place = (slot * width - 0.5 + 0.03 * width, 0, 0.94 * width, 1)
         inset = axes.inset_axes(place, transform=axes.transData)
         inset.imshow(frames[frame])
@@ -252,8 +255,8 @@ def draw_strip(axes: Axes, frames: np.ndarray) -> np.ndarray:
     return shown
 
 
-def _moments(video: Video, reading: dict[str, Any], n_frames: int) -> np.ndarray | None:
-    """Find the moments of sampled frames without decoding; None if packets do not tell."""
+def _frame_times(video: Video, reading: dict[str, Any], n_frames: int) -> np.ndarray | None:
+    """Return the times of sampled frames without decoding; None if packets lack them."""
     if isinstance(video, np.ndarray):
         return None
     start, end = video_bounds(video)
@@ -270,42 +273,42 @@ def _moments(video: Video, reading: dict[str, Any], n_frames: int) -> np.ndarray
 
 
 def strip_height(frames: np.ndarray, width: float) -> float:
-    """Compute how high a strip of some width is.
+    """Compute the height of a strip.
 
     Parameters
     ----------
     frames : ndarray of shape (T, H, W, 3), uint8
-        What it shows.
+        The frames of the strip.
     width : float
-        Its width, in inches.
+        Width of the strip, in inches.
 
     Returns
     -------
     float
-        Its height, in inches.
+        Height of the strip, in inches.
     """
     n_slots = min(max(len(frames), _SLOTS), _FRAMES)
     return width / n_slots * frames.shape[1] / frames.shape[2]
 
 
 def strip_title(name: str, target: Any, predicted: Any, probability: float) -> str:
-    """Say what stands above a strip.
+    """Return the title of a strip.
 
     Parameters
     ----------
     name : str
-        The video's name; it may be empty.
+        The name of the video; it may be empty.
     target : object
-        Its true label; None if it is not known.
+        The true label; None if it is unknown.
     predicted : object
-        The label that it was given.
+        The predicted label.
     probability : float
-        How sure the classifier was.
+        The probability of the predicted label.
 
     Returns
     -------
     str
-        One line, and before it the name's.
+        The labels in one line, preceded by a line with the name.
     """
     text = f"predicted {one_line(predicted, 30)} ({probability:.2f})"
     if target is not None:

@@ -1,4 +1,4 @@
-"""Pictures of the videos that a classifier got wrong."""
+"""Figures of the videos that a classifier got wrong."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ __all__ = ["Mistake", "MistakesDisplay"]
 
 @dataclass(frozen=True)
 class Mistake:
-    """What a video was, what it was taken for, and what there was to be seen.
+    """A misclassified video, its labels and its frames.
 
     Parameters
     ----------
     name : str
-        The video's name.
+        The name of the video.
     target : object
-        Its true label.
+        The true label.
     predicted : object
-        The label that it was given.
+        The predicted label.
     probability : float
-        How sure the classifier was.
+        The probability of the predicted label.
     frames : ndarray of shape (T, H, W, 3), uint8, or None
-        The frames that it saw, in their colours; None if they can no longer be read.
+        The frames that the classifier saw, RGB; None if the video can no longer be read.
     reason : str, default=""
-        Why they cannot.
+        Why the video cannot be read.
     """
 
     name: str
@@ -47,25 +47,25 @@ class Mistake:
 
 
 class MistakesDisplay:
-    """Show the videos that a classifier was surest about, and wrong.
+    """Plot the most confident mistakes of a classifier.
 
     Parameters
     ----------
     mistakes : sequence of Mistake
-        The mistakes, in the order in which they are shown.
+        The mistakes, in the order of the plot.
     n_videos : int
-        Number of videos that they were found among.
+        Number of evaluated videos.
 
     Attributes
     ----------
     figure_ : Figure
         The figure.
     axes_ : list of Axes
-        A strip for each mistake.
+        One strip per mistake.
 
     See Also
     --------
-    FilmStripDisplay : Shows one video and its running probabilities.
+    FilmStripDisplay : Plots one video and its probabilities after each frame.
     """
 
     def __init__(self, mistakes: Sequence[Mistake], n_videos: int) -> None:
@@ -82,26 +82,26 @@ class MistakesDisplay:
         n_mistakes: int = 5,
         figure: Any = None,
     ) -> Self:
-        """Predict videos and draw the most confident mistakes.
+        """Predict videos and plot the most confident mistakes.
 
         Parameters
         ----------
         estimator : Pipeline
-            A fitted pipeline from `make_video_classifier`, or a search that has refitted
-            one.
+            A fitted pipeline from `make_video_classifier`, or a fitted search over one
+            with ``refit=True``.
         videos : sequence of videos
-            The videos.
+            The videos; an array of frames is (T, H, W, 3), uint8, RGB.
         y : array-like of shape (n,)
-            Their labels.
+            Their true labels.
         n_mistakes : int, default=5
-            The largest number of mistakes to draw.
+            The largest number of mistakes to plot.
         figure : Figure or SubFigure, optional
-            Where to draw; None makes a new one.
+            The figure to draw on; None creates one.
 
         Returns
         -------
         MistakesDisplay
-            What was drawn.
+            The plotted display.
         """
         outcome = evaluate(fitted_pipeline(estimator), videos, y)
         return cls.from_evaluation(
@@ -118,25 +118,25 @@ class MistakesDisplay:
         n_mistakes: int = 5,
         figure: Any = None,
     ) -> Self:
-        """Draw the most confident mistakes of an evaluation, without predicting again.
+        """Plot the most confident mistakes of an evaluation, without predicting again.
 
         Parameters
         ----------
         estimator : Pipeline
-            The pipeline that was evaluated, which knows how frames are taken.
+            The evaluated pipeline; it determines how frames are sampled.
         videos : sequence of videos
-            The videos.
+            The evaluated videos.
         evaluation : Evaluation
-            What `evaluate` returned for them.
+            The result of `evaluate` for these videos.
         n_mistakes : int, default=5
-            The largest number of mistakes to draw.
+            The largest number of mistakes to plot.
         figure : Figure or SubFigure, optional
-            Where to draw; None makes a new one.
+            The figure to draw on; None creates one.
 
         Returns
         -------
         MistakesDisplay
-            What was drawn.
+            The plotted display.
         """
         pipe = fitted_pipeline(estimator)
         rows, videos = evaluation.mistakes(n_mistakes), as_video_list(videos)
@@ -144,17 +144,17 @@ class MistakesDisplay:
         return cls(mistakes, len(videos)).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:
-        """Draw a strip for each mistake.
+        """Plot one strip per mistake.
 
         Parameters
         ----------
         figure : Figure or SubFigure, optional
-            Where to draw; None makes a new one.
+            The figure to draw on; None creates one.
 
         Returns
         -------
         MistakesDisplay
-            The display itself.
+            This display.
         """
         heights = [
             0.6 if mistake.frames is None else strip_height(mistake.frames, width=7.6)
@@ -169,7 +169,7 @@ class MistakesDisplay:
         for axes, mistake in zip(self.axes_, self.mistakes, strict=False):
             _draw_mistake(axes, mistake)
         if not self.mistakes:
-            draw_text(self.axes_[0], f"No mistake among {self.n_videos} videos.")
+            draw_text(self.axes_[0], f"No mistakes among {self.n_videos} videos.")
         return self
 
 
@@ -191,7 +191,7 @@ def _mistake(video: Video, row: int, evaluation: Evaluation, reading: dict[str, 
 
 def _draw_mistake(axes: Axes, mistake: Mistake) -> None:
     if mistake.frames is None:
-        draw_text(axes, f"It can no longer be read: {one_line(mistake.reason, 70)}")
+        draw_text(axes, f"This video can no longer be read: {one_line(mistake.reason, 70)}")
     else:
         draw_strip(axes, mistake.frames)
     title = strip_title(mistake.name, mistake.target, mistake.predicted, mistake.probability)

@@ -1,15 +1,17 @@
-"""Pictures of training and of its outcome, and what all pictures have in common."""
+"""Figures of training curves and confusion matrices, and helpers of all figures."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+from sklearn.pipeline import Pipeline
 
 from .evaluation import Evaluation, fitted_pipeline
 
@@ -18,12 +20,13 @@ __all__ = [
     "TrainingDisplay",
     "contrasting_colour",
     "draw_text",
+    "draw_tick_labels",
     "one_line",
     "plot_confusion_matrix",
 ]
 
-#: Colour, marker and dashes of a picture's lines. The colours are Okabe's and Ito's, which
-#: colour-blind people can tell apart, without those too light for a white ground.
+#: Colour, marker and dashes of the lines of a figure. The colours are those of Okabe and Ito,
+#: which are distinct for colour-blind readers, except those too light for a white background.
 STYLES: list[dict[str, Any]] = [
     {"color": "#0072B2", "marker": "o", "linestyle": "-"},
     {"color": "#D55E00", "marker": "s", "linestyle": "--"},
@@ -32,28 +35,34 @@ STYLES: list[dict[str, Any]] = [
     {"color": "#000000", "marker": "v", "linestyle": (0, (3, 1, 1, 1, 1, 1))},
 ]
 
-# What the pipeline's steps are called in pictures.
+# Names of the steps of a pipeline in figures.
 _NETWORKS = {"features": "ResNet-50", "gru": "GRU"}
 
-# Markers of a line beyond which they would only thicken it.
+# The largest number of markers on a line.
 _MARKERS = 15
+
+# Limits of a confusion matrix: inches of its side, classes whose counts are written into the
+# cells, and points between two tick labels.
+_LARGEST_SIDE = 14.0
+_COUNTED_CLASSES = 50
+_TICK_POINTS = 13.0
 
 
 def one_line(label: Any, width: int = 24) -> str:
-    """Make any label fit for a picture.
+    """Shorten a label to one line of a figure.
 
     Parameters
     ----------
     label : object
         A label.
     width : int, default=24
-        The most characters that there is room for.
+        The largest number of characters.
 
     Returns
     -------
     str
-        Its text in one line, cut off where it is too long, in which matplotlib sees no
-        formulas.
+        Its text in one line, truncated to `width`, with dollar signs escaped because
+        matplotlib would read a formula.
     """
     text = " ".join(str(label).split())
     if len(text) > width:
@@ -62,20 +71,30 @@ def one_line(label: Any, width: int = 24) -> str:
 
 
 class TrainingDisplay:
-    """Show how the losses of both networks fell.
+    """Plot the training and validation losses of each network by epoch.
 
     Parameters
     ----------
     histories : mapping of str to sequence of mapping
-        For each network the numbers of its epochs, as ``history_`` holds them;
-        one without epochs is left out.
+        The ``history_`` of each network: one mapping per epoch with ``"epoch"``,
+        ``"train_loss"`` and, if samples were held out, ``"valid_loss"``. Networks without
+        epochs are left out.
+    held_out_label : str, default="validation"
+        Legend label of ``"valid_loss"``.
 
     Attributes
     ----------
     figure_ : Figure
         The figure.
     axes_ : list of Axes
-        A panel for each network.
+        One panel per network.
+
+    Notes
+    -----
+    `from_estimator` calls the curve "validation" only if no step of the pipeline was trained
+    on the held-out samples. A plain scikit-learn ``Pipeline`` trains the backbone on all
+    videos that it is fitted on; the samples that the classifier then holds out for early
+    stopping are labelled "held out from the GRU only".
 
     Examples
     --------
@@ -85,40 +104,55 @@ class TrainingDisplay:
     >>> display.figure_.savefig("training.png")  # doctest: +SKIP
     """
 
-    def __init__(self, histories: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    def __init__(
+        self,
+        histories: Mapping[str, Sequence[Mapping[str, float]]],
+        held_out_label: str = "validation",
+    ) -> None:
         self.histories = histories
+        self.held_out_label = held_out_label
 
     @classmethod
     def from_estimator(cls, estimator: Any) -> Self:
-        """Draw the training of a pipeline.
+        """Plot the training of a pipeline.
 
         Parameters
         ----------
         estimator : Pipeline
-            A fitted pipeline, or a search that has refitted one.
+            A fitted pipeline, or a fitted search with ``refit=True``.
 
         Returns
         -------
         TrainingDisplay
-            What was drawn.
+            The plotted display.
+
+        Raises
+        ------
+        ValueError
+            If `estimator` is neither.
         """
         pipe = fitted_pipeline(estimator)
+        histories = {name: getattr(step, "history_", []) for name, step in pipe.steps}
+        *earlier, _ = histories.values()
+        # A subclass may hold samples out before its first step; Pipeline itself does not.
+        leaked = type(pipe).fit is Pipeline.fit and any(earlier)
         return cls(
-            {_NETWORKS.get(name, name): getattr(step, "history_", []) for name, step in pipe.steps}
+            {_NETWORKS.get(name, name): records for name, records in histories.items()},
+            "held out from the GRU only" if leaked else "validation",
         ).plot()
 
     def plot(self, figure: Any = None) -> Self:
-        """Draw a panel for each network that was trained.
+        """Plot one panel per trained network.
 
         Parameters
         ----------
         figure : Figure or SubFigure, optional
-            Where to draw; None makes a new one.
+            The figure to draw on; None creates one.
 
         Returns
         -------
         TrainingDisplay
-            The display itself.
+            This display.
         """
         trained = {name: records for name, records in self.histories.items() if records}
         n_panels = max(1, len(trained))
@@ -127,17 +161,17 @@ class TrainingDisplay:
         self.figure_ = figure
         self.axes_ = list(figure.subplots(1, n_panels, squeeze=False)[0])
         for axes, (name, records) in zip(self.axes_, trained.items(), strict=False):
-            _draw_losses(axes, records)
+            _draw_losses(axes, records, self.held_out_label)
             axes.set_title(one_line(name, 40))
         if not trained:
             draw_text(self.axes_[0], "No network was trained.")
         return self
 
 
-def _draw_losses(axes: Axes, records: Sequence[Mapping[str, float]]) -> None:
+def _draw_losses(axes: Axes, records: Sequence[Mapping[str, float]], held_out_label: str) -> None:
     for key, label, style in (
         ("train_loss", "training", STYLES[0]),
-        ("valid_loss", "validation", STYLES[1]),
+        ("valid_loss", held_out_label, STYLES[1]),
     ):
         points = [(record["epoch"], record[key]) for record in records if key in record]
         if points:
@@ -151,73 +185,90 @@ def _draw_losses(axes: Axes, records: Sequence[Mapping[str, float]]) -> None:
 
 
 def draw_text(axes: Axes, text: str) -> None:
-    """Write a sentence where there is nothing to draw.
+    """Write a text into axes that have no data.
 
     Parameters
     ----------
     axes : Axes
-        Where to write; everything else there is hidden.
+        The axes; their frame and ticks are hidden.
     text : str
-        The sentence.
+        The text.
     """
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=12, transform=axes.transAxes)
 
 
 def contrasting_colour(shade: float) -> str:
-    """Choose the colour of text on a cell of a heat map.
+    """Choose the text colour for a cell of a heat map.
 
     Parameters
     ----------
     shade : float
-        The cell's place in cividis, which runs from dark blue at 0 to yellow at 1.
+        Position of the cell in the colour map cividis: dark blue at 0, yellow at 1.
 
     Returns
     -------
     str
-        A colour.
+        ``"black"`` or ``"white"``.
     """
     return "black" if shade > 0.5 else "white"
 
 
+def draw_tick_labels(axis: Axis, names: Sequence[str], points: float) -> None:
+    """Label the cells of a heat map; every n-th cell if the labels would overlap.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        The x axis or the y axis. Cell i is centred on i.
+    names : sequence of str
+        One label per cell.
+    points : float
+        Distance between two cells, in points.
+    """
+    step = max(1, math.ceil(_TICK_POINTS / points))
+    places = range(0, len(names), step)
+    axis.set_ticks(places, [names[place] for place in places])
+
+
 def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
-    """Draw which classes were taken for which.
+    """Plot the confusion matrix of an evaluation.
 
     Parameters
     ----------
     evaluation : Evaluation
-        Labels and predictions.
+        True and predicted labels.
     title : str, default=""
-        What stands above.
+        Title of the figure.
 
     Returns
     -------
     Figure
-        Counts, coloured by their share of the true class.
+        Cells coloured by their share of the true class, with the counts for up to 50
+        classes. The figure is at most 15 x 14 inches; tick labels that would overlap are
+        left out.
     """
-    labels = np.union1d(evaluation.classes, evaluation.target)
-    side = 2.5 + (0.7 if len(labels) <= 6 else 0.45) * len(labels)
+    labels, counts = evaluation.confusion_matrix
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = min(2.5 + (0.7 if len(labels) <= 6 else 0.45) * len(labels), _LARGEST_SIDE)
+    points = 72 * (side - 2.5) / len(labels)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()
-    shares = ConfusionMatrixDisplay.from_predictions(
-        evaluation.target,
-        evaluation.predicted,
-        labels=labels,
-        display_labels=[one_line(label) for label in labels],
-        normalize="true",
-        include_values=False,
-        xticks_rotation=45,
-        cmap="cividis",
-        im_kw={"vmin": 0, "vmax": 1},
-        ax=axes,
-    )
-    counts = confusion_matrix(evaluation.target, evaluation.predicted, labels=labels)
-    for (row, column), count in np.ndenumerate(counts):
-        colour = contrasting_colour(shares.confusion_matrix[row, column])
-        axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
+    if len(labels) <= _COUNTED_CLASSES:
+        size = min(10.0, 0.4 * points)
+        for (row, column), count in np.ndenumerate(counts):
+            colour = contrasting_colour(shares[row, column])
+            text = axes.text(column, row, str(count), color=colour, fontsize=size)
+            # Inside its cell, the text does not affect the layout.
+            text.set(ha="center", va="center", in_layout=False)
+    names = [one_line(label) for label in labels]
+    draw_tick_labels(axes.xaxis, names, points)
+    draw_tick_labels(axes.yaxis, names, points)
     axes.set(title=one_line(title, 80), xlabel="predicted", ylabel="true")
-    # Turned labels end at their tick, or it is not clear which one they belong to.
-    for label in axes.get_xticklabels():
-        label.set(ha="right", rotation_mode="anchor")
-    shares.im_.colorbar.set_label("share of the true class")
+    # The end of a rotated label marks its tick.
+    axes.tick_params(axis="x", labelrotation=45)
+    for text in axes.get_xticklabels():
+        text.set(ha="right", rotation_mode="anchor")
+    figure.colorbar(image, ax=axes, label="share of the true class")
     return figure

@@ -1,4 +1,4 @@
-"""A report of an evaluation: one HTML file that needs nothing else."""
+"""Reports of evaluations as self-contained HTML pages."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from .plotting import TrainingDisplay, plot_confusion_matrix
 
 __all__ = ["evaluation_report", "report_page"]
 
+# The largest number of rows of the table of confusions.
+_CONFUSIONS = 20
+
 
 def evaluation_report(
     model: Any,
@@ -28,35 +31,38 @@ def evaluation_report(
     split: str = "",
     n_mistakes: int = 5,
 ) -> str:
-    """Write what was trained, how, and how good it is as one HTML file.
+    """Write a report of a trained pipeline and its evaluation as one HTML page.
 
     Parameters
     ----------
     model : Pipeline
-        A fitted pipeline from `make_video_classifier`, or a search that has refitted one.
+        A fitted pipeline from `make_video_classifier`, or a fitted search over one with
+        ``refit=True``.
     parts : mapping of str to (sequence of videos, array-like)
-        Videos and labels to evaluate the model on, by name: ``{"test": (videos, y)}``.
+        Videos and labels of each part to evaluate: ``{"test": (videos, y)}``. An array of
+        frames is (T, H, W, 3), uint8, RGB.
     title : str, default="Evaluation"
-        What stands above.
+        Title of the page.
     summary : mapping of str to str, optional
-        What is good to know first, by name: the number of videos, settings, versions.
+        Entries of the summary by name, for example settings and versions.
     split : str, optional
-        How the split was made, in words.
+        Description of the split.
     n_mistakes : int, default=5
-        The largest number of mistakes of each part that are shown.
+        The largest number of mistakes shown per part.
 
     Returns
     -------
     str
-        A page with tables and pictures in itself, that loads nothing and runs nothing.
-        Videos are named without their folders.
+        The page, with its tables and figures. It loads no other files and runs no
+        scripts. Videos are named without their folders.
 
     Raises
     ------
     VideoDecodeError
-        If a video cannot be read and the model does not go on without it.
+        If a video is unreadable and the model has ``features__on_error="raise"``.
     ValueError
-        If the model is no pipeline.
+        If the model is neither a pipeline nor a fitted search, or knows none of the
+        labels.
     """
     pipe = fitted_pipeline(model)
     outcomes = {name: (videos, evaluate(pipe, videos, y)) for name, (videos, y) in parts.items()}
@@ -74,22 +80,22 @@ def report_page(
     split: str,
     n_mistakes: int = 5,
 ) -> str:
-    """Write the page of `evaluation_report` from evaluations that were made.
+    """Write the page of `evaluation_report` from existing evaluations.
 
     Parameters
     ----------
     pipe : Pipeline
-        The pipeline that was evaluated.
+        The evaluated pipeline.
     outcomes : mapping of str to (sequence of videos, Evaluation)
-        Videos and what `evaluate` returned for them, by the name of the part.
+        Videos and the result of `evaluate` for them, by part.
     title : str
-        What stands above.
+        Title of the page.
     summary : mapping of str to str
-        What is good to know first.
+        Entries of the summary by name.
     split : str
-        How the split was made.
+        Description of the split.
     n_mistakes : int, default=5
-        The largest number of mistakes of each part that are shown.
+        The largest number of mistakes shown per part.
 
     Returns
     -------
@@ -104,7 +110,7 @@ def report_page(
         title=title,
         summary=summary,
         split=split,
-        training=_picture(TrainingDisplay.from_estimator(pipe).figure_, "svg"),
+        training=_encode(TrainingDisplay.from_estimator(pipe).figure_, "svg"),
         parts=[
             _part(pipe, name, videos, evaluation, n_mistakes)
             for name, (videos, evaluation) in outcomes.items()
@@ -115,14 +121,16 @@ def report_page(
 def _part(
     pipe: Any, name: str, videos: Sequence[Video], evaluation: Evaluation, n_mistakes: int
 ) -> dict[str, Any]:
-    """Collect what the template shows of a part."""
+    """Collect the values of a part for the template."""
     videos = as_video_list(videos)
     return {
         "name": name,
         "n_videos": len(evaluation.target),
         "metrics": evaluation.metrics,
         "per_class": evaluation.per_class,
-        "confusion": _picture(plot_confusion_matrix(evaluation), "svg"),
+        "confusion": _encode(plot_confusion_matrix(evaluation), "svg"),
+        "confusions": evaluation.confusions(_CONFUSIONS),
+        "n_confusions": len(evaluation.confusions()),
         "n_mistakes": len(evaluation.mistakes()),
         "mistakes": [
             _mistake(pipe, videos[row], row, evaluation) for row in evaluation.mistakes(n_mistakes)
@@ -143,13 +151,13 @@ def _mistake(pipe: Any, video: Video, row: int, evaluation: Evaluation) -> dict[
         strip = FilmStripDisplay.from_estimator(pipe, video, evaluation.target[row])
     except VideoDecodeError as error:
         return shown | {"reason": error.reason}
-    # The caption says what the title does, in text that can be read aloud and found.
+    # The caption contains the title, as text for screen readers and searches.
     strip.axes_[0].set_title("", loc="left")
-    return shown | {"strip": _picture(strip.figure_, "jpeg")}
+    return shown | {"strip": _encode(strip.figure_, "jpeg")}
 
 
-def _picture(figure: Figure, kind: str) -> dict[str, Any]:
-    """Encode a figure as an address that holds it, and tell its size in CSS pixels."""
+def _encode(figure: Figure, kind: str) -> dict[str, Any]:
+    """Encode a figure as a data URI, with its size in CSS pixels."""
     file = io.BytesIO()
     options: dict[str, Any] = {"jpeg": {"pil_kwargs": {"quality": 80}}, "svg": {}}[kind]
     figure.savefig(file, format=kind, dpi=120, **options)

@@ -1,8 +1,8 @@
-"""Pictures of what a search has found."""
+"""Figures of the scores of a hyperparameter search."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Self
 
@@ -11,27 +11,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.utils.validation import check_is_fitted
 
-from .plotting import STYLES, contrasting_colour, one_line
+from .plotting import STYLES, contrasting_colour, draw_tick_labels, one_line
 
 __all__ = ["SearchDisplay"]
 
+# Larger heat maps grow no further, and have no scores in their cells.
+_WRITTEN_COLUMNS, _WRITTEN_ROWS = 13, 16
+
 
 class SearchDisplay:
-    """Show how the score of a search depends on two of its parameters.
+    """Plot the score of a search over two of its parameters.
 
-    A heat map where the candidates fill a grid; a line where only one of the
-    parameters varies; points where they were drawn at random from many values.
+    The plot is a heat map if the candidates form a grid, a line if only one of the
+    parameters varies, and a scatter plot if the candidates were sampled from many values.
 
     Parameters
     ----------
     x, y : str
         Names of the parameters.
     x_values, y_values : sequence of length n_candidates
-        Their values.
+        Values of the parameters, by candidate.
     mean, std : array-like of shape (n_candidates,)
-        The candidates' scores over the folds, and their standard deviations.
+        Mean and standard deviation of the scores of each candidate over the folds.
     label : str, default="mean score"
-        What the score is.
+        Name of the score.
 
     Attributes
     ----------
@@ -42,8 +45,9 @@ class SearchDisplay:
 
     Notes
     -----
-    Where candidates differ in other parameters too, the best one of each pair of
-    values counts.
+    If candidates also differ in other parameters, each pair of values shows its best
+    candidate. A heat map is at most 15 x 12 inches; scores are written into its cells if
+    they fit.
 
     Examples
     --------
@@ -82,37 +86,39 @@ class SearchDisplay:
         score: str = "score",
         ax: Axes | None = None,
     ) -> Self:
-        """Draw the scores of a search.
+        """Plot the scores of a search.
 
         Parameters
         ----------
         search : GridSearchCV or RandomizedSearchCV
             A fitted search.
         x, y : str
-            The parameters, of which one may be fixed.
+            Names of the parameters; one of them may be fixed.
         score : str, default="score"
-            With several metrics, the name of one of them.
+            Name of the metric, for a search with several metrics.
         ax : Axes, optional
-            Where to draw; None makes a new figure.
+            The axes to draw on; None creates a figure.
 
         Returns
         -------
         SearchDisplay
-            What was drawn.
+            The plotted display.
 
         Raises
         ------
         NotFittedError
             If the search is not fitted.
         ValueError
-            If it has varied neither parameter, or has no such score.
+            If the search varies neither parameter, or has no such score.
         """
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_
         params = results["params"]
         if not any(name in candidate for candidate in params for name in (x, y)):
             known = sorted({name for candidate in params for name in candidate})
-            raise ValueError(f"The search has varied neither {x!r} nor {y!r}, but {known}.")
+            raise ValueError(
+                f"The search varies neither {x!r} nor {y!r}; set x and y to two of {known}."
+            )
         if f"mean_test_{score}" not in results:
             known = [name[10:] for name in results if name.startswith("mean_test_")]
             raise ValueError(f"The search has no score={score!r}; choose one of {known}.")
@@ -128,17 +134,17 @@ class SearchDisplay:
         ).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the scores.
+        """Plot the scores.
 
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw; None makes a new figure.
+            The axes to draw on; None creates a figure.
 
         Returns
         -------
         SearchDisplay
-            The display itself.
+            This display.
         """
         columns, rows = _distinct(self.x_values), _distinct(self.y_values)
         best = self._best_of_each(rows, columns)
@@ -149,7 +155,7 @@ class SearchDisplay:
             name, values = (self.x, columns) if len(rows) == 1 else (self.y, rows)
             self._draw_line(name, values, shown.ravel(), spread.ravel())
         elif (best >= 0).mean() >= 0.5 or not _numeric([*rows, *columns]):
-            self._new_axes(ax, (2.6 + 0.95 * len(columns), 1.6 + 0.65 * len(rows)))
+            self._new_axes(ax, _map_size(len(columns), len(rows)))
             self._draw_map(columns, rows, shown, spread)
         else:
             self._new_axes(ax, (5.5, 4.2))
@@ -161,7 +167,7 @@ class SearchDisplay:
         self.figure_ = self.ax_.figure
 
     def _best_of_each(self, rows: list[Any], columns: list[Any]) -> np.ndarray:
-        """Find the best candidate of each pair of values; -1 where there is none."""
+        """Return the best candidate of each pair of values; -1 if there is none."""
         best = np.full((len(rows), len(columns)), -1)
         for i in np.argsort(np.nan_to_num(self.mean, nan=-np.inf), kind="stable"):
             best[rows.index(self.y_values[i]), columns.index(self.x_values[i])] = i
@@ -170,7 +176,8 @@ class SearchDisplay:
     def _draw_line(self, name: str, values: list[Any], mean: np.ndarray, std: np.ndarray) -> None:
         places = np.arange(len(values))
         self.ax_.errorbar(places, mean, std, capsize=4, ms=6, **STYLES[0])
-        _name_ticks(self.ax_.set_xticks, values)
+        points = self.ax_.get_window_extent().width * 72 / self.ax_.figure.dpi
+        draw_tick_labels(self.ax_.xaxis, _names(values), points / len(values) / 3)
         self.ax_.set(xlabel=one_line(name, 40), ylabel=one_line(self.label, 40))
         self.ax_.grid(axis="y", alpha=0.3)
 
@@ -181,8 +188,10 @@ class SearchDisplay:
         self.ax_.set_facecolor("0.85")
         shades = np.asarray(image.norm(mean))
         highest = None if np.isnan(mean).all() else np.nanmax(mean)
-        for (row, column), value in np.ndenumerate(mean):
+        written = len(columns) <= _WRITTEN_COLUMNS and len(rows) <= _WRITTEN_ROWS
+        for (row, column), value in np.ndenumerate(mean) if written else ():
             text = "none" if np.isnan(value) else f"{value:.3f}\n± {std[row, column]:.3f}"
+            shade = 1.0 if np.isnan(value) else float(shades[row, column])
             self.ax_.text(
                 column,
                 row,
@@ -190,12 +199,12 @@ class SearchDisplay:
                 ha="center",
                 va="center",
                 weight="bold" if value == highest else "normal",
-                color="black"
-                if np.isnan(value)
-                else contrasting_colour(float(shades[row, column])),
+                color=contrasting_colour(shade),
             )
-        _name_ticks(self.ax_.set_xticks, columns)
-        _name_ticks(self.ax_.set_yticks, rows)
+        extent, points = self.ax_.get_window_extent(), 72 / self.ax_.figure.dpi
+        # Labels of the x axis are horizontal: about five characters each.
+        draw_tick_labels(self.ax_.xaxis, _names(columns), extent.width * points / len(columns) / 3)
+        draw_tick_labels(self.ax_.yaxis, _names(rows), extent.height * points / len(rows))
         self._label_axes(image)
 
     def _draw_points(self) -> None:
@@ -207,7 +216,7 @@ class SearchDisplay:
             place = (self.x_values[best], self.y_values[best])
             self.ax_.plot(*place, "o", ms=14, mfc="none", mec=STYLES[1]["color"], mew=2)
             self.ax_.set_title(
-                f"ringed: the best, {self.mean[best]:.3f} ± {self.std[best]:.3f}", fontsize=10
+                f"circled: best, {self.mean[best]:.3f} ± {self.std[best]:.3f}", fontsize=10
             )
         self.ax_.grid(alpha=0.3)
         self._label_axes(points)
@@ -218,7 +227,7 @@ class SearchDisplay:
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:
-    """Return the values that differ, in order if they have one."""
+    """Return the distinct values, sorted if they can be compared."""
     different: list[Any] = []
     for value in values:
         if value not in different:
@@ -233,6 +242,12 @@ def _numeric(values: Sequence[Any]) -> bool:
     return all(isinstance(value, Real) and not isinstance(value, bool) for value in values)
 
 
-def _name_ticks(set_ticks: Callable[..., Any], values: Sequence[Any]) -> None:
-    names = [f"{value:.4g}" if isinstance(value, float) else one_line(value) for value in values]
-    set_ticks(np.arange(len(values)), names)
+def _map_size(n_columns: int, n_rows: int) -> tuple[float, float]:
+    return (
+        2.6 + 0.95 * min(n_columns, _WRITTEN_COLUMNS),
+        1.6 + 0.65 * min(n_rows, _WRITTEN_ROWS),
+    )
+
+
+def _names(values: Sequence[Any]) -> list[str]:
+    return [f"{value:.4g}" if isinstance(value, float) else one_line(value) for value in values]

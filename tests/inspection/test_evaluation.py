@@ -21,13 +21,13 @@ def test_metrics_of_each_class():
     assert all(type(row["support"]) is int for row in outcome.per_class)
 
 
-def test_a_label_that_the_classifier_does_not_know_is_a_mistake():
+def test_an_unknown_label_is_a_mistake():
     outcome = outcome_of(["a", "unknown"], ["a", "b"])
     assert outcome.mistakes().tolist() == [1]
     assert [row["class"] for row in outcome.per_class] == ["a", "b", "unknown"]
 
 
-def test_mistakes_come_with_the_most_confident_first():
+def test_mistakes_are_sorted_by_confidence():
     target, predicted = ["a", "a", "b", "b", "a"], ["b", "a", "a", "b", "b"]
     outcome = outcome_of(target, predicted, np.array([0.6, 0.99, 0.9, 0.7, 0.6]))
     assert outcome.mistakes().tolist() == [2, 0, 4]
@@ -51,7 +51,7 @@ def test_evaluate_predicts_once():
     assert model.calls == 1
 
 
-def test_baselines_see_no_order():
+def test_baselines_do_not_use_the_order():
     rng = np.random.default_rng(0)
     light = np.linspace(30, 220, 6)
     y = np.arange(60) % 2
@@ -71,7 +71,7 @@ def test_baselines_see_no_order():
     assert abs(baselines["shuffled_frames"] - 0.5) <= 0.3  # 30 clips: 3.3 standard deviations
 
 
-def test_a_baseline_of_motion_sees_no_order_either():
+def test_baselines_of_motion_images_do_not_use_the_order():
     rng = np.random.default_rng(0)
     videos = []
     y = np.arange(60) % 2
@@ -79,7 +79,7 @@ def test_a_baseline_of_motion_sees_no_order_either():
         start = rng.integers(0, 8)
         frames = rng.integers(0, 30, (6, 32, 32, 3), dtype=np.uint8)
         for number, frame in enumerate(frames):
-            frame[start + 4 * number :] += 150  # light falls step by step
+            frame[start + 4 * number :] += 150  # brightness decreases step by step
         videos.append(frames[[0, 3, 1, 5, 2, 4]] if jumps else frames)
     train, test = (videos[:30], y[:30]), (videos[30:], y[30:])
     options = {"n_frames": 6, "frame_size": 32, "max_epochs": 0, "modality": "motion"}
@@ -91,10 +91,36 @@ def test_a_baseline_of_motion_sees_no_order_either():
     assert abs(baselines["single_frames"] - 0.5) <= 0.15
 
 
-def test_labels_of_which_none_is_known_are_told():
+def test_labels_of_which_the_model_knows_none():
     class Coded:
         classes_ = np.array([0, 1])
 
     message = r"none of the labels \['a', 'b'\]: it was fitted on \[0, 1\]"
     with pytest.raises(ValueError, match=message):
         evaluate(Coded(), ["a1", "b2"], ["a", "b"])
+
+
+def test_confusions_are_sorted_by_count_and_then_by_share():
+    target = ["a"] * 6 + ["b"] * 4 + ["c"] * 2 + ["d"]
+    predicted = ["b"] * 2 + ["a"] * 4 + ["a", "a", "c", "b"] + ["b", "c"] + ["a"]
+    outcome = outcome_of(target, predicted, classes=("a", "b", "c"))
+    rows = [tuple(row.values()) for row in outcome.confusions()]
+    assert [row[:3] for row in rows] == [
+        ("b", "a", 2),
+        ("a", "b", 2),
+        ("d", "a", 1),
+        ("c", "b", 1),
+        ("b", "c", 1),
+    ]
+    assert [row[3] for row in rows] == pytest.approx([2 / 4, 2 / 6, 1, 1 / 2, 1 / 4])
+    assert list(outcome.confusions(1)[0]) == ["true", "predicted", "count", "share"]
+    assert outcome.confusions(2) == outcome.confusions()[:2]
+    assert outcome_of(["a", "b"], ["a", "b"]).confusions() == []
+
+
+def test_the_confusion_matrix_counts_pairs():
+    target, predicted = ["b", "a", "z", "b"], ["a", "a", "b", "b"]
+    labels, counts = outcome_of(target, predicted).confusion_matrix
+    assert labels.tolist() == ["a", "b", "z"]
+    pairs = list(zip(target, predicted, strict=True))
+    assert counts.tolist() == [[pairs.count((t, p)) for p in labels] for t in labels]

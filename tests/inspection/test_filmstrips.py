@@ -8,7 +8,7 @@ from skvideo_gru.inspection.filmstrips import video_name
 
 
 def centres(axes):
-    """Where the frames lie on the x axis."""
+    """Positions of the frames on the x axis."""
     axes.figure.draw_without_rendering()
     places = [inset.get_window_extent() for inset in axes.child_axes]
     middle = [(place.x0 + place.x1) / 2 for place in places]
@@ -37,7 +37,7 @@ def test_frames_and_probabilities_are_those_of_the_pipeline(order_model, order_d
 
 
 @pytest.mark.parametrize("size", [(9, 4), (4, 9), (12, 3)])
-def test_frames_stand_over_their_probabilities_in_any_figure(order_model, order_data, size):
+def test_frames_are_above_their_probabilities(order_model, order_data, size):
     figure = Figure(figsize=size, layout="constrained")
     video = order_data.data[0]
     display = FilmStripDisplay.from_estimator(order_model, video, figure=figure)
@@ -46,7 +46,7 @@ def test_frames_stand_over_their_probabilities_in_any_figure(order_model, order_
     np.testing.assert_allclose(*[axes.get_position().intervalx for axes in display.axes_])
 
 
-def test_moments_of_a_stretch_and_of_an_array(order_model, order_data):
+def test_times_of_a_time_range_and_of_an_array(order_model, order_data):
     clip = VideoClip(order_data.data[0], start=1.0)
     seconds = FilmStripDisplay.from_estimator(order_model, clip).seconds
     np.testing.assert_allclose(seconds, np.arange(13, 24, 2) / 12)
@@ -56,7 +56,7 @@ def test_moments_of_a_stretch_and_of_an_array(order_model, order_data):
     assert [tick.get_text() for tick in running.get_xticklabels()] == list("123456")
 
 
-def test_of_many_classes_and_frames_a_few_are_told_apart():
+def test_many_classes_and_frames():
     rng = np.random.default_rng(0)
     proba = rng.dirichlet(np.ones(12), 30)
     classes = np.array([f"_{number}" for number in range(12)])
@@ -77,12 +77,12 @@ def test_a_video_of_one_frame():
     assert display.axes_[0].get_title(loc="left") == "predicted 1 (0.80)"
 
 
-def test_a_video_that_cannot_be_read(order_model, broken_clip):
+def test_an_unreadable_video(order_model, broken_clip):
     with pytest.raises(VideoDecodeError):
         FilmStripDisplay.from_estimator(order_model, broken_clip)
 
 
-def test_names_tell_no_folder():
+def test_names_contain_no_folder():
     assert video_name("/home/me/clips/a.mp4") == "a.mp4"
     assert video_name(VideoClip("clips/a.mp4", 1.5)) == "a.mp4, 1.5 s to the end"
     assert video_name(VideoClip("clips/a.mp4", None, 2)) == "a.mp4, 0 s to 2 s"

@@ -10,12 +10,12 @@ from skvideo_gru.inspection.filmstrips import video_name
 
 @pytest.fixture(scope="module")
 def outcome(order_model, order_data):
-    """An evaluation with mistakes: half of the labels are turned round."""
+    """An evaluation with mistakes: half of the labels are swapped."""
     target = np.where(np.arange(8) % 2, order_data.target, order_data.target[::-1])
     return evaluate(order_model, order_data.data, target)
 
 
-def test_mistakes_are_shown_and_named(order_model, order_data, outcome):
+def test_mistakes_are_drawn_and_named(order_model, order_data, outcome):
     rows = outcome.mistakes(2)
     assert len(rows) == 2
     display = MistakesDisplay.from_evaluation(order_model, order_data.data, outcome, n_mistakes=2)
@@ -36,7 +36,7 @@ def test_mistakes_of_a_pipeline(order_model, order_data, outcome):
     assert names == [video_name(order_data.data[row]) for row in outcome.mistakes(5)]
 
 
-def test_mistakes_in_tables_are_found_by_their_place(order_model, order_data, outcome):
+def test_mistakes_in_tables_are_found_by_position(order_model, order_data, outcome):
     row_names = np.arange(8)[::-1] + 3
     series = pd.Series(order_data.data, index=row_names)
     expected = [video_name(order_data.data[row]) for row in outcome.mistakes(5)]
@@ -56,7 +56,7 @@ def test_a_mistake_that_can_no_longer_be_read(order_model, order_data, outcome, 
     assert len(pictures(display.axes_[1])) == 6
 
 
-def test_no_mistake_is_said(order_model, order_data):
+def test_no_mistakes(order_model, order_data):
     right = Evaluation(np.array(["a"] * 8), np.tile([1.0, 0.0], (8, 1)), np.array(["a", "b"]))
     display = MistakesDisplay.from_evaluation(order_model, order_data.data, right)
-    assert display.axes_[0].texts[0].get_text() == "No mistake among 8 videos."
+    assert display.axes_[0].texts[0].get_text() == "No mistakes among 8 videos."

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
-from conftest import outcome_of, texts
+from conftest import outcome_of, overlaps, texts
 from matplotlib.figure import Figure
+from sklearn.pipeline import Pipeline
 
 from skvideo_gru import TrainingDisplay
 from skvideo_gru.inspection.plotting import one_line, plot_confusion_matrix
@@ -20,7 +22,7 @@ def test_the_confusion_matrix_shows_counts():
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_confusion_matrix_has_classes_that_do_not_occur():
+def test_the_confusion_matrix_contains_absent_classes():
     outcome = outcome_of(["a", "a"], ["a", "a"])
     shown = texts(plot_confusion_matrix(outcome).axes[0])
     assert shown == {(0, 0): "2", (1, 0): "0", (0, 1): "0", (1, 1): "0"}
@@ -33,13 +35,13 @@ def test_any_label_can_be_drawn(label):
     assert len(one_line(label)) <= 26 and "\n" not in one_line(label)
 
 
-def test_a_dollar_is_a_dollar():
+def test_dollar_signs_are_literal():
     figure = Figure()
     shown, meant = figure.text(0, 0, one_line("$x$")), figure.text(0, 0, "$x$", parse_math=False)
     assert shown.get_window_extent().width == meant.get_window_extent().width
 
 
-def test_losses_of_every_network_that_was_trained():
+def test_losses_of_each_trained_network():
     untrained = TrainingDisplay({"ResNet-50": [], "GRU": RECORDS}).plot()
     (axes,) = untrained.axes_
     assert axes.get_title() == "GRU"
@@ -66,3 +68,51 @@ def test_training_of_a_pipeline_goes_where_it_is_told(order_model):
     assert axes.get_title() == "GRU" and axes.lines[0].get_ydata().tolist() == losses
     figure = Figure()
     assert display.plot(figure).figure_ is figure and len(figure.axes) == 1
+
+
+@pytest.mark.parametrize(("n_classes", "step"), [(50, 1), (51, 1), (101, 2), (400, 7)])
+def test_a_confusion_matrix_of_many_classes_is_bounded_and_legible(n_classes, step):
+    classes = [f"class {number:03d}" for number in range(n_classes)]
+    predicted = classes[1:] + classes[:1]
+    figure = plot_confusion_matrix(outcome_of(classes, predicted, classes=classes))
+    assert figure.get_size_inches().max() <= 15
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert len(axes.texts) == (n_classes**2 if n_classes <= 50 else 0)
+    labels = axes.get_yticklabels()
+    assert [label.get_text() for label in labels] == classes[::step]
+    assert [label.get_position()[1] for label in labels] == list(range(0, n_classes, step))
+    assert overlaps(labels) == 0
+    assert min(label.get_fontsize() for label in labels) >= 9
+    assert [label.get_text() for label in axes.get_xticklabels()] == classes[::step]
+    shares = np.roll(np.eye(n_classes), 1, axis=1)
+    np.testing.assert_array_equal(axes.images[0].get_array(), shares)
+
+
+class Step:
+    """A fitted step with a history."""
+
+    def __init__(self, history):
+        self.history_ = history
+
+
+class HoldingOut(Pipeline):
+    """A pipeline that holds samples out before its first step."""
+
+    def fit(self, X, y=None, **params):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("kind", "backbone", "label"),
+    [
+        (Pipeline, RECORDS, "held out from the GRU only"),
+        (Pipeline, [], "validation"),
+        (HoldingOut, RECORDS, "validation"),
+    ],
+)
+def test_only_samples_that_no_step_was_trained_on_are_called_validation(kind, backbone, label):
+    pipe = kind([("features", Step(backbone)), ("gru", Step(RECORDS))])
+    axes = TrainingDisplay.from_estimator(pipe).axes_[-1]
+    assert axes.get_title() == "GRU"
+    assert [text.get_text() for text in axes.get_legend().texts] == ["training", label]

@@ -16,12 +16,12 @@ from skvideo_gru import evaluation_report
 from skvideo_gru.inspection.evaluation import Evaluation, evaluate
 from skvideo_gru.inspection.reporting import report_page
 
-HOSTILE = "<script>alert('label')</script>"
+MARKUP = "<script>alert('label')</script>"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
 
 class Page(HTMLParser):
-    """What a page is made of: tags with their attributes, and its text."""
+    """Tags of a page with their attributes, and its text."""
 
     def __init__(self, source):
         super().__init__()
@@ -39,7 +39,7 @@ class Page(HTMLParser):
 
 
 def cells(source):
-    """The text of the rows of every table."""
+    """Texts of the rows of all tables."""
     return [
         [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
         for row in re.findall(r"<tr>(.*?)</tr>", source)
@@ -48,9 +48,9 @@ def cells(source):
 
 @pytest.fixture(scope="module")
 def outcome(order_model, order_data):
-    """Predictions of a classifier whose labels are hostile, half of them wrong."""
+    """Predictions with HTML in a label, half of them wrong."""
     proba = evaluate(order_model, order_data.data, order_data.target).probabilities
-    classes = np.array([HOSTILE, "an ordinary but rather long label of a class"])
+    classes = np.array([MARKUP, "an ordinary but rather long label of a class"])
     predicted = proba.argmax(axis=1)
     return Evaluation(
         classes[np.where(np.arange(8) % 2, predicted, 1 - predicted)], proba, classes
@@ -73,15 +73,15 @@ def report(order_model, order_data, outcome):
     )
 
 
-def test_what_was_said_is_there_and_escaped(report):
+def test_texts_are_escaped(report):
     page = Page(report)
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "i", "em", "u", "test", "link"})
-    for text in ("Report & <i>title</i>", "<u>videos</u>", "by <em>chance</em>", HOSTILE):
+    for text in ("Report & <i>title</i>", "<u>videos</u>", "by <em>chance</em>", MARKUP):
         assert text in page.text
     assert not [name for _, attributes in page.tags for name in attributes if name[:2] == "on"]
 
 
-def test_tables_hold_the_numbers(report, outcome):
+def test_tables_contain_the_metrics(report, outcome):
     rows = cells(report)
     metrics = outcome.metrics
     assert ["val", "8", "0", "1.000", "1.000"] in rows
@@ -93,9 +93,34 @@ def test_tables_hold_the_numbers(report, outcome):
     assert all(cell.get("scope") in ("col", "row") for cell in Page(report).all("th"))
 
 
-def test_mistakes_are_named_by_file_and_not_by_folder(report, order_data, outcome):
+def test_a_table_lists_the_most_frequent_confusions(report, order_model, order_data, outcome):
+    rows = cells(report)
+    assert ["true", "predicted", "videos", "share"] in rows
+    (pair, *_) = outcome.confusions()
+    sizes = (outcome.target == pair["true"]).sum()
+    share = f"{pair['count'] / sizes:.3f}"
+    assert [pair["true"], pair["predicted"], str(pair["count"]), share] in rows
+    # Part "val" has no mistakes.
+    assert report.count("Most frequent confusions</h3>") == 1
+
+
+def test_a_report_of_many_classes_has_a_short_table_and_a_bounded_figure(order_model):
+    classes = np.array([f"class {number:03d}" for number in range(120)])
+    rows = np.arange(120)
+    proba = np.full((120, 120), 0.1 / 120)
+    proba[rows, (rows + (rows < 30)) % 120] = 0.9  # thirty different confusions
+    parts = {"test": (["/nowhere/a.mp4"] * 120, Evaluation(classes, proba, classes))}
+    report = report_page(order_model, parts, title="many", summary={}, split="", n_mistakes=1)
+    assert "20 of 30 pairs of classes" in report
+    pairs = [row for row in cells(report) if len(row) == 4]
+    assert pairs[1:] == [[f"class {n:03d}", f"class {n + 1:03d}", "1", "1.000"] for n in range(20)]
+    assert max(int(image["width"]) for image in Page(report).all("img")) <= 15 * 96
+    assert len(report) < 1_000_000
+
+
+def test_mistakes_are_named_without_folders(report, order_data, outcome):
     text = Page(report).text
-    assert "No mistake among 8 videos." in text
+    assert "No mistakes among 8 videos." in text
     assert "3 of 4 mistakes" in text
     first = outcome.mistakes(1)[0]
     said = f"true {outcome.target[first]}, predicted {outcome.predicted[first]}"
@@ -105,7 +130,7 @@ def test_mistakes_are_named_by_file_and_not_by_folder(report, order_data, outcom
     assert "secret" not in report and folder not in report
 
 
-def test_the_page_loads_nothing(report):
+def test_the_page_loads_no_files(report):
     page = Page(report)
     addresses = [
         value
@@ -115,7 +140,7 @@ def test_the_page_loads_nothing(report):
     ]
     assert addresses and all(address.startswith("data:image/") for address in addresses)
     assert not re.search(r"https?://|url\(|@import", report)
-    # Neither do the pictures: what they name are parts of themselves and of SVG.
+    # References in the figures are to their own parts.
     for address in addresses:
         kind, content = address.split(";base64,")
         if kind == "data:image/svg+xml":
@@ -123,9 +148,9 @@ def test_the_page_loads_nothing(report):
             assert not re.search(r'(href|src)="(?!#|data:)', svg)
 
 
-def test_pictures_are_whole_and_described(report):
+def test_figures_are_complete_and_described(report):
     pictures = Page(report).all("img")
-    # Training, two confusion matrices, two film strips that can be read.
+    # Training, two confusion matrices, two readable film strips.
     assert len(pictures) == 5
     assert all(len(picture["alt"]) > 20 for picture in pictures)
     strips = [p["src"] for p in pictures if p["src"].startswith("data:image/jpeg")]
@@ -134,7 +159,7 @@ def test_pictures_are_whole_and_described(report):
         assert picture.size[0] == 1080 and np.ptp(np.asarray(picture)) > 200
 
 
-def test_ten_mistakes_fit_into_a_small_file(order_model, order_data):
+def test_ten_mistakes_make_a_small_file(order_model, order_data):
     noise = np.random.default_rng(0).integers(0, 256, (10, 6, 224, 224, 3), dtype=np.uint8)
     proba = np.tile([0.9, 0.1], (10, 1))
     wrong = Evaluation(np.repeat("b", 10), proba, np.array(["a", "b"]))
@@ -149,8 +174,8 @@ def test_ten_mistakes_fit_into_a_small_file(order_model, order_data):
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_the_page_fits_phones_and_desktops(report, tmp_path):
     widths = (360, 768, 1440)
-    # Frames within a page have the width that they are given; Chromium's own window has
-    # a least one. They block the load event until all is there.
+    # Chromium's window has a smallest width; an iframe has any width. The load event waits
+    # for iframes.
     frames = "".join(
         f'<iframe width="{width}" height="900" srcdoc="{html.escape(report)}"></iframe>'
         for width in widths
@@ -201,7 +226,7 @@ def test_a_report_of_videos_and_labels(order_model, order_data):
     page = report_page(order_model, {"test": (order_data.data, outcome)}, **summary)
     report = evaluation_report(order_model, {"test": (order_data.data, y)})
     assert cells(report) == cells(page)
-    assert "How the data was split" not in report
+    assert ">Split</h2>" not in report
     assert report.count("image/jpeg") == page.count("image/jpeg") > 0
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import texts
+from conftest import overlaps, texts
 from matplotlib.figure import Figure
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -21,7 +21,7 @@ def grid():
     return GridSearchCV(LogisticRegression(), params, scoring="accuracy", cv=3).fit(X, y), X, y
 
 
-def test_a_grid_is_a_map_with_values_in_its_cells(grid):
+def test_a_grid_is_a_heat_map_with_scores_in_its_cells(grid):
     search, _, _ = grid
     display = SearchDisplay.from_estimator(search, x="max_iter", y="C")
     results = search.cv_results_
@@ -57,7 +57,7 @@ def test_one_parameter_is_a_line_with_error_bars(varied):
     assert [label.get_text() for label in display.ax_.get_xticklabels()] == ["10", "20", "30"]
 
 
-def test_values_drawn_at_random_are_points(grid):
+def test_random_candidates_are_points(grid):
     _, X, y = grid
     space = {"C": np.linspace(0.1, 9, 50).tolist(), "max_iter": list(range(50, 100))}
     search = RandomizedSearchCV(LogisticRegression(), space, n_iter=8, cv=3, random_state=0)
@@ -70,7 +70,7 @@ def test_values_drawn_at_random_are_points(grid):
     assert f"{search.best_score_:.3f}" in display.ax_.get_title()
 
 
-def test_the_best_candidate_of_a_cell_counts_and_a_failed_one_does_not():
+def test_a_cell_shows_its_best_candidate_that_did_not_fail():
     display = SearchDisplay(
         x_values=[1, 1, 2, 2, 1],
         y_values=[0.9, 0.9, 0.9, 0.8, 0.8],
@@ -83,7 +83,7 @@ def test_the_best_candidate_of_a_cell_counts_and_a_failed_one_does_not():
     assert shown == {(0, 0): "0.400", (1, 0): "0.700", (0, 1): "0.600", (1, 1): "none"}
 
 
-def test_what_was_not_searched_cannot_be_shown(grid):
+def test_parameters_that_were_not_searched(grid):
     search, _, _ = grid
     with pytest.raises(ValueError, match=r"neither 'gru__hidden_size'.*\['C', 'max_iter'\]"):
         SearchDisplay.from_estimator(search)
@@ -91,3 +91,17 @@ def test_what_was_not_searched_cannot_be_shown(grid):
         SearchDisplay.from_estimator(search, x="C", score="f1")
     with pytest.raises(NotFittedError):
         SearchDisplay.from_estimator(GridSearchCV(LogisticRegression(), {}))
+
+
+def test_a_large_grid_has_a_bounded_figure_without_scores_in_its_cells():
+    x, y = (axis.ravel().tolist() for axis in np.meshgrid(np.arange(60) / 7, range(200)))
+    display = SearchDisplay(
+        x_values=x, y_values=y, mean=np.linspace(0, 1, len(x)), std=np.zeros(len(x)), **SCORES
+    ).plot()
+    width, height = display.figure_.get_size_inches()
+    assert width <= 15 and height <= 12.1
+    assert not display.ax_.texts
+    display.figure_.draw_without_rendering()
+    for axis in (display.ax_.xaxis, display.ax_.yaxis):
+        assert overlaps(axis.get_ticklabels()) == 0
+    assert display.ax_.get_yticklabels()[0].get_text() == "0"
