@@ -43,7 +43,7 @@ _MARKERS = 15
 
 # Limits of a confusion matrix: inches of its side, classes whose counts are written into the
 # cells, and points between two tick labels.
-_LARGEST_SIDE = 14.0
+_LARGEST_SIDE = 13.0
 _COUNTED_CLASSES = 50
 _TICK_POINTS = 13.0
 
@@ -245,7 +245,7 @@ def plot_confusion_matrix(evaluation: Evaluation, title: str = "") -> Figure:
     -------
     Figure
         Cells coloured by their share of the true class, with the counts for up to 50
-        classes. The figure is at most 15 x 14 inches; tick labels that would overlap are
+        classes. The figure is at most 14 x 13 inches; tick labels that would overlap are
         left out.
     """
     labels, counts = evaluation.confusion_matrix

@@ -75,7 +75,7 @@ def test_a_confusion_matrix_of_many_classes_is_bounded_and_legible(n_classes, st
     classes = [f"class {number:03d}" for number in range(n_classes)]
     predicted = classes[1:] + classes[:1]
     figure = plot_confusion_matrix(outcome_of(classes, predicted, classes=classes))
-    assert figure.get_size_inches().max() <= 15
+    assert figure.get_size_inches().max() <= 14
     figure.draw_without_rendering()
     axes = figure.axes[0]
     assert len(axes.texts) == (n_classes**2 if n_classes <= 50 else 0)

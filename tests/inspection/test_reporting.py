@@ -114,7 +114,7 @@ def test_a_report_of_many_classes_has_a_short_table_and_a_bounded_figure(order_m
     assert "20 of 30 pairs of classes" in report
     pairs = [row for row in cells(report) if len(row) == 4]
     assert pairs[1:] == [[f"class {n:03d}", f"class {n + 1:03d}", "1", "1.000"] for n in range(20)]
-    assert max(int(image["width"]) for image in Page(report).all("img")) <= 15 * 96
+    assert max(int(image["width"]) for image in Page(report).all("img")) <= 14 * 96
     assert len(report) < 1_000_000
 
 
