@@ -34,6 +34,7 @@ SKOPS_TRUSTED_TYPES = [
     "skvideo_gru.sequence.classifier.GRUClassifier",
     "skvideo_gru.features.featurizer.ResNet50FrameFeaturizer",
     "skvideo_gru.sequence.scaling.FrameWise",
+    "skvideo_gru.pipeline.VideoPipeline",
 ]
 
 

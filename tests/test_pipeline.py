@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skvideo_gru import FrameWise, GRUClassifier, ResNet50FrameFeaturizer, make_video_classifier
-from skvideo_gru.features import featurizer
+from skvideo_gru.features import reading
 from skvideo_gru.video.decoding import read_frames
 
 SETTINGS = {
@@ -71,7 +71,7 @@ def test_a_search_decodes_each_video_once_for_each_backbone(colour_clips, tmp_pa
             decoded.append(video)
         return read_frames(video, **reading)
 
-    monkeypatch.setattr(featurizer, "read_frames", counting)
+    monkeypatch.setattr(reading, "read_frames", counting)
     grid = {"gru__lr_decay": [0.9, 0.97], "gru__hidden_size": [4, 8]}
     settings = {**SETTINGS, "features__max_epochs": 1, "features__batch_size": 8}
     pipe = make_video_classifier(memory=str(tmp_path / "trained"), random_state=0, **settings)
@@ -95,7 +95,7 @@ def test_a_saved_pipeline_predicts_the_same_elsewhere(colour_clips, tmp_path):
         "import sys, joblib, numpy; pipe = joblib.load('model.joblib'); "
         "numpy.save('proba.npy', pipe.predict_proba(sys.argv[1:]))"
     )
-    root = str(Path(featurizer.__file__).parents[1])
+    root = str(Path(reading.__file__).parents[1])
     subprocess.run(
         [sys.executable, "-c", code, *videos],
         cwd=tmp_path,
