@@ -165,6 +165,16 @@ def test_a_pipeline_scales_what_early_stopping_watches():
     assert best == pytest.approx(log_loss(y[40:], pipe.predict_proba(X[40:])), rel=1e-4)
 
 
+def test_a_pipeline_on_a_half_precision_memory_map_computes_in_float32(tmp_path):
+    X, y = order_data(60)
+    np.save(tmp_path / "X.npy", X.astype(np.float16))
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    pipe = Pipeline([("scale", FrameWise(MinMaxScaler())), ("gru", small_classifier())])
+    assert pipe.fit(X, y).predict_proba(X).dtype == np.float32
+    assert str(next(pipe["gru"].module_.parameters()).dtype) == "torch.float32"
+    assert pipe.score(X, y) > 0.9
+
+
 def test_set_output(rows):
     pd = pytest.importorskip("pandas")
     X, y, _ = rows

@@ -14,7 +14,7 @@ from references import order_data
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
@@ -201,12 +201,20 @@ def test_fit_depends_on_the_seed_alone_and_leaves_the_generators():
     assert not np.array_equal(first, other.predict_proba(X))
 
 
-@pytest.mark.parametrize("options", [{}, {"pooling": "last"}, {"bidirectional": True}])
-def test_running_probabilities_are_those_of_the_frames_so_far(options):
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bidirectional": True},
+        {"num_layers": 2, "dropout": 0.3, "fc_sizes": (4,), "delta_weight": 9.0, "batch_size": 3},
+    ],
+)
+def test_running_probabilities_equal_those_of_truncated_rows(pooling, options):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20, 5, 3)).astype(np.float32)
     X[3, 2:] = X[4] = np.nan
-    clf = GRUClassifier(max_epochs=3, frame_dim=3, random_state=0, **options)
+    clf = GRUClassifier(max_epochs=3, frame_dim=3, random_state=0, pooling=pooling, **options)
     with pytest.warns(UserWarning, match="1 of 20 rows"):
         clf.fit(X, np.arange(20) % 3)
     running = clf.predict_proba_frames(X.reshape(20, -1))
@@ -217,10 +225,54 @@ def test_running_probabilities_are_those_of_the_frames_so_far(options):
         rows = np.flatnonzero(real[:, frame])
         expected = clf.predict_proba(X[rows, : frame + 1])
         np.testing.assert_allclose(running[rows, frame], expected, atol=1e-6)
-    # The last one is the prediction.
+    # The quadratic computation, which bidirectional networks need.
+    by_prefix = np.full_like(running, np.nan)
+    clf._fill_by_prefix(by_prefix, X, real.sum(axis=1))
+    np.testing.assert_allclose(running, by_prefix, atol=1e-6)
+    # The last frame gives the prediction.
     last = real.sum(axis=1) - 1
     rows = np.flatnonzero(last >= 0)
     np.testing.assert_allclose(running[rows, last[rows]], clf.predict_proba(X[rows]), atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+def test_running_probabilities_need_one_pass(pooling, monkeypatch):
+    X, y = order_data(20)
+    clf = GRUClassifier(**{**SMALL, "max_epochs": 1, "pooling": pooling}).fit(X, y)
+    frames = []
+    forward = nn.GRU.forward
+
+    def counting(self, sequences, *args):
+        frames.append(sequences.shape[0] * sequences.shape[1])
+        return forward(self, sequences, *args)
+
+    monkeypatch.setattr(nn.GRU, "forward", counting)
+    long = np.random.default_rng(0).normal(size=(3, 2000, 3)).astype(np.float32)
+    running = clf.predict_proba_frames(long)
+    assert sum(frames) == 3 * 2000
+    for frame in (0, 999, 1999):
+        expected = clf.predict_proba(long[:, : frame + 1])
+        np.testing.assert_allclose(running[:, frame], expected, atol=1e-5)
+
+
+def test_running_attention_is_stable_for_extreme_scores():
+    X, y = order_data(20)
+    clf = GRUClassifier(**SMALL).fit(X, y)
+    with torch.no_grad():
+        clf.module_.attention.weight.mul_(1e4)
+    running = clf.predict_proba_frames(X)
+    for frame in range(6):
+        expected = clf.predict_proba(X[:, : frame + 1])
+        np.testing.assert_allclose(running[:, frame], expected, atol=1e-3)
+
+
+def test_half_precision_becomes_float32():
+    X, y = order_data()
+    half = X.astype(np.float16)
+    clf = GRUClassifier(**SMALL).fit(half, y)
+    assert {p.dtype for p in clf.module_.parameters()} == {torch.float32}
+    single = GRUClassifier(**SMALL).fit(half.astype(np.float32), y)
+    np.testing.assert_array_equal(clf.predict_proba(half), single.predict_proba(half))
 
 
 def test_label_smoothing_is_torchs():
@@ -457,6 +509,20 @@ def test_class_weights_weigh():
     assert shares["None"] < shares["balanced"] < shares["{0: 1.0, 1: 50.0}"]
     with pytest.raises(ValueError, match=r"class_weight names classes.*\['no'\]"):
         GRUClassifier(class_weight={"no": 1}).fit(X, y)
+
+
+def test_a_class_weight_for_an_absent_class_is_ignored():
+    X, y = order_data()
+    weights = {0: 1.0, 1: 3.0, 2: 9.0}
+    clf = GRUClassifier(class_weight=weights, **SMALL).fit(X, y)
+    same = GRUClassifier(class_weight={0: 1.0, 1: 3.0}, **SMALL).fit(X, y)
+    np.testing.assert_array_equal(clf.predict_proba(X), same.predict_proba(X))
+    # A class that one fold lacks.
+    y[np.flatnonzero(y)[-2:]] = 2
+    folds = [(np.arange(76), np.arange(76, 80)), (np.arange(4, 80), np.arange(4))]
+    clf = GRUClassifier(class_weight=weights, **{**SMALL, "max_epochs": 1})
+    scores = cross_val_score(clf, X, y, cv=folds, error_score="raise")
+    assert np.isfinite(scores).all()
 
 
 def test_learning_rate_decays_gradually():

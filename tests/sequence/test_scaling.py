@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -181,6 +183,49 @@ def test_a_transformer_that_knows_its_frames_meets_no_others():
     np.testing.assert_array_equal(back, [[np.nan, np.nan], [1, 2]])
     with pytest.raises(ValueError, match="3 features a frame, but the transformer outputs 2"):
         coder.inverse_transform(np.zeros((1, 2, 3)))
+
+
+def as_memory_map(X, folder):
+    np.save(folder / "X.npy", X)
+    return np.load(folder / "X.npy", mmap_mode="r")
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("form", [as_memory_map, lambda X, _: pd.DataFrame(X), lambda X, _: [*X]])
+def test_half_precision_becomes_float32(method, form, tmp_path):
+    X = np.random.default_rng(0).normal(size=(9, 12)).astype(np.float16)
+    X[2, 6:] = np.nan
+    scaler = FrameWise(MinMaxScaler(), frame_dim=3)
+    out = getattr(scaler, method)(form(X, tmp_path)).transform(form(X, tmp_path))
+    assert out.dtype == np.float32
+    expected = FrameWise(MinMaxScaler(), frame_dim=3).fit_transform(X.astype(np.float32))
+    np.testing.assert_array_equal(out, expected)
+    assert scaler.inverse_transform(out.astype(np.float16)).dtype == np.float32
+
+
+@pytest.mark.parametrize("scaler", [MinMaxScaler(), StandardScaler()])
+def test_the_memory_for_half_precision_is_bounded(scaler, tmp_path):
+    X = np.random.default_rng(0).normal(size=(100, 40 * 256)).astype(np.float16)
+    X = as_memory_map(X, tmp_path)
+    tracemalloc.start()
+    try:
+        FrameWise(scaler, frame_dim=256).fit_transform(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The converted input and the output in float32 are 4 times the map; in float64 8 times.
+    assert peak < 7 * X.nbytes
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
+def test_the_input_is_never_overwritten(dtype):
+    X = np.arange(24).reshape(2, 12).astype(dtype)
+    before = X.copy()
+    fitted = FrameWise(StandardScaler(copy=False), frame_dim=3).fit(X)
+    out = fitted.transform(X)
+    fitted.inverse_transform(out)
+    np.testing.assert_array_equal(X, before)
+    np.testing.assert_array_equal(out, fitted.transform(X))
 
 
 def test_whole_numbers_keep_their_digits():

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.utils import compute_class_weight
 
 from skvideo_gru.sequence.training_data import (
     class_weights,
@@ -50,6 +51,24 @@ def test_a_dict_weighs_classes_that_are_missing_too():
     data = usable_rows(sequences(2), np.array(["a", "a"]), None)
     assert class_weights({"b": 50}, np.array(["a", "b"]), data).tolist() == [1, 50]
     assert class_weights(None, np.array(["a", "b"]), data).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("labels", [[0, 1], ["a", "b"]])
+@pytest.mark.parametrize("weights", [[1, 2, 3], [1, 2], [1], [3], []])
+def test_class_weights_equal_scikit_learns(labels, weights):
+    """With further classes, with missing ones, or with both."""
+    keys = [*labels, "further"] if len(weights) != 1 or weights == [1] else ["further"]
+    class_weight = dict(zip(keys, weights, strict=False))
+    y = np.array(labels * 2)
+    data = usable_rows(sequences(4), y, None)
+    classes = np.unique(y)
+    try:
+        expected = compute_class_weight(class_weight, classes=classes, y=y)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"names classes that y does not contain: \['further"):
+            class_weights(class_weight, classes, data)
+    else:
+        np.testing.assert_array_equal(class_weights(class_weight, classes, data), expected)
 
 
 def test_balanced_classes_have_one_sum_of_weights():
