@@ -1,10 +1,10 @@
-"""Clips and labels that the tests share; every clip is made on the spot."""
+"""Clips, labels and helpers that the tests share; every clip is generated."""
 
 import os
 from itertools import pairwise
 
-# Several tests run at once: one thread each, or they get in each other's way. Said
-# before torch is imported.
+# Tests run in parallel processes: one thread each avoids oversubscription. It must be
+# set before torch is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -23,14 +23,14 @@ needs_gpu = pytest.mark.skipif(
 
 
 def make_frames(n_frames, height=48, width=64, seed=0):
-    """Smooth random pictures, each unlike the one before, that survive encoding."""
+    """Random frames of large blocks, which differ and survive lossy encoding."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (n_frames, height // 16, width // 16, 3), dtype=np.uint8)
     return coarse.repeat(16, axis=1).repeat(16, axis=2)
 
 
 def break_video(path, first):
-    """Overwrite the packets of a file from one on."""
+    """Overwrite the packets of a file from number `first` to the end."""
     with av.open(str(path)) as container:
         packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
     content = bytearray(path.read_bytes())
@@ -40,12 +40,12 @@ def break_video(path, first):
 
 
 def largest_error(rows, expected):
-    """The largest relative error of a row."""
+    """Compute the largest relative error of a row."""
     return (np.linalg.norm(rows - expected, axis=-1) / np.linalg.norm(expected, axis=-1)).max()
 
 
 def outcome_of(target, predicted, confidence=0.8, classes=("a", "b")):
-    """An evaluation of given predictions, made with the given confidence."""
+    """Make an evaluation with the given predictions and confidence."""
     rest = (1 - np.broadcast_to(confidence, len(target))) / (len(classes) - 1)
     probabilities = np.repeat(rest[:, None], len(classes), axis=1)
     columns = [classes.index(label) for label in predicted]
@@ -54,7 +54,7 @@ def outcome_of(target, predicted, confidence=0.8, classes=("a", "b")):
 
 
 def texts(axes):
-    """What is written in axes, by its place."""
+    """Return the texts in axes by position."""
     return {tuple(map(float, text.get_position())): text.get_text() for text in axes.texts}
 
 
@@ -71,9 +71,9 @@ def pictures(axes):
 
 @pytest.fixture(autouse=True)
 def ordinary_priority():
-    """Take back the real-time priority that SVT-AV1 gives its caller if that is root.
+    """Reset the real-time priority that SVT-AV1 sets if the user is root.
 
-    Under it an encoder that waits for its threads keeps them from running.
+    With that priority an encoder that waits for its threads blocks them.
     """
     yield
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
@@ -108,7 +108,7 @@ def colour_clips(tmp_path_factory):
 
 @pytest.fixture
 def broken_clip(clip, tmp_path):
-    """The first half of a file, without its index."""
+    """A truncated file: the first half, without its index."""
     path = tmp_path / "broken.mp4"
     content = clip.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -125,7 +125,7 @@ def order_data(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def order_model(order_data):
-    """A pipeline that has seen them for two epochs: it gets some of them wrong."""
+    """A pipeline trained on them for two epochs, which misclassifies some."""
     pipe = make_video_classifier(
         random_state=0,
         features__n_frames=6,

@@ -1,10 +1,10 @@
-"""Independent references and toy data that several test modules share."""
+"""Independent references and toy data for several test modules."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-# torchvision's resnet50, written down from its published layout.
+# The layout of torchvision's resnet50, as published.
 BLOCKS = {"layer1": (3, 64), "layer2": (4, 128), "layer3": (6, 256), "layer4": (3, 512)}
 
 
@@ -56,7 +56,7 @@ def random_state(seed=0):
 
 
 def reference_features(state, x):
-    """ResNet-50 by functions alone, from the paper and the state dict."""
+    """ResNet-50 as functions of a state dict, after the paper."""
 
     def norm(x, name):
         return F.batch_norm(
@@ -93,7 +93,7 @@ def tone_clips(n=16, n_frames=3, size=32):
 
 
 def order_data(n=80, n_frames=6, d=3, seed=0):
-    """Sequences whose classes hold the same frames in opposite order."""
+    """Sequences of two classes, sorted ascending or descending."""
     rng = np.random.default_rng(seed)
     X = np.sort(rng.normal(size=(n, n_frames, d)), axis=1).astype(np.float32)
     y = np.arange(n) % 2

@@ -1,4 +1,4 @@
-"""The classifier inside scikit-learn's meta-estimators."""
+"""The estimators in scikit-learn's meta-estimators."""
 
 import re
 import tomllib
@@ -103,7 +103,7 @@ def test_stacking(rows):
     assert model.transform(X).shape == (90, 2)
 
 
-def test_pipelines_vote_on_videos(colour_clips):
+def test_soft_voting_of_pipelines(colour_clips):
     videos, y = colour_clips[0][:4], colour_clips[1][:4]
     options = {"features__n_frames": 2, "features__frame_size": 32, "features__max_epochs": 0}
     members = [
@@ -118,7 +118,7 @@ def test_pipelines_vote_on_videos(colour_clips):
 
 
 def test_the_importance_of_frames(rows):
-    """Swapping a frame between videos matters where classes differ, at both ends."""
+    """Permuting a frame between videos matters at both ends, where the classes differ."""
     X, y, _ = rows
     model = small_classifier().fit(X, y)
     drops = []
@@ -128,7 +128,7 @@ def test_the_importance_of_frames(rows):
         swapped[:, frame] = swapped[rng.permutation(90), frame]
         drops.append(model.score(X, y) - model.score(swapped.reshape(90, -1), y))
     assert max(drops[0], drops[5]) > max(drops[2], drops[3])
-    # The same by scikit-learn, column by column.
+    # Scikit-learn permutes single columns.
     columns = permutation_importance(model, X, y, n_repeats=3, random_state=0).importances_mean
     assert columns.shape == (18,)
     assert columns.max() > 0
@@ -152,7 +152,7 @@ def test_routing_of_weights_and_groups(rows):
         assert scores["test_score"].min() > 0.99
 
 
-def test_a_pipeline_scales_what_early_stopping_watches():
+def test_a_pipeline_transforms_the_validation_set():
     X, y = order_data(60)
     X = 100 + 50 * X
     with sklearn.config_context(enable_metadata_routing=True):

@@ -44,14 +44,14 @@ def test_the_standard_pipeline():
         make_video_classifier(gru__hidden=3)
 
 
-def test_it_fits_and_predicts_videos(colour_clips):
+def test_the_standard_pipeline_classifies_videos(colour_clips):
     videos, y = colour_clips
     pipe = make_video_classifier(random_state=0, **SETTINGS).fit(videos[:8], y[:8])
     assert pipe.score(videos[8:], y[8:]) == 1.0
     assert pipe.predict_proba(videos[8:]).shape == (4, 2)
 
 
-def test_scikit_learns_own_scaler_fits_in(colour_clips):
+def test_a_pipeline_with_scikit_learns_scaler(colour_clips):
     videos, y = colour_clips
     steps = [
         ("features", ResNet50FrameFeaturizer(random_state=0)),
@@ -76,7 +76,7 @@ def test_a_search_decodes_each_video_once_for_each_backbone(colour_clips, tmp_pa
     settings = {**SETTINGS, "features__max_epochs": 1, "features__batch_size": 8}
     pipe = make_video_classifier(memory=str(tmp_path / "trained"), random_state=0, **settings)
     search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(videos, y)
-    # Two backbones of the folds and that of the refit.
+    # One backbone for each of two folds and one for the refit.
     assert len(decoded) == 3 * len(videos)
     assert all(decoded.count(video) == 3 for video in videos)
     assert len(search.cv_results_["params"]) == 4
@@ -86,7 +86,7 @@ def test_a_search_decodes_each_video_once_for_each_backbone(colour_clips, tmp_pa
     assert sorted(decoded) == sorted(videos)
 
 
-def test_a_saved_pipeline_predicts_the_same_elsewhere(colour_clips, tmp_path):
+def test_a_saved_pipeline_predicts_the_same_in_another_process(colour_clips, tmp_path):
     videos, y = colour_clips
     settings = {**SETTINGS, "features__max_epochs": 1, "features__batch_size": 8}
     pipe = make_video_classifier(random_state=0, **settings).fit(videos, y)
@@ -102,6 +102,6 @@ def test_a_saved_pipeline_predicts_the_same_elsewhere(colour_clips, tmp_path):
         env={**os.environ, "PYTHONPATH": root},
         check=True,
     )
-    # Another process may have another number of threads: equal up to rounding.
+    # The number of threads may differ in another process: equal up to rounding.
     elsewhere = np.load(tmp_path / "proba.npy")
     np.testing.assert_allclose(elsewhere, pipe.predict_proba(videos), rtol=0, atol=1e-6)

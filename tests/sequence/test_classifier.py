@@ -21,7 +21,7 @@ from torch import nn
 
 from skvideo_gru import GRUClassifier
 
-# One batch of all: repeated sequences would fill other batches than weighted ones.
+# A single batch: repeated sequences would be batched differently from weighted ones.
 ONE_BATCH = {"batch_size": 1000, "max_epochs": 30, "lr": 0.05}
 
 
@@ -35,7 +35,7 @@ def test_scikit_learn_contract(estimator, check):
 SMALL = {"hidden_size": 16, "max_epochs": 20, "lr": 0.01, "random_state": 0}
 
 
-def test_it_learns_the_order_of_frames():
+def test_the_order_of_frames_is_learned():
     X, y = order_data()
     held_out, y_held_out = order_data(seed=1)
     assert GRUClassifier(**SMALL).fit(X, y).score(held_out, y_held_out) >= 0.95
@@ -87,7 +87,7 @@ def test_float64_is_computed_in_float64():
     np.testing.assert_allclose(double.predict_proba(X), single.predict_proba(X), atol=1e-4)
     with pytest.raises(ValueError, match="at least 2 classes"):
         single.fit(X.astype(np.float64), np.zeros(len(y)))
-    assert single.predict_proba(X).dtype == np.float32  # still as it was
+    assert single.predict_proba(X).dtype == np.float32  # unchanged
     same = pickle.loads(pickle.dumps(double))
     np.testing.assert_array_equal(same.predict_proba(X), double.predict_proba(X))
 
@@ -113,7 +113,7 @@ def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32():
     assert clf.score(held_out, y_held_out) >= 0.95
 
 
-def test_every_parameter_moves_in_fit():
+def test_fit_updates_every_weight():
     X, y = order_data()
     options = {"num_layers": 2, "fc_sizes": (8, 4), "hidden_size": 5, "random_state": 0}
     short = GRUClassifier(max_epochs=1, lr=1e-12, **options).fit(X, y)
@@ -159,7 +159,7 @@ def test_rows_and_sequences_give_the_same():
     assert named.feature_names_in_.tolist() == list(table.columns)
 
 
-def test_padding_changes_no_probability():
+def test_padding_does_not_change_probabilities():
     X, y = order_data()
     lengths = np.random.default_rng(0).integers(1, 7, len(X))
     for row, length in zip(X, lengths, strict=True):
@@ -174,7 +174,7 @@ def test_padding_changes_no_probability():
     np.testing.assert_allclose(refitted.predict_proba(X), proba, rtol=0, atol=1e-5)
 
 
-def test_rows_without_frames_are_left_out_and_get_the_priors():
+def test_rows_without_frames_are_ignored_and_get_the_priors():
     X, y = order_data()
     y[:20] = 0
     X[-1] = np.nan
@@ -186,7 +186,7 @@ def test_rows_without_frames_are_left_out_and_get_the_priors():
     np.testing.assert_array_equal(same.predict_proba(X), clf.predict_proba(X))
 
 
-def test_fit_depends_on_the_seed_alone_and_leaves_the_generators():
+def test_fit_depends_only_on_the_seed_and_preserves_global_generators():
     X, y = order_data()
     torch.manual_seed(1)
     np.random.seed(1)  # noqa: NPY002
@@ -275,7 +275,7 @@ def test_half_precision_becomes_float32():
     np.testing.assert_array_equal(clf.predict_proba(half), single.predict_proba(half))
 
 
-def test_label_smoothing_is_torchs():
+def test_label_smoothing_equals_torchs():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(16, 4, 3)).astype(np.float32), np.arange(16) % 2
     losses = {}
@@ -290,7 +290,7 @@ def test_label_smoothing_is_torchs():
         assert loss == pytest.approx(criterion(logits, torch.tensor(y)).item(), rel=1e-4)
 
 
-def test_early_stopping_returns_to_the_best_epoch():
+def test_early_stopping_restores_the_best_epoch():
     X, y = order_data(60)
     y[::3] = 1 - y[::3]  # noise, so that it overfits
     clf = GRUClassifier(
@@ -301,13 +301,13 @@ def test_early_stopping_returns_to_the_best_epoch():
     assert clf.n_iter_ == len(losses) < 100
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + 4
-    # Training as far as the best epoch and no further gives the same network.
+    # Training up to the best epoch gives the same network.
     short = clone(clf).set_params(max_epochs=best + 1).fit(X, y)
     np.testing.assert_allclose(clf.predict_proba(X), short.predict_proba(X), rtol=1e-5)
 
 
 class Watcher(Callback):
-    """Keeps what a net is trained and validated on."""
+    """Records the training and validation data of a net."""
 
     seen: ClassVar[list] = []
 
@@ -318,7 +318,7 @@ class Watcher(Callback):
 def test_early_stopping_holds_out_whole_groups():
     X, y = order_data(60)
     groups = np.repeat(list("abcdefghij"), 6)
-    X[:, 0, 0] = np.arange(60)  # tells which row it is
+    X[:, 0, 0] = np.arange(60)  # identifies the row
     clf = GRUClassifier(early_stopping=True, validation_fraction=0.2, callbacks=[Watcher()])
     clf.set_params(max_epochs=2, random_state=0).fit(X, y, groups=groups)
     train, rest = (
@@ -335,9 +335,9 @@ def test_early_stopping_holds_out_whole_groups():
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_the_loss_of_what_is_held_out_is_the_weighted_mean_of_all(shuffled):
+def test_the_validation_loss_is_the_weighted_mean_of_all_sequences(shuffled):
     X, y = order_data(60)
-    # In the first order each of the batches holds one class, whose weight would cancel out.
+    # In the first order each batch contains one class, so that its weight would cancel out.
     order = np.random.default_rng(0).permutation(60) if shuffled else np.argsort(y, kind="stable")
     clf = GRUClassifier(
         **{**SMALL, "max_epochs": 2, "batch_size": 10},
@@ -353,7 +353,7 @@ def test_the_loss_of_what_is_held_out_is_the_weighted_mean_of_all(shuffled):
     assert best == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_the_loss_of_what_is_held_out_weighs_sequences():
+def test_the_validation_loss_uses_sequence_weights():
     X, y = order_data(90)
     weight = np.random.default_rng(0).uniform(0.1, 5, 90)
     seen = []
@@ -377,7 +377,7 @@ def test_the_loss_of_what_is_held_out_weighs_sequences():
     assert best == pytest.approx(expected, rel=1e-5)
 
 
-def test_early_stopping_watches_given_data():
+def test_early_stopping_with_a_validation_set():
     X, y = order_data(80)
     clf = GRUClassifier(early_stopping=True, **{**SMALL, "max_epochs": 3})
     clf.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
@@ -392,7 +392,7 @@ def test_early_stopping_watches_given_data():
         clf.fit(X, y, groups=y, X_val=X, y_val=y)
 
 
-def test_weighted_loss_is_torchs_mean_over_weighted_sequences():
+def test_the_weighted_loss_equals_torchs_over_weighted_sequences():
     X, y = order_data(30)
     weight = np.random.default_rng(0).uniform(0.1, 3, 30)
     clf = GRUClassifier(
@@ -416,7 +416,7 @@ def test_weighted_loss_is_torchs_mean_over_weighted_sequences():
         assert loss == pytest.approx(total / divisor, rel=1e-5)
 
 
-def test_weight_zero_is_absence():
+def test_rows_of_weight_zero_are_ignored():
     X, y = order_data(40)
     weight = np.arange(40) % 3 > 0
     weighted = GRUClassifier(**SMALL).fit(X, y, weight.astype(float))
@@ -434,7 +434,7 @@ STEADY = {
 }  # fmt: skip
 
 
-def test_fitting_in_parts_equals_fitting_at_once():
+def test_partial_fit_equals_fit():
     X, y = order_data(40)
     at_once = GRUClassifier(**STEADY, max_epochs=6).fit(X, y)
     in_parts = GRUClassifier(**STEADY)
@@ -449,7 +449,7 @@ def test_fitting_in_parts_equals_fitting_at_once():
     np.testing.assert_allclose(after_saving.predict_proba(X), at_once.predict_proba(X), rtol=1e-5)
 
 
-def test_a_warm_start_goes_on():
+def test_a_warm_start_continues_training():
     X, y = order_data(40)
     at_once = GRUClassifier(**STEADY, max_epochs=6).fit(X, y)
     twice = GRUClassifier(**STEADY, max_epochs=3, warm_start=True).fit(X, y)
@@ -463,14 +463,14 @@ def test_a_warm_start_goes_on():
         twice.fit(np.zeros((2, 6, 4)), [0, 1])
 
 
-def test_parts_weigh_classes_that_come_later():
+def test_partial_fit_weights_classes_that_occur_later():
     X, y = order_data(20)
     clf = GRUClassifier(**SMALL, class_weight={1: 50})
     clf.partial_fit(X[y == 0], y[y == 0], classes=[0, 1]).partial_fit(X, y)
     assert clf.net_.criterion_.weight.tolist() == [1, 50]
 
 
-def test_parts_may_lack_classes_but_not_bring_new_ones():
+def test_partial_fit_accepts_missing_classes_but_not_new_ones():
     X, y = order_data(40)
     with pytest.raises(ValueError, match="first call of partial_fit needs classes"):
         GRUClassifier(**STEADY).partial_fit(X, y)
@@ -488,7 +488,7 @@ def test_parts_may_lack_classes_but_not_bring_new_ones():
         clf.set_params(class_weight="balanced").partial_fit(X, y)
 
 
-def test_further_arguments_reach_skorch():
+def test_net_params_are_passed_to_skorch():
     X, y = order_data(20)
     clf = GRUClassifier(**SMALL, net_params={"optimizer__amsgrad": True, "max_epochs": 2})
     assert clf.fit(X, y).n_iter_ == 2
@@ -497,7 +497,7 @@ def test_further_arguments_reach_skorch():
         clf.set_params(net_params=3).fit(X, y)
 
 
-def test_class_weights_weigh():
+def test_class_weights_shift_predictions():
     X, _ = order_data()
     y = np.array([0] * 60 + [1] * 20)
     np.random.default_rng(0).shuffle(X)
@@ -558,9 +558,9 @@ def test_copies_and_pickles_predict_the_same(tmp_path):
     assert not hasattr(pickle.loads(pickle.dumps(clone(clf))), "net_")
 
 
-def test_a_pickle_holds_no_tensor_of_any_device(tmp_path):
+def test_a_pickle_contains_no_tensor(tmp_path):
     X, y = order_data()
-    # What was trained on a GPU must load without one, so: no torch storage in it.
+    # A model trained on a GPU must load without one: it contains no torch storage.
     clf = GRUClassifier(**SMALL).fit(X, y)
     assert b"torch._utils" not in pickle.dumps(clf)
     clf.device = "cuda"  # as if it had been trained there
@@ -639,7 +639,7 @@ def test_wrong_data_is_named():
         clf.predict(np.zeros((1, 15)))
 
 
-def test_threads_change_neither_results_nor_the_generator():
+def test_threads_do_not_change_results_or_the_generator():
     X, y = order_data(40)
     clf = GRUClassifier(dropout=0.3, fc_sizes=(4,), **{**SMALL, "max_epochs": 3})
     expected = cross_val_predict(clf, X, y, cv=4, method="predict_proba")
@@ -650,7 +650,7 @@ def test_threads_change_neither_results_nor_the_generator():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_prediction_draws_nothing(monkeypatch):
+def test_prediction_uses_no_random_numbers(monkeypatch):
     X, y = order_data(10)
     clf = GRUClassifier(**{**SMALL, "max_epochs": 1}).fit(X, y)
     before = torch.get_rng_state()
@@ -659,14 +659,14 @@ def test_prediction_draws_nothing(monkeypatch):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_class_without_weight_is_left_out():
+def test_rows_of_a_class_without_weight_are_ignored():
     X, y = order_data(20)
     clf = GRUClassifier(**SMALL, class_weight={0: 0, 1: 1}, batch_size=2).fit(X, y)
     assert clf.classes_.tolist() == [0, 1]
     assert (clf.predict_proba(X)[:, 1] > 0.8).all()
 
 
-def test_training_that_diverges_says_so_and_changes_nothing():
+def test_a_diverging_training_is_an_error_and_changes_nothing():
     X, y = order_data(20)
     clf = GRUClassifier(**SMALL).fit(X, y)
     before = clf.predict_proba(X)
@@ -682,7 +682,7 @@ def test_training_that_diverges_says_so_and_changes_nothing():
         unfitted.predict(X)
 
 
-def test_going_on_with_another_network_is_an_error():
+def test_continuing_with_another_network_is_an_error():
     X, y = order_data(20)
     clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, warm_start=True).fit(X, y)
     clf.set_params(hidden_size=5, pooling="mean")
@@ -691,7 +691,7 @@ def test_going_on_with_another_network_is_an_error():
             go_on(X, y)
 
 
-def test_parts_take_a_new_learning_rate():
+def test_partial_fit_uses_a_changed_learning_rate():
     X, y = order_data(20)
     clf = GRUClassifier(**SMALL).partial_fit(X, y, classes=[0, 1])
     before = clf.module_.fc[-1].weight.detach().clone()
@@ -701,7 +701,7 @@ def test_parts_take_a_new_learning_rate():
     assert clf.n_iter_ == 2
 
 
-def test_a_part_that_fails_leaves_no_trace():
+def test_a_failing_partial_fit_changes_nothing():
     X, y = order_data(20)
     clf = GRUClassifier(**SMALL, optimizer="sgd", batch_size=1)
     clf.partial_fit(X, y, classes=[0, 1])
@@ -712,7 +712,7 @@ def test_a_part_that_fails_leaves_no_trace():
     assert clf.set_params(lr=0.01).partial_fit(X, y).n_iter_ == len(clf.net_.history) == 2
 
 
-def test_parts_count_their_weights_together():
+def test_partial_fit_accumulates_weights_for_the_priors():
     X, y = order_data(20)
     clf = GRUClassifier(**SMALL)
     clf.partial_fit(X[y == 0], y[y == 0], [0, 1], np.full(10, 99))
@@ -720,14 +720,14 @@ def test_parts_count_their_weights_together():
     np.testing.assert_allclose(clf.class_prior_, [0.99, 0.01])
 
 
-def test_parts_take_new_class_weights():
+def test_partial_fit_uses_changed_class_weights():
     X, y = order_data(20)
     clf = GRUClassifier(**SMALL, class_weight={0: 0}).partial_fit(X, y, classes=[0, 1])
     clf.set_params(class_weight=None).partial_fit(X[y == 0], y[y == 0])
     assert clf.net_.criterion_.weight.tolist() == [1, 1]
 
 
-def test_callbacks_take_part_in_parts():
+def test_partial_fit_notifies_callbacks():
     X, y = order_data(20)
     schedule = LRScheduler(policy="StepLR", step_size=1)
     clf = GRUClassifier(**SMALL, callbacks=[schedule])
@@ -736,7 +736,7 @@ def test_callbacks_take_part_in_parts():
     assert clf.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(0.01 * 0.1**2)
 
 
-def test_history_goes_on_after_loading():
+def test_the_history_continues_after_loading():
     X, y = order_data(20)
     clf = GRUClassifier(**{**SMALL, "max_epochs": 3}).fit(X, y)
     loaded = pickle.loads(pickle.dumps(clf)).partial_fit(X, y)
@@ -744,18 +744,18 @@ def test_history_goes_on_after_loading():
     assert loaded.history_[:3] == clf.history_
 
 
-def test_a_device_that_is_set_later_is_used():
+def test_a_device_set_after_fit_is_used():
     X, y = order_data(20)
     clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, device="cpu").fit(X, y)
     with pytest.raises(ValueError, match="device='tpu' is unknown"):
         clf.set_params(device="tpu").predict(X)
     with pytest.raises(ValueError, match="'device' parameter"):
         clf.set_params(device=None).fit(X, y)
-    with pytest.raises(RuntimeError, match="meta"):  # where nothing can be computed
+    with pytest.raises(RuntimeError, match="meta"):  # a device that computes nothing
         clf.set_params(device="meta").predict_proba(X)
 
 
-def test_dropout_may_change_on_the_way():
+def test_dropout_may_change_between_fits():
     X, y = order_data(20)
     clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, warm_start=True).fit(X, y)
     clf.set_params(dropout=0.5).fit(X, y)
@@ -771,7 +771,7 @@ def test_dropout_may_change_on_the_way():
         ({"lr_schedule": "one_cycle"}, {"max_epochs": 3}),
     ],
 )
-def test_further_arguments_go_before_the_parameters(options, net_params):
+def test_net_params_override_parameters(options, net_params):
     X, y = order_data(20)
     options = {**SMALL, "max_epochs": 2, **options}
     clf = GRUClassifier(**options, net_params=net_params).fit(X, y)
@@ -790,13 +790,13 @@ def test_further_arguments_go_before_the_parameters(options, net_params):
         ("predict_nonlinearity", "softmax"),
     ],
 )
-def test_net_params_hold_nothing_that_saving_would_lose(name, message):
+def test_net_params_that_saving_would_lose_are_errors(name, message):
     X, y = order_data(20)
     with pytest.raises(ValueError, match=f"net_params contains '{name}'; .*{message}"):
         GRUClassifier(net_params={name: None}).fit(X, y)
 
 
-def test_callbacks_that_share_something_still_do():
+def test_callbacks_keep_shared_references():
     class Counter(Callback):
         epochs = 0
 
@@ -826,7 +826,7 @@ def test_callbacks_that_cannot_be_copied_are_named(tmp_path):
         GRUClassifier(**SMALL, callbacks=[watcher]).fit(X, y)
 
 
-def test_numbers_of_numpy_are_numbers():
+def test_numpy_numbers_are_accepted():
     X, y = order_data(20)
     options = {
         "hidden_size": np.arange(4, 5),

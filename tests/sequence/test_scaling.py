@@ -41,7 +41,7 @@ def sequences():
 
 
 @pytest.mark.parametrize("transformer", [MinMaxScaler(), StandardScaler(), PCA(2)])
-def test_equals_the_transformer_on_the_real_frames(sequences, transformer):
+def test_output_equals_the_transformers_on_the_frames(sequences, transformer):
     real = ~np.isnan(sequences).all(axis=2)
     expected = clone(transformer).fit(sequences[real]).transform(sequences[real])
     out = FrameWise(transformer, frame_dim=3).fit_transform(sequences)
@@ -53,7 +53,7 @@ def test_equals_the_transformer_on_the_real_frames(sequences, transformer):
 
 
 @pytest.mark.parametrize("transformer", [OneHotEncoder(), Binarizer()])
-def test_sparse_and_whole_numbers_keep_padding(transformer):
+def test_sparse_and_integer_output_keeps_padding(transformer):
     X = np.array([[1, 2, 2], [2, 1, np.nan]])
     out = FrameWise(transformer, frame_dim=1).fit_transform(X)
     assert np.isnan(out.reshape(2, 3, -1)[1, 2]).all()
@@ -67,21 +67,21 @@ def test_rows_and_sequences_give_the_same(sequences):
     np.testing.assert_array_equal(rows, folded.reshape(5, 12))
 
 
-def test_a_frame_that_training_never_reached_is_scaled_all_the_same():
+def test_frames_beyond_the_training_length_are_scaled():
     train = np.array([[1.0, 3.0, np.nan]])
     test = np.array([[1.0, 2.0, 5.0]])
     scaler = FrameWise(MinMaxScaler(), frame_dim=1).fit(train)
     np.testing.assert_array_equal(scaler.transform(test), [[0.0, 0.5, 2.0]])
 
 
-def test_rows_without_any_frame_pass(sequences):
+def test_rows_without_frames_are_accepted(sequences):
     scaler = FrameWise(MinMaxScaler(), frame_dim=3).fit(sequences)
     assert np.isnan(scaler.transform(sequences[3:4])).all()
     with pytest.raises(ValueError, match="contains no frame"):
         FrameWise(MinMaxScaler(), frame_dim=3).fit(sequences[3:4])
 
 
-def test_a_supervised_transformer_gets_the_videos_targets(sequences):
+def test_targets_are_repeated_for_every_frame(sequences):
     class Recorder(TransformerMixin, BaseEstimator):
         def fit(self, X, y):
             self.y_ = y
@@ -95,7 +95,7 @@ def test_a_supervised_transformer_gets_the_videos_targets(sequences):
 
 
 @pytest.mark.parametrize("scaler", [MinMaxScaler(), StandardScaler()])
-def test_fitting_in_parts_equals_fitting_at_once(sequences, scaler):
+def test_partial_fit_equals_fit(sequences, scaler):
     parts = FrameWise(scaler, frame_dim=3)
     for part in (sequences[:2], sequences[2:]):
         parts.partial_fit(part)
@@ -106,7 +106,7 @@ def test_fitting_in_parts_equals_fitting_at_once(sequences, scaler):
 
 
 @pytest.mark.parametrize("transformer", [MinMaxScaler(), PCA(2), PCA(3)])
-def test_inverse_transform_brings_frames_back(sequences, transformer):
+def test_inverse_transform_restores_frames(sequences, transformer):
     real = ~np.isnan(sequences).all(axis=2)
     fitted = FrameWise(transformer, frame_dim=3).fit(sequences)
     transformed = fitted.transform(sequences)
@@ -118,7 +118,7 @@ def test_inverse_transform_brings_frames_back(sequences, transformer):
     np.testing.assert_array_equal(rows, back.reshape(5, 12))
 
 
-def test_what_the_inner_one_lacks_is_not_there():
+def test_only_methods_of_the_transformer_are_available():
     assert not hasattr(FrameWise(PCA(2)), "partial_fit")
     assert not hasattr(FrameWise(OneHotEncoder()), "partial_fit")
     assert hasattr(FrameWise(MinMaxScaler()), "partial_fit")
@@ -174,7 +174,7 @@ def test_another_width_is_an_error(sequences):
         scaler.transform(np.zeros((1, 9)))
 
 
-def test_a_transformer_that_knows_its_frames_meets_no_others():
+def test_rows_without_frames_and_a_transformer_that_rejects_unknown_values():
     X = np.array([[1.0, 2.0], [2.0, np.nan]])
     coder = FrameWise(OneHotEncoder(), frame_dim=1).fit(X)
     codes = coder.transform(np.array([[np.nan, np.nan], [1.0, 2.0]]))
@@ -228,14 +228,14 @@ def test_the_input_is_never_overwritten(dtype):
     np.testing.assert_array_equal(out, fitted.transform(X))
 
 
-def test_whole_numbers_keep_their_digits():
+def test_integers_keep_their_precision():
     X = np.array([[2**24], [2**24 + 1], [2**24 + 2]])
     scaled = FrameWise(MinMaxScaler(), frame_dim=1).fit_transform(X)
     np.testing.assert_array_equal(scaled, MinMaxScaler().fit_transform(X))
 
 
 @pytest.mark.parametrize("method", ["fit", "fit_transform", "partial_fit"])
-def test_what_the_transformer_requests_is_routed_to_it(sequences, method):
+def test_requested_metadata_is_routed_to_the_transformer(sequences, method):
     weight = np.array([1, 2, 3, 4, 5.0])
     with config_context(enable_metadata_routing=True):
         scaler = StandardScaler().set_fit_request(sample_weight=True)
@@ -256,7 +256,7 @@ def test_what_the_transformer_requests_is_routed_to_it(sequences, method):
         FrameWise(scaler).fit(sequences, sample_weight=weight)
 
 
-def test_classes_are_of_no_video(sequences):
+def test_classes_are_not_repeated_for_frames(sequences):
     class Classes(TransformerMixin, BaseEstimator):
         def fit(self, X, y=None):
             return self
@@ -276,7 +276,7 @@ def test_classes_are_of_no_video(sequences):
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_fit_that_fails_leaves_it_as_it_was(sequences, method):
+def test_a_failing_fit_changes_nothing(sequences, method):
     frame_wise = FrameWise(StandardScaler())
     with pytest.raises(ValueError, match="contains no frame"):
         getattr(frame_wise, method)(np.full((2, 6, 7), np.nan))

@@ -6,14 +6,14 @@ from skvideo_gru.sequence.sequences import fold_rows, is_three_d, real_frames, s
 NAN = np.nan
 
 
-def test_rows_fold_frame_after_frame():
+def test_rows_are_folded_frame_by_frame():
     rows = np.array([[1, 2, 3, 4, 5, 6]])
     np.testing.assert_array_equal(fold_rows(rows, 2), [[[1, 2], [3, 4], [5, 6]]])
     sequences = np.zeros((2, 3, 4))
     assert fold_rows(sequences, 2048) is sequences
 
 
-def test_a_width_that_does_not_divide_says_so():
+def test_a_width_that_is_not_a_multiple_of_frame_dim_is_an_error():
     with pytest.raises(ValueError, match="7 features a row, which frame_dim=2 does not divide"):
         fold_rows(np.zeros((1, 7)), 2)
     with pytest.raises(ValueError, match="4 dimensions"):
@@ -41,11 +41,11 @@ def test_trailing_frames_of_nan_are_padding():
         ([[1, 2], [3, 4], [NAN, 6]], "row 1, frame 2"),
     ],
 )
-def test_nan_anywhere_else_is_an_error_that_says_where(row, place):
+def test_nan_elsewhere_is_an_error_with_row_and_frame(row, place):
     with pytest.raises(ValueError, match=place):
         sequence_lengths(np.array([[[1, 2], [3, 4], [5, 6]], row]))
 
 
-def test_sequences_of_different_lengths_are_told_to_be_padded():
+def test_sequences_of_different_lengths_are_an_error():
     with pytest.raises(ValueError, match="pad the shorter ones with trailing frames of NaN"):
         is_three_d([np.zeros((2, 3)), np.zeros((4, 3))])

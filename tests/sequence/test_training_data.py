@@ -14,7 +14,7 @@ def sequences(n, n_frames=3):
     return np.arange(n * n_frames, dtype=np.float32).reshape(n, n_frames, 1)
 
 
-def test_rows_without_frames_or_weight_are_left_out():
+def test_rows_without_frames_or_weight_are_dropped():
     X, y = sequences(4), np.array(list("abcd"))
     X[1], X[2, 1:] = np.nan, np.nan
     with pytest.warns(UserWarning, match="1 of 4 rows contain no frame"):
@@ -28,26 +28,26 @@ def test_rows_without_frames_or_weight_are_left_out():
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-50, 1.0, 1e39, 1e300])
-def test_only_the_ratios_of_weights_count(scale):
+def test_only_the_ratios_of_weights_matter(scale):
     weight = np.array([1.0, 4.0]) * scale
     assert len(usable_rows(sequences(2), np.array([0, 1]), weight).y) == 2
     relative = relative_weights(weight, np.dtype(np.float32))
     np.testing.assert_allclose(relative, [0.25, 1], rtol=1e-2 if scale < 1e-300 else 1e-6)
 
 
-def test_a_weight_that_is_as_nothing_beside_the_greatest_is_none():
+def test_a_weight_that_underflows_is_zero():
     data = usable_rows(sequences(3), np.arange(3), np.array([1, 1e-60, 1e-3]))
     assert data.rows.tolist() == [0, 2]
 
 
 @pytest.mark.filterwarnings("ignore:3 of 3 rows")
 @pytest.mark.parametrize("X", [sequences(3) * np.nan, sequences(3)])
-def test_no_row_left_is_an_error(X):
+def test_no_usable_row_is_an_error(X):
     with pytest.raises(ValueError, match="None of the 3 rows of X can be used for training"):
         usable_rows(X, np.arange(3), np.zeros(3))
 
 
-def test_a_dict_weighs_classes_that_are_missing_too():
+def test_a_dict_sets_weights_of_missing_classes():
     data = usable_rows(sequences(2), np.array(["a", "a"]), None)
     assert class_weights({"b": 50}, np.array(["a", "b"]), data).tolist() == [1, 50]
     assert class_weights(None, np.array(["a", "b"]), data).tolist() == [1, 1]
@@ -71,7 +71,7 @@ def test_class_weights_equal_scikit_learns(labels, weights):
         np.testing.assert_array_equal(class_weights(class_weight, classes, data), expected)
 
 
-def test_balanced_classes_have_one_sum_of_weights():
+def test_balanced_classes_have_equal_sums_of_weights():
     y = np.array([0, 0, 0, 1])
     data = usable_rows(sequences(4), y, None)
     weights = class_weights("balanced", np.arange(3), data)
@@ -89,7 +89,7 @@ def test_unusable_class_weights_are_named(weights):
 @pytest.mark.parametrize(
     ("n_groups", "fraction", "n_held_out"), [(10, 0.3, 4), (10, 0.1, 1), (5, 0.1, 1), (6, 0.4, 2)]
 )
-def test_groups_stay_together(n_groups, fraction, n_held_out):
+def test_groups_are_held_out_whole(n_groups, fraction, n_held_out):
     groups = np.repeat(np.arange(n_groups), 6)
     train, held_out = split_rows(np.arange(len(groups)) % 2, groups, fraction, seed=0)
     held_out_groups = set(groups[held_out])
@@ -98,7 +98,7 @@ def test_groups_stay_together(n_groups, fraction, n_held_out):
     assert sorted([*train, *held_out]) == list(range(len(groups)))
 
 
-def test_no_class_is_held_out_whole():
+def test_no_class_is_held_out_completely():
     groups = np.repeat(np.arange(4), 6)
     y = np.where(groups == 3, "rare", np.array(["a", "b"])[np.arange(24) % 2])
     for seed in range(8):
