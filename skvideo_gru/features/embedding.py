@@ -7,6 +7,8 @@ import threading
 import warnings
 from collections.abc import Callable
 from io import BytesIO
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 import joblib
@@ -25,7 +27,14 @@ from ..networks import (
     resolve_device,
 )
 
-__all__ = ["ENGINES", "FrameEmbedder", "check_engine", "frames_per_batch", "numeric_precision"]
+__all__ = [
+    "ENGINES",
+    "FrameEmbedder",
+    "check_engine",
+    "check_normalisation",
+    "frames_per_batch",
+    "numeric_precision",
+]
 
 #: What can run the network, and the packages that it takes.
 ENGINES: dict[str, tuple[str, ...]] = {
@@ -95,6 +104,32 @@ def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> No
         raise ValueError(
             "engine='onnxruntime' has no mixed_precision=True; take 'torch' or 'openvino'."
         )
+
+
+def check_normalisation(mean: Any, std: Any) -> Normalisation:
+    """Check the parameters `pixel_mean` and `pixel_std`.
+
+    Parameters
+    ----------
+    mean, std : sequence of float
+        Mean and standard deviation of red, green and blue, for values in [0, 1].
+
+    Returns
+    -------
+    ((float, float, float), (float, float, float))
+        The same as tuples.
+
+    Raises
+    ------
+    ValueError
+        If they are not three finite numbers, or a deviation is not positive.
+    """
+    for name, values in (("pixel_mean", mean), ("pixel_std", std)):
+        numbers = all(isinstance(value, Real) and isfinite(value) for value in values)
+        if len(values) != 3 or not numbers or (name == "pixel_std" and min(values) <= 0):
+            kind = "positive numbers" if name == "pixel_std" else "numbers"
+            raise ValueError(f"{name}={values!r} must contain three {kind}.")
+    return tuple(map(float, mean)), tuple(map(float, std))
 
 
 def numeric_precision(engine: str, mixed_precision: bool, device: torch.device) -> str:

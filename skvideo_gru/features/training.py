@@ -29,67 +29,17 @@ from ..networks import (
     diverged,
     epoch_records,
     initialize_net,
-    normalise,
     resolve_device,
     run_epochs,
     seeded,
     to_numpy,
 )
 from ..video import segment_indices
+from .augmentation import augment
 
 __all__ = ["train_backbone"]
 
 _Augment = Callable[[torch.Tensor], torch.Tensor]
-
-
-def _augment(
-    frames: torch.Tensor, normalisation: Normalisation, augmentation: str
-) -> torch.Tensor:
-    """Move and re-light clips at random, all frames of a clip alike.
-
-    Takes uint8 (n, T, H, W, 3) and returns normalised float (n * T, 3, H, W).
-    """
-    n, n_frames = frames.shape[:2]
-    if augmentation == "strong":
-        pictures = _warped(normalise(frames.flatten(0, 1), normalisation), n_frames)
-    else:
-        pictures = normalise(_shifted(frames).flatten(0, 1), normalisation)
-    contrast = 0.8 + 0.4 * torch.rand(n, 1, 1, 1)
-    brightness = 0.4 * torch.rand(n, 1, 1, 1) - 0.2
-    contrast = contrast.repeat_interleave(n_frames, 0).to(frames.device)
-    return pictures * contrast + brightness.repeat_interleave(n_frames, 0).to(frames.device)
-
-
-def _shifted(frames: torch.Tensor) -> torch.Tensor:
-    """Shift each clip by up to 1/32 of its size; beyond it its edge repeats."""
-    n, n_frames, height, width, _ = frames.shape
-
-    def places(length: int) -> torch.Tensor:
-        reach = length // 32
-        shift = torch.randint(-reach, reach + 1, (n, 1))
-        return (torch.arange(length) + shift).clamp(0, length - 1).to(frames.device)
-
-    rows, columns = places(height)[:, None, :, None], places(width)[:, None, None, :]
-    clip = torch.arange(n, device=frames.device)[:, None, None, None]
-    moment = torch.arange(n_frames, device=frames.device)[None, :, None, None]
-    return frames[clip, moment, rows, columns]
-
-
-def _warped(pictures: torch.Tensor, n_frames: int) -> torch.Tensor:
-    """Mirror half of the clips; shift each by up to 1/10, show 4/5 to 6/5 of its sides."""
-    n = len(pictures) // n_frames
-    scale = 0.8 + 0.4 * torch.rand(n)
-    mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
-    shift = 0.4 * torch.rand(n, 2) - 0.2  # the picture reaches from -1 to 1
-    matrix = torch.zeros(n, 2, 3)
-    matrix[:, 0, 0], matrix[:, 1, 1], matrix[:, :, 2] = mirror * scale, scale, shift
-    matrix = matrix.repeat_interleave(n_frames, 0).to(pictures.device)
-    with torch.autocast(pictures.device.type, enabled=False):  # bfloat16 would blur places
-        grid = nn.functional.affine_grid(matrix, list(pictures.shape), align_corners=False)
-        warped = nn.functional.grid_sample(
-            pictures, grid, padding_mode="border", align_corners=False
-        )
-    return warped.contiguous(memory_format=torch.channels_last)
 
 
 class _FrameObjective(nn.Module):
@@ -280,7 +230,7 @@ def train_backbone(
             module__n_classes=len(counts),
             module__weights=weights,
             module__augment=partial(
-                _augment, normalisation=normalisation, augmentation=augmentation
+                augment, normalisation=normalisation, augmentation=augmentation
             ),
             criterion=nn.CrossEntropyLoss,
             criterion__weight=torch.tensor(len(y) / (len(counts) * counts), dtype=torch.float32),

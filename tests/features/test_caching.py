@@ -15,7 +15,7 @@ from joblib import Memory
 
 from skvideo_gru import ResNet50FrameFeaturizer
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.features import featurizer
+from skvideo_gru.features import reading
 from skvideo_gru.features.caching import cache_contents, prune, remove_unfinished
 from skvideo_gru.video.decoding import read_frames
 
@@ -69,7 +69,7 @@ def test_after_a_kill_only_unfinished_videos_are_computed(videos, tmp_path, monk
     assert 10 <= n_kept < 60
     decoded = []
     monkeypatch.setattr(
-        featurizer, "read_frames", lambda v, **r: decoded.append(v) or read_frames(v, **r)
+        reading, "read_frames", lambda v, **r: decoded.append(v) or read_frames(v, **r)
     )
     rows = ResNet50FrameFeaturizer(**MODEL, memory=tmp_path).fit_transform(videos)
     assert len(decoded) == 60 - n_kept

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from skvideo_gru import ResNet50FrameFeaturizer, VideoClip, VideoDecodeError, make_video_classifier
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.features import extraction, featurizer
+from skvideo_gru.features import extraction, fitting, reading
 from skvideo_gru.features.motion import motion_images
 from skvideo_gru.video.decoding import read_frames
 
@@ -50,7 +50,7 @@ def decoded(monkeypatch):
             names.append(str(video))
         return read_frames(video, **reading)
 
-    monkeypatch.setattr(featurizer, "read_frames", counting)
+    monkeypatch.setattr(reading, "read_frames", counting)
     return names
 
 
@@ -246,12 +246,12 @@ def test_an_interrupted_transform_goes_on_where_it_was(colour_clips, tmp_path, m
             raise KeyboardInterrupt
         return read_frames(video, **reading)
 
-    monkeypatch.setattr(featurizer, "read_frames", interrupting)
+    monkeypatch.setattr(reading, "read_frames", interrupting)
     with pytest.raises(KeyboardInterrupt):
         model.transform(videos)
     seen.clear()
     monkeypatch.setattr(
-        featurizer, "read_frames", lambda v, **r: seen.append(v) or read_frames(v, **r)
+        reading, "read_frames", lambda v, **r: seen.append(v) or read_frames(v, **r)
     )
     model.transform(videos)
     assert seen == videos[6:]
@@ -369,8 +369,8 @@ def test_a_broken_video_is_named(colour_clips, broken_clip, tmp_path):
         ({"augmentation": "none"}, "'augmentation' parameter"),
         ({"resize": "squash"}, "'resize' parameter"),
         ({"engine": "tensorrt"}, "'engine' parameter"),
-        ({"pixel_mean": (0.5, 0.5)}, r"pixel_mean=\(0\.5, 0\.5\) must hold three numbers"),
-        ({"pixel_std": (0.5, 0.5, 0)}, r"pixel_std=.* must hold three positive numbers"),
+        ({"pixel_mean": (0.5, 0.5)}, r"pixel_mean=\(0\.5, 0\.5\) must contain three numbers"),
+        ({"pixel_std": (0.5, 0.5, 0)}, r"pixel_std=.* must contain three positive numbers"),
         ({"max_epochs": -1}, "'max_epochs' parameter"),
         ({"device": "tpu", "max_epochs": 1}, "device='tpu'"),
     ],
@@ -519,7 +519,7 @@ def test_mixed_precision_embeds_in_bfloat16_and_is_kept_apart(colour_clips, tmp_
 def test_an_engine_that_cannot_do_it_shows_before_the_training(monkeypatch):
     videos, y = [np.zeros((1, 8, 8, 3), np.uint8)] * 2, [0, 1]
     model = ResNet50FrameFeaturizer(**TRAINED, device="cpu", engine="onnxruntime")
-    monkeypatch.setattr(featurizer, "train_backbone", None)
+    monkeypatch.setattr(fitting, "train_backbone", None)
     with pytest.raises(ValueError, match="take 'torch' or 'openvino'"):
         clone(model).set_params(mixed_precision=True).fit(videos, y)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
@@ -606,7 +606,7 @@ def test_what_can_be_read_after_all_is_trained_on(colour_clips, tmp_path, monkey
             raise VideoDecodeError(video, "not today")
         return read_frames(video, **reading)
 
-    monkeypatch.setattr(featurizer, "read_frames", failing)
+    monkeypatch.setattr(reading, "read_frames", failing)
     model = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path, on_error="nan")
     with pytest.warns(UserWarning, match="1 of 4 videos"):
         model.fit(videos, y)
@@ -635,5 +635,5 @@ def test_a_cache_that_cannot_be_written_costs_no_result(colour_clips, tmp_path, 
 
     monkeypatch.setattr(FileSystemStoreBackend, "store_cached_func_code", full)
     model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path)
-    with pytest.warns(UserWarning, match="nothing can be kept there .*No space left"):
+    with pytest.warns(UserWarning, match="nothing can be cached there .*No space left"):
         np.testing.assert_allclose(model.fit_transform(videos), expected, rtol=1e-5)

@@ -1,0 +1,285 @@
+"""Obtain a backbone: initialise, load or train it, with cache and checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from joblib import Memory
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..networks import Normalisation, Weights, initial_weights
+from ..video import Video, VideoDecodeError, describe_video, opening
+from .caching import CACHE_VERSION, backbone, cached, checkpoint_path
+from .extraction import decode_videos, digest_videos
+from .reading import FrameReader
+from .training import train_backbone
+
+__all__ = ["RECIPE_CONSTRAINTS", "Backbone", "BackboneFitter", "FittedVideos"]
+
+#: Valid values of the featurizer's parameters that `train_backbone` receives.
+RECIPE_CONSTRAINTS: dict[str, list[Any]] = {
+    "objective": [StrOptions({"frame", "clip"})],
+    "max_epochs": [Interval(Integral, 0, None, closed="left")],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    "frames_per_clip": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": [Interval(Integral, 2, None, closed="left")],
+    "augmentation": [StrOptions({"light", "strong"})],
+    "mixed_precision": ["boolean"],
+}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone as it is cached.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray
+        State dict of the ResNet-50.
+    history : list of dict
+        Losses and durations of the training epochs.
+    digest : str
+        Hash of the weights. It is cached because hashing takes longer than loading.
+    failed : dict of int to str
+        Row and reason of each training video that could not be read.
+    """
+
+    weights: Weights
+    history: list[dict[str, float]]
+    digest: str
+    failed: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FittedVideos:
+    """The videos of a fit, with what the fit has already computed for them.
+
+    Attributes
+    ----------
+    videos : list of videos
+        The videos.
+    digests : list of str or VideoDecodeError, optional
+        Digest of each video's content; None without a cache.
+    clips : list of ndarray of shape (T, H, W, 3) or VideoDecodeError, optional
+        Decoded frames of each video; None if the fit did not decode them.
+    """
+
+    videos: list[Video]
+    digests: list[str | VideoDecodeError] | None = None
+    clips: list[np.ndarray | VideoDecodeError] | None = None
+
+
+@dataclass(frozen=True)
+class BackboneFitter:
+    """Make the backbone of a fit: initialise, load or train it.
+
+    Attributes
+    ----------
+    reader : FrameReader
+        Reads the training videos.
+    normalisation : ((float, float, float), (float, float, float))
+        Mean and standard deviation of the pixels.
+    recipe : dict of str to object
+        Keyword arguments of `train_backbone`.
+    start : dict of str to ndarray or None
+        Weights to start from; None draws them at random.
+    seed : int or None
+        Seed of initialisation and training; None draws one.
+    memory : joblib.Memory
+        Cache of backbones.
+    strict : bool
+        Whether an unreadable video is an error. Otherwise training omits it.
+    device : str or torch.device
+        Where to train.
+    n_jobs : int or None
+        Number of joblib workers that decode.
+    verbose : int
+        With 1 or more, progress bars.
+    """
+
+    reader: FrameReader
+    normalisation: Normalisation
+    recipe: dict[str, Any]
+    start: Weights | None
+    seed: int | None
+    memory: Memory
+    strict: bool
+    device: str | torch.device
+    n_jobs: int | None
+    verbose: int
+
+    def untrained(self) -> Backbone:
+        """Return the backbone with its initial weights.
+
+        Returns
+        -------
+        Backbone
+            The given weights, or random ones.
+        """
+        if self.start is not None:
+            return Backbone(self.start, [], joblib.hash(self.start))
+        return self._cached((CACHE_VERSION, "initial", self.seed), self._initialise)
+
+    def _initialise(self) -> Backbone:
+        weights = initial_weights(self._definite_seed())
+        return Backbone(weights, [], joblib.hash(weights))
+
+    def train(self, videos: list[Video], y: np.ndarray) -> tuple[Backbone, FittedVideos]:
+        """Train the backbone, or load it from the cache.
+
+        Parameters
+        ----------
+        videos : list of videos
+            The training videos.
+        y : ndarray of shape (n_videos,)
+            Their labels.
+
+        Returns
+        -------
+        backbone : Backbone
+            The trained backbone.
+        fitted : FittedVideos
+            The videos, with digests and frames if they were computed.
+
+        Raises
+        ------
+        VideoDecodeError
+            If a video cannot be read and the fit is strict, or none can be read.
+        ValueError
+            If the readable videos have fewer than two classes, or training diverges.
+        """
+        encoded = encode_labels(y)[1].tolist()
+        clips: list[np.ndarray | VideoDecodeError] = []
+        if self.memory.location is None:
+            return self._train(videos, y, clips), FittedVideos(videos, None, clips)
+        digests = digest_videos(videos, n_jobs=self.n_jobs, verbose=self.verbose)
+        key = (
+            CACHE_VERSION,
+            self.seed,
+            joblib.hash(self.start),
+            self.recipe,
+            self.normalisation,
+            self.reader.cache_key,
+            opening.MAX_PIXELS,
+            list(map(str, digests)),
+            encoded,
+        )
+        checkpoint = checkpoint_path(self.memory, key)
+        made = self._cached(key, partial(self._train, videos, y, clips, checkpoint=checkpoint))
+        self.readable_rows(videos, made.failed)
+        with suppress(OSError):  # in a shared folder, it can belong to another user
+            checkpoint.unlink()
+        return made, FittedVideos(videos, digests, clips or None)
+
+    def _train(
+        self, videos: list[Video], y: np.ndarray, clips: list[Any], **options: Any
+    ) -> Backbone:
+        """Decode the videos into `clips` and train on the readable ones."""
+        clips[:] = decode_videos(videos, self.reader, n_jobs=self.n_jobs, verbose=self.verbose)
+        failed = {
+            row: clip.reason
+            for row, clip in enumerate(clips)
+            if isinstance(clip, VideoDecodeError)
+        }
+        rows = self.readable_rows(videos, failed)
+        weights, history = train_backbone(
+            [clips[row] for row in rows],
+            encode_labels(y[rows], len(failed))[1],
+            weights=self.start,
+            normalisation=self.normalisation,
+            seed=self._definite_seed(),
+            device=self.device,
+            verbose=self.verbose,
+            **self.recipe,
+            **options,
+        )
+        return Backbone(weights, history, joblib.hash(weights), failed)
+
+    def _cached(self, key: Any, make: Callable[[], Backbone]) -> Backbone:
+        if self.memory.location is None:
+            return make()
+        cache = cached(self.memory, backbone)
+        found = cache(key, make)
+        if found.failed and self.strict:
+            # A fit with on_error="nan" cached it, without some of the videos. Read them now.
+            found = make()
+            cache.call(key, lambda: found)
+        return found
+
+    def readable_rows(self, videos: list[Video], failed: dict[int, str]) -> list[int]:
+        """Return the rows of the videos to train on.
+
+        Parameters
+        ----------
+        videos : list of videos
+            The training videos.
+        failed : dict of int to str
+            Row and reason of each unreadable video.
+
+        Returns
+        -------
+        list of int
+            The other rows.
+
+        Raises
+        ------
+        VideoDecodeError
+            If the fit is strict and a video is unreadable, or all are.
+        """
+        for row, reason in failed.items():
+            if self.strict:
+                raise VideoDecodeError(describe_video(videos[row]), reason)
+            if len(failed) == len(videos):
+                raise VideoDecodeError(
+                    describe_video(videos[row]),
+                    f"{reason}; none of {len(videos)} videos can be read",
+                )
+        return [row for row in range(len(videos)) if row not in failed]
+
+    def _definite_seed(self) -> int:
+        if self.seed is None:
+            return int(np.random.default_rng().integers(2**31))
+        return self.seed
+
+
+def encode_labels(y: np.ndarray, n_failed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Encode labels as 0, 1, ...
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Labels.
+    n_failed : int, default=0
+        Number of unreadable videos, which the error reports.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        The sorted labels.
+    encoded : ndarray of shape (n,), int64
+        Index of each label in `classes`.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two classes.
+    """
+    classes, encoded = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        unreadable = f" ({n_failed} videos cannot be read)" if n_failed else ""
+        raise ValueError(
+            "Training the backbone needs at least 2 classes, got 1 class: "
+            f"{classes.tolist()}{unreadable}. Add videos of another class, or set max_epochs=0 "
+            "to use an untrained backbone."
+        )
+    return classes, encoded
