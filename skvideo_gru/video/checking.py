@@ -1,4 +1,4 @@
-"""Which videos of a data set can be read to their end, and what they hold."""
+"""Check which videos of a data set can be decoded completely."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 from joblib import Parallel, delayed
 
-from .decoding import holds_no_frame, open_frames
+from .decoding import no_frame_reason, open_frames
 from .errors import VideoDecodeError
-from .sampling import frames_in_window
+from .sampling import frames_in_range
 from .videos import Video, describe_video, video_bounds
 
 __all__ = ["check_video", "check_videos"]
 
 
 def check_video(video: Video) -> dict[str, Any]:
-    """Decode a whole video and tell what it holds.
+    """Decode a whole video and report the result.
 
-    Containers that are written as they come (Matroska, AVI, WMV, MPEG-TS) do not show that
-    their end was cut off.
+    In containers without an index at the end (Matroska, AVI, WMV, MPEG-TS) a missing end
+    cannot be detected.
 
     Parameters
     ----------
@@ -29,15 +29,25 @@ def check_video(video: Video) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``path``, ``start`` and ``end`` say which it is; ``reason`` why it cannot
-        be read, or None; ``n_frames`` the frames before that, ``height`` and
-        ``width`` of the first one as it is stored, and ``seconds`` from the first
-        to the last.
+        ``path``, ``start`` and ``end`` identify the video. ``reason`` states why it
+        cannot be read, or is None. ``n_frames`` is the number of frames (before the
+        first error), ``height`` and ``width`` are those of the first frame as stored,
+        and ``seconds`` is the time from the first to the last frame.
+        ``timestamp_jumps`` is the number of places at which the file's timestamps
+        restart or jump and were made continuous.
     """
-    window = video_bounds(video)
-    report: dict[str, Any] = {"path": describe_video(video), "start": window[0], "end": window[1]}
-    report |= {"reason": None, "n_frames": 0, "height": None, "width": None, "seconds": 0.0}
-    report["timestamp_jumps"] = 0
+    start, end = video_bounds(video)
+    report: dict[str, Any] = {
+        "path": describe_video(video),
+        "start": start,
+        "end": end,
+        "reason": None,
+        "n_frames": 0,
+        "height": None,
+        "width": None,
+        "seconds": 0.0,
+        "timestamp_jumps": 0,
+    }
     times: list[float] = []
     try:
         with open_frames(video, allow_partial=False) as opened:
@@ -48,13 +58,13 @@ def check_video(video: Video) -> dict[str, Any]:
                 if opened.timeline is not None:
                     report["timestamp_jumps"] = opened.timeline.n_jumps
         times = [time - times[0] for time in times]
-        first, stop = frames_in_window(times, *window)
+        first, stop = frames_in_range(times, start, end)
         if first == stop:
-            report["reason"] = holds_no_frame(*window)
+            report["reason"] = no_frame_reason(start, end)
     except VideoDecodeError as error:
         report["reason"] = error.reason
         if times:
-            report["reason"] = f"breaks after {len(times)} frames: {error.reason}"
+            report["reason"] = f"corrupt after {len(times)} frames: {error.reason}"
     if times:
         report |= {"n_frames": len(times), "seconds": round(max(times) - min(times), 3)}
     return report
@@ -68,12 +78,12 @@ def check_videos(videos: Sequence[Video], n_jobs: int | None = None) -> Iterator
     videos : sequence of videos
         The videos.
     n_jobs : int, optional
-        Number of threads; decoding lets others run beside it.
+        Number of threads.
 
     Yields
     ------
     dict
-        What `check_video` tells of each, in order.
+        The report of `check_video` for each video, in order.
     """
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     yield from parallel(delayed(check_video)(video) for video in videos)

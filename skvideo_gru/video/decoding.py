@@ -1,4 +1,4 @@
-"""From a video to its frames: decoding with PyAV, as little of the file as will do."""
+"""Decode selected frames of a video with PyAV, reading as little of the file as possible."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from .errors import VideoDecodeError
 from .geometry import RESIZES, FrameConverter, check_frame_size
+from .kinds import array_fault
 from .opening import open_video
 from .packets import PacketIndex, scan_packets
 from .sampling import select_frames
@@ -26,15 +27,15 @@ from .timeline import Timeline, decode_frames, frame_rate
 from .videos import Video, describe_time_range, describe_video, video_bounds
 from .webp import is_webp, webp_frames
 
-__all__ = ["DECODER_THREADS", "holds_no_frame", "open_frames", "read_frames"]
+__all__ = ["DECODER_THREADS", "no_frame_reason", "open_frames", "read_frames"]
 
-#: Threads on which FFmpeg decodes one video, where several help; 0 is its own choice.
+#: Number of threads with which FFmpeg decodes one large video; 0 lets FFmpeg choose.
 DECODER_THREADS: ContextVar[int] = ContextVar("DECODER_THREADS", default=0)
 
-# Below this size a second thread costs more than it brings.
+# Below this size a second thread costs more than it saves.
 _PIXELS_FOR_THREADS = 1280 * 720
 
-# Moments of frames that come as an array, without any.
+# Frames per second of arrays, which have no timestamps.
 _ARRAY_RATE = 25
 
 Select = Callable[[ArrayLike], np.ndarray]
@@ -52,44 +53,49 @@ def read_frames(
     resize: str = "stretch",
     allow_partial: bool = False,
 ) -> np.ndarray:
-    """Read chosen frames of a video.
+    """Read selected frames of a video.
 
-    Frames come in the order in which the decoder yields them, upright (the
-    file's display matrix is applied) and in RGB. Where a file holds several
-    video streams, the best one counts, as FFmpeg judges it. Only what the
-    wanted frames need is decoded; they are those that decoding everything in
-    order gives, to the bit.
+    Frames are returned in the order in which the decoder yields them, upright (the
+    file's display matrix is applied) and in RGB order. If a file contains several
+    video streams, the one that FFmpeg rates best is read. Only the packets that the
+    selected frames need are decoded; the frames equal those of decoding everything
+    in order, bit by bit.
+
+    Timestamps that restart or jump, as in concatenated MPEG-TS files, are made
+    continuous as in FFmpeg's program. An empty packet repeats the frame before it.
+    Frames flagged as interlaced are scaled as whole frames.
 
     Parameters
     ----------
     video : str, os.PathLike, VideoClip, bytes, binary file object or ndarray
-        What to read. An uint8 array (T, H, W, 3) counts as decoded already, at
-        25 frames a second, and is sampled and resized only.
+        The video. A uint8 array of shape (T, H, W, 3) contains decoded frames in RGB
+        order, at 25 frames per second; it is only sampled and resized. OpenCV's
+        frames are BGR: pass ``frames[..., ::-1]``. A file object must be able to seek.
     sampling : {"uniform", "fps", "dense", "random", "all"}, default="uniform"
-        Which frames: the centres of `n_frames` equal segments, `fps` frames of
-        every second, every `stride`-th frame around the middle, one at random
-        from each of `n_frames` equal segments, or every frame. See
-        `skvideo_gru.sampling`, where each has a worked example.
+        Which frames to select: the centres of `n_frames` equal segments, `fps`
+        frames per second, every `stride`-th frame around the middle, a random one
+        of each of `n_frames` equal segments, or every frame.
+        `skvideo_gru.video.sampling` has an example of each.
     n_frames : int, default=20
-        Number of frames. With ``"uniform"`` and ``"random"`` a shorter clip
-        repeats frames in order; with ``"fps"`` and ``"dense"`` it yields fewer.
+        Number of frames. For a shorter video, ``"uniform"`` and ``"random"`` repeat
+        frames in order; ``"fps"`` and ``"dense"`` return fewer.
     fps : float, default=2.0
-        Frames of each second, for ``sampling="fps"``.
+        Frames per second, for ``sampling="fps"``.
     stride : int, default=1
         Distance from one frame to the next, for ``sampling="dense"``.
     seed : int, default=0
         Seed of ``sampling="random"``.
     frame_size : int or (int, int), optional
         Height and width of the frames, in pixels; one number means a square.
-        None keeps the video's own size.
+        None keeps the video's size.
     resize : {"stretch", "crop", "pad"}, default="stretch"
-        How a frame is brought to `frame_size`, always antialiased: ``"stretch"``
-        scales height and width independently; ``"crop"`` keeps the picture's
-        proportions, those of non-square pixels included, and cuts off what
-        stands over; ``"pad"`` keeps them and adds black bars.
+        How a frame is resized to `frame_size`, always antialiased. ``"stretch"``
+        scales height and width independently. ``"crop"`` keeps the aspect ratio
+        (also of non-square pixels) and crops the rest. ``"pad"`` keeps the aspect
+        ratio and adds black bars.
     allow_partial : bool, default=False
-        Whether a video that breaks on the way counts as the frames before the
-        break, instead of being an error.
+        Whether to use the frames before the first error of a corrupt or truncated
+        video instead of raising the error.
 
     Returns
     -------
@@ -99,11 +105,13 @@ def read_frames(
     Raises
     ------
     VideoDecodeError
-        If the video cannot be read, or holds no frame in the stretch asked for.
-        A break that no wanted frame depends on goes unnoticed; ``skvideo-gru
-        check`` decodes everything.
+        If the video cannot be read or contains no frame in its time range. Damage
+        that no selected frame depends on is not detected; ``skvideo-gru check``
+        decodes everything.
+    TypeError
+        If `video` is not a video.
     ValueError
-        If a parameter has no valid value.
+        If a parameter is invalid.
 
     Examples
     --------
@@ -130,43 +138,40 @@ def read_frames(
             end=end,
         )
 
-    select([0.0])  # A wrong parameter shows before any file is touched.
+    select([0.0])  # Check the parameters before any file is opened.
     if isinstance(video, np.ndarray):
         frames = _sample_array(video, select, FrameConverter(size, resize))
     else:
         frames = _decode(video, select, size, resize, end, allow_partial)
     name = describe_video(video)
     if not frames:
-        raise VideoDecodeError(name, holds_no_frame(start, end))
+        raise VideoDecodeError(name, no_frame_reason(start, end))
     if len({frame.shape for frame in frames}) > 1:
-        raise VideoDecodeError(name, "its frames change size on the way; give a frame_size")
+        raise VideoDecodeError(name, "its frames change size; set frame_size")
     return np.stack(frames)
 
 
-def holds_no_frame(start: float | None, end: float | None) -> str:
-    """Say that there is no frame in a video, or in a stretch of it.
+def no_frame_reason(start: float | None, end: float | None) -> str:
+    """State that a video contains no frame in a time range.
 
     Parameters
     ----------
     start, end : float or None
-        The stretch, as `video_bounds` tells it.
+        The time range, as `video_bounds` returns it.
 
     Returns
     -------
     str
-        The reason that an error gives.
+        The reason for an error.
     """
-    stretch = "" if start is end is None else f" from {describe_time_range(start, end)}"
-    return f"it holds no video frame{stretch}"
+    time_range = "" if start is end is None else f" from {describe_time_range(start, end)}"
+    return f"it contains no video frame{time_range}"
 
 
 def _sample_array(video: np.ndarray, select: Select, convert: FrameConverter) -> list[np.ndarray]:
     shaped = video.ndim == 4 and video.shape[-1] == 3 and all(video.shape[1:])
     if not shaped or video.dtype != np.uint8:
-        raise VideoDecodeError(
-            describe_video(video),
-            f"a decoded video must be uint8 of shape (T, H, W, 3), this is {video.dtype}",
-        )
+        raise VideoDecodeError(describe_video(video), array_fault(video))
     chosen = video[select(np.arange(len(video)) / _ARRAY_RATE)]
     if convert.size in (None, chosen.shape[1:3]):
         return list(chosen)
@@ -182,7 +187,7 @@ def _decode(
     end: float | None,
     allow_partial: bool,
 ) -> list[np.ndarray]:
-    """Decode what the wanted frames need if that is safe, else everything in order."""
+    """Decode only what the selected frames need if that is safe, else everything in order."""
     wanted = np.empty(0, np.int64)
     try:
         with open_video(video) as (container, stream):
@@ -192,11 +197,11 @@ def _decode(
                 pts = np.sort(index.pts)[wanted].tolist()
                 _choose_threads(stream, index.sliced)
                 convert = FrameConverter(size, resize, _pixel_aspect(stream))
-                kept = _decode_pts(container, stream, index, pts, convert)
-                if kept is not None:
-                    return [kept[stamp] for stamp in pts]
+                converted = _decode_pts(container, stream, index, pts, convert)
+                if converted is not None:
+                    return [converted[stamp] for stamp in pts]
             elif container.format.name == "avi" and end is None and not allow_partial:
-                # Going back is quicker than opening anew; the count shows whether it worked.
+                # Seeking back is faster than opening again; the count shows whether it worked.
                 container.seek(0)
                 _choose_threads(stream, sliced=False)
                 convert = FrameConverter(size, resize, _pixel_aspect(stream))
@@ -206,12 +211,12 @@ def _decode(
                 if len(times) == len(index.times) and np.array_equal(select(times), wanted):
                     return [in_order[number] for number in wanted.tolist()]
     except VideoDecodeError:
-        pass  # Decoding in order shows whether the video really breaks, and where.
+        pass  # Decoding in order shows whether the video is corrupt, and where.
     for _ in range(3):
         with open_frames(video, allow_partial) as opened:
             convert = FrameConverter(size, resize, opened.pixel_aspect)
             in_order, times = _decode_indices(opened.frames, wanted, convert, end, opened.rate)
-        # Times are not known before all is decoded, and packets lie about them.
+        # Times are known only after decoding; those of packets can be wrong.
         chosen = select(times)
         if np.array_equal(chosen, wanted):
             return [in_order[index] for index in wanted.tolist()]
@@ -274,8 +279,8 @@ def open_frames(video: Video, allow_partial: bool) -> Iterator[OpenFrames]:
 
 
 def _choose_threads(stream: VideoStream, sliced: bool, single: bool = False) -> None:
-    # Slices of a frame go to threads at no cost. Whole frames cost a start, which
-    # small ones do not bring back.
+    # Slices of a frame are decoded in parallel at no cost. Threads for whole frames take
+    # time to start, which does not pay for small frames.
     context = stream.codec_context
     threads = sliced or context.width * context.height >= _PIXELS_FOR_THREADS
     context.thread_type = "SLICE" if sliced else "FRAME"
@@ -293,20 +298,20 @@ def _decode_pts(
     wanted: list[int],
     convert: FrameConverter,
 ) -> dict[int, np.ndarray] | None:
-    """Decode the frames with these timestamps; None if anything is not as expected."""
+    """Decode the frames with these timestamps; None if anything is unexpected."""
     context = stream.codec_context
-    needed, kept = set(wanted), {}
+    needed, converted = set(wanted), {}
     packets: Iterator[Packet[VideoStream]] = iter(())
-    at, shown = -1, None  # the packet to come, the frame seen last
+    at, shown = -1, None  # number of the next packet, timestamp of the last frame
     for target in sorted(needed):
         start, seek = index.start_before(target)
-        if target not in kept and (at < 0 or start > at):
-            # A later beginning lies before the frame: leap to it.
+        if target not in converted and (at < 0 or start > at):
+            # Decoding can start closer to the frame: seek.
             container.seek(seek, stream=stream)
             before_start = partial(_has_other_pts, index.pts[start])
             packets = dropwhile(before_start, container.demux(stream))
             at, shown = start, None
-        while target not in kept:
+        while target not in converted:
             packet = next(packets, None)
             if packet is None:
                 return None
@@ -327,10 +332,10 @@ def _decode_pts(
                     return None
                 shown = frame.pts
                 if shown in needed:
-                    kept[shown] = convert(frame)
-            if shown is not None and shown > target and target not in kept:
+                    converted[shown] = convert(frame)
+            if shown is not None and shown > target and target not in converted:
                 return None
-    return kept
+    return converted
 
 
 def _has_other_pts(pts: int, packet: Packet[VideoStream]) -> bool:
@@ -338,7 +343,7 @@ def _has_other_pts(pts: int, packet: Packet[VideoStream]) -> bool:
 
 
 def _surprises(frame: VideoFrame, shown: int | None) -> bool:
-    # Of interlaced video a packet may hold one field only.
+    # A packet of interlaced video may contain a single field.
     late = frame.pts is None or (shown is not None and frame.pts <= shown)
     return late or frame.interlaced_frame or frame.is_corrupt
 
@@ -350,8 +355,8 @@ def _decode_indices(
     end: float | None,
     rate: float,
 ) -> tuple[dict[int, np.ndarray], array[float]]:
-    """Keep the frames at `wanted` and note the times of all."""
-    kept: dict[int, np.ndarray] = {}
+    """Convert the frames at the indices `wanted` and record the times of all frames."""
+    converted: dict[int, np.ndarray] = {}
     times = array("d")
     indices = set(wanted.tolist())
     origin: float | None = None
@@ -360,7 +365,7 @@ def _decode_indices(
         origin = time if origin is None else origin
         times.append(time - origin)
         if index in indices:
-            kept[index] = convert(frame)
+            converted[index] = convert(frame)
         if end is not None and times[-1] >= end:
             break
-    return kept, times
+    return converted, times

@@ -1,4 +1,4 @@
-"""Errors that users of the package meet."""
+"""Errors that the package raises for videos."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from contextvars import ContextVar
 
 __all__ = ["ALWAYS_RAISE", "VideoDecodeError"]
 
-#: Whether a video that cannot be read is an error even to who was told to go on without it:
-#: where each video gets an answer, a missing one must not get that of any other. It does not
-#: reach featurizers that a model runs in joblib's workers, as FeatureUnion can.
+#: Whether a video that cannot be read is an error whatever `on_error` says: if each video gets
+#: a prediction, a missing one must not get one too. The setting does not reach featurizers
+#: that run in joblib's workers, such as those of a FeatureUnion.
 ALWAYS_RAISE: ContextVar[bool] = ContextVar("ALWAYS_RAISE", default=False)
 
 
 class VideoDecodeError(ValueError):
-    """A video that cannot be turned into frames.
+    """A video that cannot be decoded.
 
     Parameters
     ----------
     path : str
-        The file's path, or a description of the video where it has none
+        The file's path, or a description of the video if it has none
         (``"<bytes, 1024 long>"``).
     reason : str
-        What is wrong with it, in words.
+        What is wrong with it, as a sentence.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class VideoDecodeError(ValueError):
     """
 
     def __init__(self, path: str, reason: str) -> None:
-        # Both go to `args`, so that the error survives pickling between processes.
+        # Both are in `args`, so that the error can be pickled.
         super().__init__(path, reason)
         self.path = path
         self.reason = reason

@@ -1,4 +1,4 @@
-"""From a decoded frame to an upright RGB picture of the size asked for."""
+"""Convert decoded frames to upright RGB arrays of a given size."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 __all__ = ["RESIZES", "FrameConverter", "check_frame_size"]
 
-#: The ways a frame can be brought to its size.
+#: Values of the parameter `resize`.
 RESIZES = ("stretch", "crop", "pad")
 
 
 def check_frame_size(frame_size: Any) -> tuple[int, int] | None:
-    """Bring `frame_size` to the form (height, width).
+    """Convert `frame_size` to the form (height, width).
 
     Parameters
     ----------
     frame_size : int, (int, int) or None
-        As `read_frames` takes it.
+        As in `read_frames`.
 
     Returns
     -------
     (int, int) or None
-        Height and width in pixels, None for the video's own.
+        Height and width in pixels; None for the video's size.
 
     Raises
     ------
@@ -43,18 +43,19 @@ def check_frame_size(frame_size: Any) -> tuple[int, int] | None:
 
 
 class FrameConverter:
-    """Turn decoded frames into upright RGB arrays, one after the other.
+    """Convert decoded frames to upright RGB arrays.
 
-    It keeps FFmpeg's scaler, which is costly to set up, from frame to frame.
+    FFmpeg's scaler is costly to set up and is reused for all frames. Frames flagged as
+    interlaced are scaled as whole frames, without deinterlacing.
 
     Parameters
     ----------
     size : (int, int), optional
-        Height and width of the pictures. None keeps the frames' own.
+        Height and width of the arrays. None keeps the frames' size.
     resize : {"stretch", "crop", "pad"}, default="stretch"
-        How frames come to `size`, see `read_frames`.
+        How frames are resized, see `read_frames`.
     pixel_aspect : float, default=1.0
-        Width of a pixel over its height, as the frames are stored.
+        Width of a stored pixel divided by its height.
     """
 
     def __init__(
@@ -78,17 +79,17 @@ class FrameConverter:
         Returns
         -------
         ndarray of shape (H, W, 3), uint8
-            The picture, upright and in RGB.
+            The frame, upright and in RGB order.
         """
         if self._orientation is None:
-            # Looked at in a copy of few bytes: PyAV's side data keep their frame, and
-            # the frame keeps them, until Python's garbage collector comes by.
+            # Read from a small copy: PyAV's side data and their frame reference each
+            # other and are freed only by Python's garbage collector.
             self._orientation = _orientation(frame.reformat(16, 16, "gray"))
         transposed, flip_rows, flip_columns = self._orientation
         if self.size is None:
             pixels = self._scaler.reformat(frame, format="rgb24").to_ndarray()
         else:
-            # Scaled before it is turned: fewer pixels to turn.
+            # Scaling before rotating leaves fewer pixels to rotate.
             height, width = self.size[::-1] if transposed else self.size
             pixels = self._to_size(frame, height, width)
         if transposed:

@@ -1,4 +1,4 @@
-"""Opening a video: a local file and nothing else, within bounds, at its best stream."""
+"""Open a video: local files only, of limited frame size, at the best video stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO, TextIOBase
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -18,6 +18,7 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from .errors import VideoDecodeError
+from .kinds import bytes_fault, is_url, object_fault
 from .videos import Video, VideoClip, describe_video, video_bounds
 
 __all__ = [
@@ -29,13 +30,13 @@ __all__ = [
     "open_video",
 ]
 
-#: Largest frame that is decoded, in pixels: 8192 x 8192. Larger ones are an error,
-#: lest a few bytes claim all memory; raise it where you trust the files.
+#: Largest frame that is decoded, in pixels: 8192 x 8192. Larger frames are an error, so that
+#: a small file cannot exhaust the memory. Increase it if you trust the files.
 MAX_PIXELS = 2**26
 
-# Containers that hold their video themselves. Playlists (HLS, DASH, concat, SDP,
-# image patterns) make FFmpeg open whatever file or address they name. Sound files
-# are here to be told that they hold no video.
+# Containers that contain their video. Playlists (HLS, DASH, concat, SDP, image patterns)
+# would make FFmpeg open any file or address that they name. Audio formats are included
+# for the error that they contain no video.
 _FORMATS = """
     apng asf av1 avi avs2 cavsvideo dirac dnxhd dv dvd evc flic flv gif gxf h261 h263 h264 hevc
     ivf m4v matroska mjpeg mov mpeg mpegts mpegvideo mxf nsv nut obu ogg rm roq smk vc1
@@ -59,20 +60,20 @@ VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
 def open_video(video: Video) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video at its best stream.
 
-    Whatever FFmpeg or the file system says inside the block becomes a
+    Errors of FFmpeg and of the file system inside the block are raised as
     `VideoDecodeError`.
 
     Parameters
     ----------
     video : str, os.PathLike, VideoClip, bytes or binary file object
-        What to open. A path is a local file, whatever it looks like.
+        The video. A path is always the path of a local file.
 
     Yields
     ------
     container : av.container.InputContainer
         The open file.
     stream : av.video.stream.VideoStream
-        The video stream that counts, as FFmpeg judges it; cover pictures do not.
+        The stream that FFmpeg rates best; never a cover image.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def open_video(video: Video) -> Iterator[tuple[InputContainer, VideoStream]]:
     """
     name = describe_video(video)
     with open_file(video) as file:
-        # With the prefix, FFmpeg takes no name for an address or an option.
+        # The prefix keeps FFmpeg from reading a name as an address or an option.
         is_path = isinstance(video, str | os.PathLike | VideoClip)
         try:
             with _open_container(f"file:{name}" if is_path else file, name) as container:
@@ -94,10 +95,10 @@ def open_video(video: Video) -> Iterator[tuple[InputContainer, VideoStream]]:
 def _open_container(source: str | BinaryIO, name: str) -> InputContainer:
     options = {"format_whitelist": ",".join(_FORMATS.split()), "protocol_whitelist": "file"}
     try:
-        # Titles in old files are in any encoding: they are not what is asked for.
+        # Titles in old files may be in any encoding; they are not used.
         return av.open(source, "r", options=options, metadata_errors="replace")
     except av.error.ArgumentError as error:
-        reason = "its format is no video that is read here (playlists are not)"
+        reason = "its format is not a supported video format (playlists are not supported)"
         raise VideoDecodeError(name, reason) from error
 
 
@@ -108,7 +109,8 @@ def open_file(video: Video) -> Iterator[BinaryIO]:
     Parameters
     ----------
     video : str, os.PathLike, VideoClip, bytes or binary file object
-        What to open.
+        The video. A file object must be able to seek, because a video is read in
+        several passes.
 
     Yields
     ------
@@ -118,48 +120,67 @@ def open_file(video: Video) -> Iterator[BinaryIO]:
     Raises
     ------
     VideoDecodeError
-        If it is not a file or cannot be read.
+        If it is not a local file or cannot be read.
+    TypeError
+        If it is not a video.
     """
     name = describe_video(video)
     path = video.path if isinstance(video, VideoClip) else video
     try:
         if isinstance(path, bytes | bytearray):
+            if fault := bytes_fault(path, VIDEO_SUFFIXES):
+                raise VideoDecodeError(name, fault)
             yield BytesIO(path)
         elif isinstance(path, str | os.PathLike):
-            try:
-                mode = os.stat(path).st_mode
-            except ValueError as error:  # a zero byte in the name
-                raise VideoDecodeError(name, f"it is no name of a file: {error}") from error
-            if not stat.S_ISREG(mode):  # a pipe would keep us waiting for ever
-                kind = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
-                raise VideoDecodeError(name, f"it is {kind}, not a file")
+            _check_path(path, name)
             with open(path, "rb") as file:
                 yield file
-        elif isinstance(path, TextIOBase):
-            raise VideoDecodeError(name, "this file object is in text mode; open it with 'rb'")
-        elif getattr(path, "closed", False):
-            raise VideoDecodeError(name, "this file object is closed")
         elif not hasattr(path, "read"):
-            raise TypeError(
-                f"Expected one video, got {path!r:.80} ({type(path).__name__}): give a path, a "
-                "VideoClip, bytes, a binary file object or an uint8 array (T, H, W, 3)."
-            )
+            raise TypeError(f"Expected one video: {object_fault(path)}")
         else:
+            _check_file_object(path, name)
             path.seek(0)  # type: ignore[union-attr]
             yield path  # type: ignore[misc]
     except OSError as error:
         raise VideoDecodeError(name, error.strerror or str(error)) from error
 
 
+def _check_path(path: str | os.PathLike[str], name: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError as error:  # a null byte in the name
+        raise VideoDecodeError(name, f"it is not a valid file name: {error}") from error
+    except FileNotFoundError as error:
+        if not is_url(name):
+            raise
+        reason = "only local files are read; download it and pass the file's path"
+        raise VideoDecodeError(name, f"{error.strerror}: {reason}") from error
+    if not stat.S_ISREG(mode):  # opening a pipe would block
+        kind = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
+        raise VideoDecodeError(name, f"it is {kind}, not a file")
+
+
+def _check_file_object(file: Any, name: str) -> None:
+    if isinstance(file, TextIOBase):
+        raise VideoDecodeError(name, "this file object is in text mode; open it with 'rb'")
+    if getattr(file, "closed", False):
+        raise VideoDecodeError(name, "this file object is closed")
+    seekable = getattr(file, "seekable", None)
+    if not hasattr(file, "seek") or (callable(seekable) and not seekable()):
+        raise VideoDecodeError(
+            name, "this file object cannot seek; pass its content: file_object.read()"
+        )
+
+
 def check_pixels(width: int, height: int, name: str) -> None:
-    """Refuse frames that would take too much memory.
+    """Reject frames that are too large.
 
     Parameters
     ----------
     width, height : int
-        Their size in pixels.
+        Size of the frames in pixels.
     name : str
-        The video's name.
+        The video's name for the error.
 
     Raises
     ------
@@ -175,28 +196,28 @@ def check_pixels(width: int, height: int, name: str) -> None:
 
 
 def _best_stream(container: InputContainer, name: str) -> VideoStream:
-    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not films:
-        only = ", only a cover picture" if container.streams.video else ""
-        raise VideoDecodeError(name, f"it holds no video stream{only}")
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        only = ", only a cover image" if container.streams.video else ""
+        raise VideoDecodeError(name, f"it contains no video stream{only}")
     best = container.streams.best("video")
-    chosen = best if best in films else films[0]
+    chosen = best if best in streams else streams[0]
     for stream in container.streams:
         if stream is not chosen:
             stream.discard = Discard.all
     context = chosen.codec_context
     if context is None:
-        raise VideoDecodeError(name, "this build of FFmpeg has no decoder for it")
+        raise VideoDecodeError(name, "this build of FFmpeg has no decoder for its codec")
     check_pixels(context.width, context.height, name)
-    context.options = {"max_pixels": str(MAX_PIXELS)}  # The size may change on the way.
+    context.options = {"max_pixels": str(MAX_PIXELS)}  # The size may change.
     return chosen
 
 
 def content_digest(video: Video) -> str:
-    """Digest what a video shows: its bytes and the stretch taken of it.
+    """Compute a digest of a video's bytes and its time range.
 
-    The digest does not depend on the file's name or place, so a moved video
-    keeps it and an edited one loses it.
+    The digest does not depend on the file's name or folder. It changes if the
+    content changes.
 
     Parameters
     ----------
@@ -213,7 +234,7 @@ def content_digest(video: Video) -> str:
     VideoDecodeError
         If the file cannot be read.
     """
-    window = tuple(None if bound is None else float(bound) for bound in video_bounds(video))
+    time_range = tuple(None if bound is None else float(bound) for bound in video_bounds(video))
     if isinstance(video, np.ndarray):
         digest = hashlib.sha256(np.ascontiguousarray(video).data)
         digest.update(f"{video.shape} {video.dtype}".encode())
@@ -223,5 +244,5 @@ def content_digest(video: Video) -> str:
             for block in iter(partial(file.read, 2**20), b""):
                 digest.update(block)
             file.seek(0)
-    digest.update(repr(window).encode())
+    digest.update(repr(time_range).encode())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Which moments of a clip are looked at: pure functions from times to frame indices."""
+"""Select the frames of a video: pure functions from times to frame indices."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ __all__ = [
     "SAMPLINGS",
     "dense_indices",
     "fps_indices",
-    "frames_in_window",
+    "frames_in_range",
     "random_indices",
     "segment_indices",
     "select_frames",
     "uniform_indices",
 ]
 
-#: The names that `select_frames` knows.
+#: Values of the parameter `sampling` of `select_frames`.
 SAMPLINGS = ("uniform", "fps", "dense", "random", "all")
 
-# A timestamp is a multiple of the stream's time base: a microsecond of slack
-# keeps 0.1 + 0.2 from missing the frame at 0.3.
+# Seconds. With this tolerance 0.1 + 0.2 selects the frame at 0.3.
 _SLACK = 1e-6
 
 
 def uniform_indices(n_available: int, n_frames: int) -> np.ndarray:
-    """Spread frames evenly over a clip.
+    """Select frames evenly over a video.
 
-    The clip is cut into `n_frames` equal segments and the frame at each
-    segment's centre is taken: index ``floor((i + 1/2) * n_available / n_frames)``.
-    A clip with fewer frames than asked for repeats frames in order.
+    The video is divided into `n_frames` equal segments, and the frame at the centre
+    of each is selected: index ``floor((i + 1/2) * n_available / n_frames)``. If the
+    video has fewer frames, frames are repeated in order.
 
     Parameters
     ----------
     n_available : int
-        Number of frames in the clip, at least 1.
+        Number of frames in the video, at least 1.
     n_frames : int
-        Number of frames wanted, at least 1.
+        Number of frames to select, at least 1.
 
     Returns
     -------
@@ -45,22 +44,22 @@ def uniform_indices(n_available: int, n_frames: int) -> np.ndarray:
 
     Examples
     --------
-    Ten frames in segments of 2.5; their centres lie at 1.25, 3.75, 6.25, 8.75:
+    Ten frames in segments of 2.5, with centres at 1.25, 3.75, 6.25 and 8.75:
 
     >>> uniform_indices(10, 4).tolist()
     [1, 3, 6, 8]
 
-    Three frames, six wanted:
+    Six of three frames:
 
     >>> uniform_indices(3, 6).tolist()
     [0, 0, 1, 1, 2, 2]
     """
-    # In integers: floor((2 i + 1) n / 2 m) has no rounding to get wrong.
+    # floor((2 i + 1) n / 2 m) in integers has no rounding errors.
     return (2 * np.arange(n_frames, dtype=np.int64) + 1) * n_available // (2 * n_frames)
 
 
 def random_indices(n_available: int, n_frames: int, seed: int = 0) -> np.ndarray:
-    """Take one frame at random from each of the equal segments of a clip.
+    """Select a random frame of each of the equal segments of a video.
 
     The segments are those of `uniform_indices`; the method is the training-time
     sampling of Temporal Segment Networks [1]_.
@@ -68,11 +67,11 @@ def random_indices(n_available: int, n_frames: int, seed: int = 0) -> np.ndarray
     Parameters
     ----------
     n_available : int
-        Number of frames in the clip, at least 1.
+        Number of frames in the video, at least 1.
     n_frames : int
-        Number of frames wanted, at least 1.
+        Number of frames to select, at least 1.
     seed : int, default=0
-        Seed of the draw: the same seed takes the same place in every segment.
+        Seed of the random positions in the segments.
 
     Returns
     -------
@@ -94,14 +93,14 @@ def random_indices(n_available: int, n_frames: int, seed: int = 0) -> np.ndarray
 
 
 def segment_indices(n_available: int, shares: np.ndarray) -> np.ndarray:
-    """Take one frame from each of the equal segments of a clip, where it is told.
+    """Select one frame of each of the equal segments of a video at given positions.
 
     Parameters
     ----------
     n_available : int
-        Number of frames in the clip, at least 1.
+        Number of frames in the video, at least 1.
     shares : ndarray of shape (n_frames,)
-        For each segment how much of it lies before the frame, from 0 to less than 1.
+        Position of the frame in each segment, from 0 to less than 1.
 
     Returns
     -------
@@ -114,17 +113,17 @@ def segment_indices(n_available: int, shares: np.ndarray) -> np.ndarray:
 
 
 def dense_indices(n_available: int, n_frames: int, stride: int = 1) -> np.ndarray:
-    """Take neighbouring frames from the middle of a clip.
+    """Select neighbouring frames from the middle of a video.
 
-    Every `stride`-th frame is taken, so that what is left over before and after
-    differs by one frame at most. A clip too short yields as many as it has.
+    Every `stride`-th frame is selected. The numbers of frames left before and after
+    differ by at most one. A short video yields fewer frames.
 
     Parameters
     ----------
     n_available : int
-        Number of frames in the clip, at least 1.
+        Number of frames in the video, at least 1.
     n_frames : int
-        Number of frames wanted, at least 1.
+        Number of frames to select, at least 1.
     stride : int, default=1
         Distance from one frame to the next, at least 1.
 
@@ -135,84 +134,84 @@ def dense_indices(n_available: int, n_frames: int, stride: int = 1) -> np.ndarra
 
     Examples
     --------
-    Three frames, every second one, span five of ten; two stay before, three after:
+    Three frames with stride 2 span five of ten, with two before and three after:
 
     >>> dense_indices(10, 3, stride=2).tolist()
     [2, 4, 6]
 
-    Five frames have room for three with that stride:
+    Five frames contain three with stride 2:
 
     >>> dense_indices(5, 8, stride=2).tolist()
     [0, 2, 4]
     """
-    n_taken = min(n_frames, (n_available - 1) // stride + 1)
-    first = (n_available - (n_taken - 1) * stride - 1) // 2
-    return first + stride * np.arange(n_taken, dtype=np.int64)
+    n_selected = min(n_frames, (n_available - 1) // stride + 1)
+    first = (n_available - (n_selected - 1) * stride - 1) // 2
+    return first + stride * np.arange(n_selected, dtype=np.int64)
 
 
 def fps_indices(times: ArrayLike, fps: float, n_frames: int) -> np.ndarray:
-    """Take a fixed number of frames from each second of a clip.
+    """Select a fixed number of frames per second.
 
-    At the moments 0, 1/fps, 2/fps, ... from the clip's first frame, the frame on
-    show is taken: the last one whose time is not later. The clip ends with its
-    last frame's time.
+    At each of the times 0, 1/fps, 2/fps, ... from the first frame, the frame on
+    screen is selected: the last one whose time is not later. The video ends at the
+    time of its last frame.
 
     Parameters
     ----------
     times : array-like of float
         The frames' times in seconds.
     fps : float
-        Frames to take of each second, positive.
+        Frames per second, positive.
     n_frames : int
-        Largest number of frames: a longer clip is cut off there.
+        Maximum number of frames.
 
     Returns
     -------
     ndarray of shape (at most n_frames,), int64
-        Frame indices, never decreasing; repeated where the clip itself has
-        fewer frames a second.
+        Frame indices, never decreasing; repeated if the video has fewer frames
+        per second.
 
     Examples
     --------
-    Four frames a second, two wanted: those on show at 0.0, 0.5 and 1.0 s.
+    Two of four frames per second, those on screen at 0.0, 0.5 and 1.0 s:
 
     >>> fps_indices([0.0, 0.25, 0.5, 0.75, 1.0, 1.25], fps=2, n_frames=20).tolist()
     [0, 2, 4]
     """
-    # Where times go backwards, what has been shown stays shown.
+    # If times go backwards, the frame shown last stays on screen.
     seconds = np.maximum.accumulate(np.asarray(times, dtype=np.float64))
     length = seconds[-1] - seconds[0]
-    n_taken = min(n_frames, int((length + _SLACK) * fps) + 1)
-    moments = seconds[0] + np.arange(n_taken) / fps + _SLACK
-    return np.searchsorted(seconds, moments, side="right") - 1
+    n_selected = min(n_frames, int((length + _SLACK) * fps) + 1)
+    instants = seconds[0] + np.arange(n_selected) / fps + _SLACK
+    return np.searchsorted(seconds, instants, side="right") - 1
 
 
-def frames_in_window(
+def frames_in_range(
     times: ArrayLike, start: float | None = None, end: float | None = None
 ) -> tuple[int, int]:
-    """Find the frames of a stretch of a video.
+    """Find the frames of a time range of a video.
 
-    The stretch begins with the first frame at or after `start` and ends before
-    the next one at or after `end`. Put like this it follows the order in which
-    frames are shown even where a file's timestamps go backwards.
+    The time range begins with the first frame at or after `start` and ends before the
+    next frame at or after `end`. It is therefore contiguous even if timestamps go
+    backwards.
 
     Parameters
     ----------
     times : array-like of float
         The frames' times in seconds from the first frame.
     start, end : float, optional
-        The stretch in seconds; None leaves that side open.
+        The time range in seconds; None leaves that side open.
 
     Returns
     -------
     first, stop : int
-        The frames are ``range(first, stop)``; empty if none lies in the stretch.
+        The frames are ``range(first, stop)``; empty if none is in the time range.
 
     Examples
     --------
-    Frames every half second; the one at 1.0 is in, the one at 2.0 is not:
+    Of frames every half second, the one at 1.0 is included, the one at 2.0 is not:
 
-    >>> frames_in_window([0.0, 0.5, 1.0, 1.5, 2.0, 2.5], start=1.0, end=2.0)
+    >>> frames_in_range([0.0, 0.5, 1.0, 1.5, 2.0, 2.5], start=1.0, end=2.0)
     (2, 4)
     """
     seconds = np.asarray(times, dtype=np.float64)
@@ -221,8 +220,8 @@ def frames_in_window(
     return first, stop
 
 
-def _first_at_or_after(seconds: np.ndarray, moment: float, begin: int) -> int:
-    hits = np.flatnonzero(seconds[begin:] >= moment - _SLACK)
+def _first_at_or_after(seconds: np.ndarray, instant: float, begin: int) -> int:
+    hits = np.flatnonzero(seconds[begin:] >= instant - _SLACK)
     return begin + int(hits[0]) if len(hits) else len(seconds)
 
 
@@ -237,34 +236,33 @@ def select_frames(
     start: float | None = None,
     end: float | None = None,
 ) -> np.ndarray:
-    """Choose the frames of a clip that are looked at.
+    """Select frames of a video.
 
     Parameters
     ----------
     times : array-like of float
-        Times of the video's frames in seconds from the first one, in the order
-        in which they are shown.
+        Times of the video's frames in seconds from the first one, in presentation
+        order.
     sampling : {"uniform", "fps", "dense", "random", "all"}, default="uniform"
-        The centres of `n_frames` equal segments (`uniform_indices`), `fps`
-        frames of every second (`fps_indices`), neighbours from the middle
-        (`dense_indices`), one at random from each segment (`random_indices`),
-        or every frame.
+        The centres of `n_frames` equal segments (`uniform_indices`), `fps` frames
+        per second (`fps_indices`), neighbours from the middle (`dense_indices`), a
+        random one of each segment (`random_indices`), or every frame.
     n_frames : int, default=20
-        Number of frames; the largest number for ``"fps"`` and ``"dense"``, of no
-        meaning for ``"all"``.
+        Number of frames; the maximum for ``"fps"`` and ``"dense"``, ignored for
+        ``"all"``.
     fps : float, default=2.0
-        Frames of each second, for ``"fps"``.
+        Frames per second, for ``"fps"``.
     stride : int, default=1
         Distance from one frame to the next, for ``"dense"``.
     seed : int, default=0
         Seed of ``"random"``.
     start, end : float, optional
-        The stretch that counts, in seconds (see `frames_in_window`).
+        The time range in seconds (see `frames_in_range`).
 
     Returns
     -------
     ndarray of int64
-        Indices into `times`, never decreasing; empty if the stretch holds no
+        Indices into `times`, never decreasing; empty if the time range contains no
         frame.
 
     Raises
@@ -283,9 +281,9 @@ def select_frames(
         if value < 1:
             raise ValueError(f"{name}={value} must be at least 1.")
     if not 0 < fps < np.inf:
-        raise ValueError(f"fps={fps} must be a positive number of frames a second.")
+        raise ValueError(f"fps={fps} must be a positive number of frames per second.")
     seconds = np.asarray(times, dtype=np.float64)
-    first, stop = frames_in_window(seconds, start, end)
+    first, stop = frames_in_range(seconds, start, end)
     n_available = stop - first
     if n_available == 0 or sampling == "all":
         return np.arange(first, stop, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What counts as a video, and as a data set of videos."""
+"""Types that are accepted as a video and as a collection of videos."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
+
+from .kinds import array_fault, object_fault
 
 __all__ = [
     "Video",
@@ -22,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class VideoClip:
-    """A stretch of a video.
+    """A time range of a video.
 
     A frame belongs to the clip if its time `t`, counted from the video's first
     frame, satisfies ``start <= t < end``.
@@ -32,11 +34,11 @@ class VideoClip:
     path : str or os.PathLike
         The video file.
     start : float, optional
-        Where the stretch begins, in seconds from the first frame. None means
-        the beginning of the video.
+        Start of the time range, in seconds from the first frame. None means the
+        beginning of the video.
     end : float, optional
-        Where it ends (exclusive), in seconds from the first frame. None means
-        the end of the video.
+        End of the time range (exclusive), in seconds from the first frame. None
+        means the end of the video.
 
     Raises
     ------
@@ -52,7 +54,7 @@ class VideoClip:
     end: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the stretch."""
+        """Check the time range."""
         if not isinstance(self.path, str | os.PathLike):
             raise TypeError(
                 f"VideoClip needs a path (str or PathLike), got {type(self.path).__name__}."
@@ -67,12 +69,11 @@ class VideoClip:
         if begin < 0:
             raise ValueError(f"{self.path}: VideoClip start={self.start} is negative.")
         if self.end is not None and self.end <= begin:
-            raise ValueError(
-                f"{self.path}: VideoClip end={self.end} must lie after start={begin}."
-            )
+            raise ValueError(f"{self.path}: VideoClip end={self.end} must be after start={begin}.")
 
 
-#: Anything that is accepted as one video.
+#: Anything that is accepted as one video. An array contains RGB frames: uint8, (T, H, W, 3).
+#: OpenCV's frames are BGR; ``frame[..., ::-1]`` makes them RGB.
 Video: TypeAlias = "str | os.PathLike[str] | VideoClip | bytes | BinaryIO | np.ndarray"
 
 
@@ -87,7 +88,7 @@ def describe_video(video: Video) -> str:
     Returns
     -------
     str
-        Its path where it has one, else what it is.
+        Its path if it has one, otherwise its type and size.
     """
     if isinstance(video, VideoClip):
         return os.fspath(video.path)
@@ -101,7 +102,7 @@ def describe_video(video: Video) -> str:
 
 
 def video_bounds(video: Video) -> tuple[float | None, float | None]:
-    """Tell which stretch of a video counts.
+    """Return the time range of a video.
 
     Parameters
     ----------
@@ -111,18 +112,18 @@ def video_bounds(video: Video) -> tuple[float | None, float | None]:
     Returns
     -------
     start, end : float or None
-        Those of a `VideoClip`; None and None of whole videos.
+        Start and end of a `VideoClip`; None and None for a whole video.
     """
     return (video.start, video.end) if isinstance(video, VideoClip) else (None, None)
 
 
 def describe_time_range(start: float | None, end: float | None) -> str:
-    """Say from where to where a stretch goes.
+    """Describe a time range for messages.
 
     Parameters
     ----------
     start, end : float or None
-        As `video_bounds` tells them.
+        As `video_bounds` returns them.
 
     Returns
     -------
@@ -133,24 +134,25 @@ def describe_time_range(start: float | None, end: float | None) -> str:
 
 
 def as_video_list(X: Any) -> list[Video]:
-    """Turn any accepted data set of videos into a list.
+    """Convert any accepted collection of videos to a list.
 
     Parameters
     ----------
-    X : list, 1-D or (n, 1) array, Series, or DataFrame
-        The videos. A DataFrame has a column ``path`` and, if wanted, ``start``
-        and ``end`` in seconds; with a single column, that column is the path.
+    X : list, 1-D or (n, 1) array, Series, DataFrame, or uint8 array (n, T, H, W, 3)
+        The videos. A DataFrame has a column ``path`` and optionally ``start``
+        and ``end`` in seconds; a single column is the path. Arrays of frames
+        are in RGB order.
 
     Returns
     -------
     list of Video
-        One entry a row.
+        One entry per row.
 
     Raises
     ------
     TypeError
-        If `X` is one video instead of a collection of them, or holds something
-        that is no video.
+        If `X` is one video instead of a collection, or contains something that
+        is not a video.
     ValueError
         If `X` is empty or has a wrong shape.
     """
@@ -171,9 +173,11 @@ def as_video_list(X: Any) -> list[Video]:
         videos = list(X)
     elif isinstance(X, np.ndarray) and X.ndim != 5:
         raise ValueError(
-            "Expected a collection of videos, got an uint8 array of shape "
-            f"{X.shape}. One decoded video (T, H, W, 3) goes into a list: [video]."
+            "Expected a collection of videos, got a uint8 array of shape "
+            f"{X.shape}. Put one decoded video (T, H, W, 3), RGB, into a list: [video]."
         )
+    elif type(X).__module__.partition(".")[0] == "torch":
+        raise TypeError(f"Expected a collection of videos: {object_fault(X)}")
     elif isinstance(X, Iterable) and not hasattr(X, "read"):
         videos = list(X)
     else:
@@ -182,14 +186,14 @@ def as_video_list(X: Any) -> list[Video]:
         raise ValueError("Expected at least one video, got none (0 samples).")
     for row, video in enumerate(videos):
         if isinstance(video, np.ndarray) and video.shape == (1,):
-            # A row of an (n, 1) array that went through list() on its way here.
+            # A row of an (n, 1) array that was converted by list().
             video = videos[row] = video[0]
         known = isinstance(video, str | os.PathLike | VideoClip | bytes | bytearray | np.ndarray)
         if not known and not hasattr(video, "read"):
-            raise TypeError(
-                f"Row {row}: {video!r:.80} ({type(video).__name__}) is no video. Expected a "
-                "path, a VideoClip, a binary file object, bytes or an uint8 array (T, H, W, 3)."
-            )
+            raise TypeError(f"Row {row}: {object_fault(video)}")
+        if isinstance(video, np.ndarray) and video.ndim == 3:
+            # A list of frames instead of a list of videos.
+            raise TypeError(f"Row {row}: {array_fault(video)}.")
     return videos
 
 
@@ -219,6 +223,5 @@ def _clip(row: int, path: Any, start: Any, end: Any) -> VideoClip:
         return VideoClip(path, start, end)
     except (TypeError, ValueError) as error:
         raise type(error)(
-            f"Row {row}: path={path!r}, start={start!r}, end={end!r} is no stretch of a video: "
-            f"{error}"
+            f"Row {row}: path={path!r}, start={start!r}, end={end!r} is not a time range: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""Animated WebP, which FFmpeg does not decode: read by Pillow."""
+"""Read animated WebP with Pillow, because FFmpeg does not decode it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["is_webp", "webp_frames"]
 
 
 def is_webp(video: Video) -> bool:
-    """Tell whether a video is a WebP file.
+    """Return whether a video is a WebP file.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def is_webp(video: Video) -> bool:
     Returns
     -------
     bool
-        Whether it begins like one.
+        Whether it begins with the signature of WebP.
 
     Raises
     ------
@@ -47,12 +47,12 @@ def webp_frames(video: Video, allow_partial: bool) -> Iterator[VideoFrame]:
     video : str, os.PathLike, VideoClip, bytes or binary file object
         The video.
     allow_partial : bool
-        Whether frames just end where the file breaks after the first one.
+        Whether to end at an error after the first frame instead of raising it.
 
     Yields
     ------
     av.VideoFrame
-        Its pictures in RGB, transparency left away, with their times.
+        Its frames in RGB without transparency, with their times.
 
     Raises
     ------
@@ -65,12 +65,12 @@ def webp_frames(video: Video, allow_partial: bool) -> Iterator[VideoFrame]:
         try:
             with Image.open(file, formats=["WEBP"]) as image:
                 opening.check_pixels(*image.size, name)
-                for picture in ImageSequence.Iterator(image):
-                    pixels = np.array(picture.convert("RGB"))
+                for image_frame in ImageSequence.Iterator(image):
+                    pixels = np.array(image_frame.convert("RGB"))
                     frame = VideoFrame.from_ndarray(pixels, format="rgb24")
                     frame.pts, frame.time_base = milliseconds, Fraction(1, 1000)
                     yield frame
-                    milliseconds += int(picture.info.get("duration", 0))
+                    milliseconds += int(image_frame.info.get("duration", 0))
         # Pillow's errors for what it does not know and cannot decode are OSErrors.
         except (Image.DecompressionBombError, EOFError, OSError) as error:
             if not allow_partial or frame is None:

@@ -1,11 +1,12 @@
-"""Damaged videos by the thousand: ``python tests/fuzzing.py [N] [SEED]``.
+"""Read thousands of damaged videos: ``python tests/video/fuzzing.py [N] [SEED]``.
 
-Every input must yield frames or a `VideoDecodeError` within ten seconds, in a
-process that neither dies nor grows.
+Each input must yield frames or a `VideoDecodeError` within ten seconds, in a process that
+neither crashes nor grows.
 """
 
 import multiprocessing
 import os
+import queue
 import resource
 import sys
 import tempfile
@@ -41,20 +42,20 @@ KINDS = [
 
 
 def make_seeds(folder):
-    """Encode one clip of each kind and return their bytes."""
+    """Encode one clip of each kind and return their contents."""
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (20, 3, 4, 3), dtype=np.uint8).repeat(16, 1).repeat(16, 2)
     contents = []
     for name, codec, pix_fmt, options in KINDS:
         write_video(folder / name, frames, codec=codec, pix_fmt=pix_fmt, options=options)
         contents.append((folder / name).read_bytes())
-    # SVT-AV1 has taken a real-time priority, under which others starve.
+    # Reset the real-time priority that SVT-AV1 sets.
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return contents
 
 
 def damage(contents, rng):
-    """Damage one of the clips in one or several ways."""
+    """Damage one of the clips in up to three ways."""
     content = bytearray(contents[rng.integers(len(contents))])
     for _ in range(rng.integers(1, 4)):
         size = len(content)
@@ -74,7 +75,7 @@ def damage(contents, rng):
             head = contents[rng.integers(len(contents))]
             content[: int(rng.integers(8, 600))] = head[: int(rng.integers(8, 600))]
         elif way == "swap":
-            # Four-letter names of boxes and chunks change places.
+            # Exchanges the names of boxes and chunks, for example.
             n = int(rng.integers(4, 64))
             first, second = content[place : place + n], content[other : other + n]
             content[place : place + n], content[other : other + n] = second, first
@@ -95,15 +96,15 @@ def _work(inbox, outbox):
             outcome = f"{len(read_frames(content, n_frames=4, frame_size=32))} frames"
         except VideoDecodeError:
             outcome = "error"
-        except Exception as error:  # what must not be
+        except Exception as error:  # reported as a failure
             outcome = repr(error)
         outbox.put((outcome, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
 
 
 def run(n, seed=0, keep=None):
-    """Read `n` damaged videos in a process of their own.
+    """Read `n` damaged videos in another process.
 
-    Returns what went wrong, how many gave frames, and the growth of the
+    Returns the failures, the number of videos that gave frames, and the growth of the
     process's memory in MiB after the first tenth.
     """
     rng = np.random.default_rng(seed)
@@ -125,7 +126,7 @@ def run(n, seed=0, keep=None):
         while outcome is None and time.monotonic() - begin < LIMIT and worker.is_alive():
             try:
                 outcome, size = outbox.get(timeout=0.2)
-            except Exception:  # nothing there yet
+            except queue.Empty:
                 continue
         if outcome is None:
             outcome = "hangs" if worker.is_alive() else f"dies with {worker.exitcode}"

@@ -6,7 +6,7 @@ from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.video.checking import check_video, check_videos
 
 
-def test_a_good_video(clip):
+def test_report_of_a_valid_video(clip):
     assert check_video(clip) == {
         "path": str(clip),
         "start": None,
@@ -20,24 +20,24 @@ def test_a_good_video(clip):
     }
 
 
-def test_a_break_that_no_wanted_frame_depends_on_is_found(tmp_path):
+def test_damage_that_no_selected_frame_depends_on_is_found(tmp_path):
     path = tmp_path / "a.mp4"
     write_video(path, make_frames(20), options={"g": "5", "bf": "0"})
     break_video(path, 18)
     assert len(read_frames(path, n_frames=1)) == 1
     report = check_video(path)
     assert report["n_frames"] == 18
-    assert report["reason"].startswith("breaks after 18 frames: ")
+    assert report["reason"].startswith("corrupt after 18 frames: ")
 
 
-def test_a_stretch_without_frames(clip):
+def test_a_time_range_without_frames(clip):
     assert check_video(VideoClip(clip, 0.5))["reason"] is None
     report = check_video(VideoClip(clip, 5.0, 6.0))
-    assert report["reason"] == "it holds no video frame from 5 s to 6 s"
+    assert report["reason"] == "it contains no video frame from 5 s to 6 s"
     assert (report["start"], report["end"]) == (5.0, 6.0)
 
 
-def test_reports_come_in_order(clip, broken_clip, tmp_path):
+def test_reports_are_in_order(clip, broken_clip, tmp_path):
     videos = [clip, broken_clip, tmp_path / "none.mp4", clip.read_bytes()] * 3
     reports = list(check_videos(videos, n_jobs=2))
     assert [report["path"] for report in reports[:3]] == [str(video) for video in videos[:3]]

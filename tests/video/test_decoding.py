@@ -19,7 +19,7 @@ from skvideo_gru.video.sampling import uniform_indices
 
 
 def decode_in_order(path):
-    """Every frame, by PyAV alone."""
+    """All frames, decoded by PyAV alone."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
@@ -55,7 +55,7 @@ def test_lossless_frames_are_those_that_were_written(tmp_path):
     np.testing.assert_array_equal(read_frames(tmp_path / "a.mkv", sampling="all"), frames)
 
 
-def test_every_form_of_a_video_gives_the_same_frames(clip, tmp_path, monkeypatch):
+def test_all_types_of_a_video_give_the_same_frames(clip, tmp_path, monkeypatch):
     expected = read_frames(clip, n_frames=6)
     assert expected.shape == (6, 48, 64, 3)
     assert expected.dtype == np.uint8
@@ -69,16 +69,16 @@ def test_every_form_of_a_video_gives_the_same_frames(clip, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["-i.mp4", "a b.mp4", "ü%d.mp4", "http:x.mp4", "a?b#c.mp4"])
-def test_a_path_is_a_file_whatever_it_looks_like(clip, tmp_path, monkeypatch, name):
+def test_a_path_is_always_a_local_file(clip, tmp_path, monkeypatch, name):
     (tmp_path / name).write_bytes(clip.read_bytes())
     monkeypatch.chdir(tmp_path)
     np.testing.assert_array_equal(read_frames(name, n_frames=2), read_frames(clip, n_frames=2))
 
 
-def test_a_window_takes_the_frames_in_it(clip):
+def test_a_time_range_selects_its_frames(clip):
     reference = decode_in_order(clip)  # 25 frames a second
-    window = read_frames(VideoClip(clip, start=0.4, end=0.8), sampling="all")
-    np.testing.assert_array_equal(window, reference[10:20])
+    selected = read_frames(VideoClip(clip, start=0.4, end=0.8), sampling="all")
+    np.testing.assert_array_equal(selected, reference[10:20])
     spread = read_frames(VideoClip(clip, start=0.4), n_frames=2)
     np.testing.assert_array_equal(spread, [reference[15], reference[25]])
 
@@ -93,12 +93,12 @@ def test_times_count_from_the_first_frame(tmp_path):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     reference = decode_in_order(tmp_path / "late.mp4")
-    window = read_frames(VideoClip(tmp_path / "late.mp4", start=1.0), sampling="all")
-    np.testing.assert_array_equal(window, reference[10:])
+    selected = read_frames(VideoClip(tmp_path / "late.mp4", start=1.0), sampling="all")
+    np.testing.assert_array_equal(selected, reference[10:])
 
 
-def test_variable_frame_rate_windows_follow_real_times(tmp_path):
-    # The header's rate would put these frames elsewhere.
+def test_time_ranges_at_variable_frame_rate(tmp_path):
+    # The header's rate would select other frames.
     with av.open(str(tmp_path / "vfr.mkv"), "w") as container:
         stream = container.add_stream("ffv1", rate=10)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "bgr0"
@@ -114,7 +114,7 @@ def test_variable_frame_rate_windows_follow_real_times(tmp_path):
 def test_a_wrong_frame_count_in_the_header_does_not_matter(tmp_path):
     write_video(tmp_path / "a.avi", make_frames(25), codec="mpeg4")
     content = bytearray((tmp_path / "a.avi").read_bytes())
-    # The stream header's dwLength stands 32 bytes into the 'strh' chunk.
+    # The stream header's dwLength is 32 bytes into the 'strh' chunk.
     place = content.index(b"strh") + 8 + 32
     content[place : place + 4] = (40).to_bytes(4, "little")
     place = content.index(b"avih") + 8 + 16
@@ -146,7 +146,7 @@ TIMES = {
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mjpeg"])
 @pytest.mark.parametrize("times", TIMES)
-def test_decode_order_is_the_order_whatever_the_timestamps(tmp_path, times, codec):
+def test_frames_are_in_decode_order_for_any_timestamps(tmp_path, times, codec):
     options = {} if codec == "mjpeg" else {"bf": "0", "g": "4"}
     template, packets = encoded_packets(tmp_path / "a.mp4", make_frames(12), codec, **options)
     reference = decode_in_order(tmp_path / "a.mp4")
@@ -158,7 +158,7 @@ def test_decode_order_is_the_order_whatever_the_timestamps(tmp_path, times, code
             container.mux(packet)
     with av.open(str(tmp_path / "b.mkv")) as container:
         written = [packet.pts for packet in container.demux(video=0) if packet.size]
-    # The container shifts all times alike to make them positive.
+    # The container shifts all times by one offset to make them positive.
     assert np.ptp(np.subtract(written, np.multiply(TIMES[times], 100))) <= 1
     np.testing.assert_array_equal(read_frames(tmp_path / "b.mkv", sampling="all"), reference)
     for n_frames in (1, 3, 5, 20):
@@ -169,7 +169,7 @@ def test_decode_order_is_the_order_whatever_the_timestamps(tmp_path, times, code
 
 
 def test_a_stream_without_timestamps(tmp_path):
-    # Bare H.264 has none at all.
+    # Raw H.264 has none.
     write_video(tmp_path / "a.h264", make_frames(25), options={"g": "10", "bf": "2"})
     reference = decode_in_order(tmp_path / "a.h264")
     np.testing.assert_array_equal(
@@ -178,7 +178,7 @@ def test_a_stream_without_timestamps(tmp_path):
     )
 
 
-def test_frames_before_an_edit_lists_beginning_are_not_shown(tmp_path):
+def test_frames_before_an_edit_list_are_not_shown(tmp_path):
     frames = make_frames(30)
     with av.open(
         str(tmp_path / "a.mp4"), "w", container_options={"avoid_negative_ts": "disabled"}
@@ -200,7 +200,7 @@ def test_frames_before_an_edit_lists_beginning_are_not_shown(tmp_path):
 
 
 @pytest.mark.parametrize("container", ["mkv", "mp4", "avi"])
-def test_interlaced_video_comes_as_frames(tmp_path, container):
+def test_interlaced_video_yields_frames(tmp_path, container):
     path = tmp_path / f"a.{container}"
     options = {"x264-params": "tff=1", "bf": "0", "g": "8"}
     write_video(path, make_frames(24, 64, 64), options=options)
@@ -221,9 +221,7 @@ def test_interlaced_video_comes_as_frames(tmp_path, container):
         ("libx265", "yuv420p12le", av.video.reformatter.ColorRange.MPEG),
     ],
 )
-def test_ranges_and_depths_give_the_colours_that_were_meant(
-    tmp_path, codec, pix_fmt, colour_range
-):
+def test_colours_for_colour_ranges_and_bit_depths(tmp_path, codec, pix_fmt, colour_range):
     frames = np.stack([np.full((48, 64, 3), grey, np.uint8) for grey in (0, 16, 128, 235, 255)])
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         stream = container.add_stream(codec, rate=10)
@@ -242,19 +240,19 @@ def test_ranges_and_depths_give_the_colours_that_were_meant(
 
 def test_animated_webp(tmp_path):
     frames = make_frames(7)
-    pictures = [Image.fromarray(pixels) for pixels in frames]
+    images = [Image.fromarray(pixels) for pixels in frames]
     durations = [100, 100, 400, 100, 100, 100, 100]
-    pictures[0].save(
+    images[0].save(
         tmp_path / "a.webp",
         save_all=True,
-        append_images=pictures[1:],
+        append_images=images[1:],
         duration=durations,
         lossless=True,
     )
     path = tmp_path / "a.webp"
     np.testing.assert_array_equal(read_frames(path, sampling="all"), frames)
     np.testing.assert_array_equal(read_frames(path.read_bytes(), n_frames=2), frames[[1, 5]])
-    # The third frame is on show from 0.2 to 0.6 s.
+    # The third frame is on screen from 0.2 to 0.6 s.
     np.testing.assert_array_equal(
         read_frames(path, sampling="fps", fps=5), frames[[0, 2, 2, 3, 5]]
     )
@@ -308,7 +306,7 @@ def test_unreadable_files_raise_an_error_that_names_them(clip, broken_clip, tmp_
         assert str(caught.value).startswith(str(tmp_path / name))
 
 
-def test_titles_in_any_encoding_do_no_harm(tmp_path):
+def test_titles_in_any_encoding_are_accepted(tmp_path):
     with av.open(str(tmp_path / "a.avi"), "w") as container:
         container.metadata["title"] = "Cafeteria"
         stream = container.add_stream("mpeg4", rate=10)
@@ -324,7 +322,7 @@ def test_a_file_without_any_frame_is_an_error(tmp_path):
     path = tmp_path / "none.mkv"
     write_video(path, make_frames(30), options={"g": "1"})
     content = path.read_bytes()
-    # It ends inside the first cluster, and yet it opens.
+    # The file opens although it ends inside the first cluster.
     path.write_bytes(content[: content.index(bytes.fromhex("1f43b675")) + 40])
     with av.open(str(path)) as container:
         assert container.streams.video
@@ -332,14 +330,14 @@ def test_a_file_without_any_frame_is_an_error(tmp_path):
         read_frames(path)
 
 
-def test_a_window_past_the_end_is_an_error(clip):
+def test_a_time_range_past_the_end_is_an_error(clip):
     with pytest.raises(VideoDecodeError, match="no video frame from 7 s to the end"):
         read_frames(VideoClip(clip, start=7.0))
 
 
 @pytest.fixture(params=["index first", "index last"])
-def half_broken(request, tmp_path):
-    """A clip of 30 frames whose second half is lost, and the number of frames before."""
+def truncated(request, tmp_path):
+    """A clip of 30 frames without its second half, and its first 14 frames."""
     path = tmp_path / "a.mp4"
     options = {"g": "5", "bf": "0"}
     if request.param == "index first":
@@ -362,15 +360,15 @@ def half_broken(request, tmp_path):
     return path, whole[:14]
 
 
-def test_a_clip_that_breaks_half_way_is_an_error(half_broken):
-    path, _ = half_broken
+def test_a_truncated_clip_is_an_error(truncated):
+    path, _ = truncated
     for sampling in ("uniform", "all", "fps"):
         with pytest.raises(VideoDecodeError):
             read_frames(path, sampling=sampling, fps=25, n_frames=30)
 
 
-def test_the_good_beginning_of_a_clip_can_be_had(half_broken):
-    path, good = half_broken
+def test_allow_partial_returns_the_frames_before_the_error(truncated):
+    path, good = truncated
     np.testing.assert_array_equal(read_frames(path, sampling="all", allow_partial=True), good)
     np.testing.assert_array_equal(
         read_frames(path, n_frames=3, allow_partial=True),
@@ -378,13 +376,13 @@ def test_the_good_beginning_of_a_clip_can_be_had(half_broken):
     )
 
 
-def test_nothing_good_is_an_error_even_so(clip, tmp_path):
+def test_allow_partial_without_any_frame_is_an_error(clip, tmp_path):
     (tmp_path / "text.mp4").write_text("no video\n" * 99)
     with pytest.raises(VideoDecodeError):
         read_frames(tmp_path / "text.mp4", allow_partial=True)
 
 
-def test_reading_leaves_no_memory_behind(clip):
+def test_reading_does_not_leak_memory(clip):
     def resident():
         with open("/proc/self/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -402,13 +400,13 @@ def test_reading_leaves_no_memory_behind(clip):
 def test_damaged_videos_give_frames_or_an_error():
     wrong, n_read, growth = run(200, seed=0)
     assert wrong == []
-    assert 20 < n_read < 180  # the damage is neither harmless nor total
+    assert 20 < n_read < 180  # some of the damage is harmless, some is not
     assert growth < 100
 
 
 @pytest.mark.parametrize("video", [None, 3, ["a.mp4"]])
-def test_what_is_no_video_is_told(video):
-    with pytest.raises(TypeError, match=r"Expected one video, got .*give a path"):
+def test_other_types_are_rejected(video):
+    with pytest.raises(TypeError, match="Expected one video: .* is not a video; .*pass "):
         read_frames(video)
 
 

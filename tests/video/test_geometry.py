@@ -20,7 +20,7 @@ ORIENTATIONS = [
 
 
 @pytest.mark.parametrize("matrix", ORIENTATIONS)
-def test_display_matrices_turn_and_flip(tmp_path, matrix):
+def test_display_matrices_rotate_and_flip(tmp_path, matrix):
     a, b, c, d = matrix
     frames = make_frames(2)
     path = tmp_path / "a.mov"
@@ -35,13 +35,13 @@ def test_display_matrices_turn_and_flip(tmp_path, matrix):
 
     numbers = fixed(a) + fixed(b) + zero + fixed(c) + fixed(d) + zero
     shown = read_frames(content[:place] + numbers + content[place + 24 :], sampling="all")
-    # Where the matrix puts every pixel, one by one.
+    # The matrix applied to each pixel.
     n, height, width, _ = stored.shape
     expected = np.zeros((n, *((width, height) if a == 0 else (height, width)), 3), np.uint8)
     for y in range(height):
         for x in range(width):
             to_x, to_y = a * x + c * y, b * x + d * y
-            # Below zero the picture is shifted back to where it is seen.
+            # Negative coordinates are shifted to the visible area.
             row = to_y if b + d > 0 else to_y - 1
             column = to_x if a + c > 0 else to_x - 1
             expected[:, row, column] = stored[:, y, x]
@@ -49,54 +49,54 @@ def test_display_matrices_turn_and_flip(tmp_path, matrix):
 
 
 def circle(height, width, pixel_aspect=1.0):
-    """A white disc on grey that is round when it is shown."""
+    """A white disc on grey that is round at the given aspect ratio of pixels."""
     y, x = np.mgrid[:height, :width] + 0.5
     x, middle = x * pixel_aspect, width * pixel_aspect / 2
     inside = (x - middle) ** 2 + (y - height / 2) ** 2 < (height / 3) ** 2
     return np.where(inside, 255, 128).astype(np.uint8)[..., None].repeat(3, axis=2)
 
 
-def extent(picture):
-    """Height and width of what is white."""
-    rows, columns = np.nonzero(picture[..., 0] > 190)
+def extent(image):
+    """Height and width of the white area."""
+    rows, columns = np.nonzero(image[..., 0] > 190)
     return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
 
 
-def test_stretch_does_not_keep_proportions():
+def test_stretch_does_not_keep_the_aspect_ratio():
     frames = circle(120, 240)[None]
-    picture = read_frames(frames, n_frames=1, frame_size=90)[0]
-    height, width = extent(picture)
+    image = read_frames(frames, n_frames=1, frame_size=90)[0]
+    height, width = extent(image)
     assert height == pytest.approx(2 * width, abs=2)
 
 
 @pytest.mark.parametrize("size", [(90, 90), (60, 150), (150, 60), (240, 240)])
-def test_crop_keeps_proportions_and_fills_the_picture(size):
+def test_crop_keeps_the_aspect_ratio_and_fills_the_frame(size):
     frames = circle(120, 160)[None]
-    picture = read_frames(frames, n_frames=1, frame_size=size, resize="crop")[0]
-    assert picture.shape == (*size, 3)
-    assert picture.min() > 100  # no bars
+    image = read_frames(frames, n_frames=1, frame_size=size, resize="crop")[0]
+    assert image.shape == (*size, 3)
+    assert image.min() > 100  # no bars
     factor = max(size[0] / 120, size[1] / 160)
     expected = (min(80 * factor, size[0]), min(80 * factor, size[1]))
-    assert extent(picture) == pytest.approx(expected, abs=2)
+    assert extent(image) == pytest.approx(expected, abs=2)
 
 
 @pytest.mark.parametrize("size", [(90, 90), (60, 150), (150, 60), (240, 240)])
-def test_pad_keeps_proportions_and_the_whole_picture(size):
+def test_pad_keeps_the_aspect_ratio_and_the_whole_frame(size):
     frames = circle(120, 160)[None]
-    picture = read_frames(frames, n_frames=1, frame_size=size, resize="pad")[0]
-    assert picture.shape == (*size, 3)
+    image = read_frames(frames, n_frames=1, frame_size=size, resize="pad")[0]
+    assert image.shape == (*size, 3)
     factor = min(size[0] / 120, size[1] / 160)
-    assert extent(picture) == pytest.approx((80 * factor, 80 * factor), abs=2)
-    rows, columns = np.nonzero(picture[..., 0])
+    assert extent(image) == pytest.approx((80 * factor, 80 * factor), abs=2)
+    rows, columns = np.nonzero(image[..., 0])
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == pytest.approx(
         (120 * factor, 160 * factor), abs=1
     )
-    # Bars of one width on both sides.
+    # The bars on both sides have the same width.
     assert abs(rows.min() - (size[0] - 1 - rows.max())) <= 1
     assert abs(columns.min() - (size[1] - 1 - columns.max())) <= 1
 
 
-def test_crop_and_pad_respect_the_shape_of_pixels(tmp_path):
+def test_crop_and_pad_respect_the_aspect_ratio_of_pixels(tmp_path):
     path = tmp_path / "dvd.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
@@ -105,7 +105,7 @@ def test_crop_and_pad_respect_the_shape_of_pixels(tmp_path):
         pixels = circle(120, 120, pixel_aspect=2)
         container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode(None))
-    # Shown at 240 x 120.
+    # Displayed at 240 x 120.
     padded = read_frames(path, n_frames=1, frame_size=(120, 120), resize="pad")[0]
     assert extent(padded) == pytest.approx((40, 40), abs=2)
     assert not padded[:29].any()
@@ -114,8 +114,8 @@ def test_crop_and_pad_respect_the_shape_of_pixels(tmp_path):
 
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
-def test_small_pictures_have_no_moire(resize):
-    # Lines as fine as pixels must become an even grey, as areas averaged are.
+def test_downscaling_has_no_moire(resize):
+    # The average of lines one pixel wide is an even grey.
     lines = np.zeros((1, 200, 200, 3), np.uint8)
     lines[:, :, ::2] = 255
     small = read_frames(lines, n_frames=1, frame_size=33, resize=resize)

@@ -17,7 +17,7 @@ from skvideo_gru.video.opening import content_digest
 
 @pytest.fixture
 def listener():
-    """A port that notes who calls."""
+    """A local port that records connections."""
     calls = []
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -37,7 +37,7 @@ def listener():
 
 @pytest.fixture
 def secret(tmp_path):
-    """A video that only its path leads to."""
+    """A video that no test passes to `read_frames`."""
     path = tmp_path / "secret.ts"
     write_video(path, make_frames(5), codec="mpeg2video")
     return path
@@ -60,7 +60,7 @@ def playlists(target):
 
 
 @pytest.mark.parametrize("kind", playlists(""))
-def test_playlists_are_refused(kind, tmp_path, secret, listener, monkeypatch):
+def test_playlists_are_rejected(kind, tmp_path, secret, listener, monkeypatch):
     port, calls = listener
     monkeypatch.chdir(tmp_path)
     addresses = [f"http://127.0.0.1:{port}/v.ts", f"tcp://127.0.0.1:{port}", f"{secret}"]
@@ -108,7 +108,7 @@ def test_image_patterns_are_not_followed(tmp_path):
         read_frames(tmp_path / "%d.png")
 
 
-def test_a_film_that_refers_to_another_is_not_followed(tmp_path, secret):
+def test_references_to_other_files_are_not_followed(tmp_path, secret):
     # QuickTime's data reference: an alias instead of "in this file".
     path = tmp_path / "a.mov"
     write_video(path, make_frames(5))
@@ -125,7 +125,7 @@ def test_a_film_that_refers_to_another_is_not_followed(tmp_path, secret):
     np.testing.assert_array_equal(frames, read_frames(path, sampling="all"))
 
 
-def test_what_is_no_file_is_an_error_at_once(tmp_path):
+def test_special_files_are_rejected(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket.mp4"))
@@ -150,17 +150,17 @@ def test_a_file_object_must_be_open_and_binary(clip):
         read_frames(text)
 
 
-def test_a_file_that_one_may_not_read_says_so(clip, monkeypatch):
+def test_missing_permission_is_reported(clip, monkeypatch):
     def forbidden(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    # Not by the file's mode: the superuser may read everything.
+    # The file's mode does not restrict the superuser.
     monkeypatch.setattr(opening, "open", forbidden, raising=False)
     with pytest.raises(VideoDecodeError, match="Permission denied"):
         read_frames(clip)
 
 
-def test_a_broken_link_says_so(tmp_path):
+def test_a_dangling_link_is_reported(tmp_path):
     (tmp_path / "link.mp4").symlink_to(tmp_path / "nothing.mp4")
     with pytest.raises(VideoDecodeError, match="No such file"):
         read_frames(tmp_path / "link.mp4")
@@ -174,8 +174,8 @@ def test_pixels_are_limited(clip, tmp_path, monkeypatch):
         read_frames(clip)
 
 
-def test_pixels_are_limited_on_the_way(tmp_path, monkeypatch):
-    # Two MPEG-2 films, one after the other: the second is larger.
+def test_pixels_are_limited_after_a_change_of_size(tmp_path, monkeypatch):
+    # Two concatenated MPEG-2 streams, the second one larger.
     for size in (48, 96):
         write_video(tmp_path / f"{size}.m2v", make_frames(6, size, size), codec="mpeg2video")
     both = (tmp_path / "48.m2v").read_bytes() + (tmp_path / "96.m2v").read_bytes()
@@ -183,14 +183,14 @@ def test_pixels_are_limited_on_the_way(tmp_path, monkeypatch):
         sizes = [frame.height for frame in container.decode(video=0)]
     assert set(sizes) == {48, 96}
     assert read_frames(both, sampling="all", frame_size=32).shape == (len(sizes), 32, 32, 3)
-    with pytest.raises(VideoDecodeError, match="change size on the way; give a frame_size"):
+    with pytest.raises(VideoDecodeError, match="change size; set frame_size"):
         read_frames(both, sampling="all")
     monkeypatch.setattr(opening, "MAX_PIXELS", 64 * 64)
     with pytest.raises(VideoDecodeError):
         read_frames(both, sampling="all", frame_size=32)
 
 
-def test_a_cover_picture_is_no_video(tmp_path):
+def test_a_cover_image_is_not_a_video(tmp_path):
     with av.open(str(tmp_path / "song.mp3"), "w") as container:
         stream = container.add_stream("libmp3lame", rate=8000)
         samples = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), layout="mono")
@@ -198,18 +198,18 @@ def test_a_cover_picture_is_no_video(tmp_path):
         container.mux(stream.encode(samples))
         container.mux(stream.encode(None))
     write_video(tmp_path / "cover.png", make_frames(1), codec="png", pix_fmt="rgb24")
-    # An ID3v2.3 tag with one frame, the attached picture.
+    # An ID3v2.3 tag with one frame, the cover image.
     picture = b"\0image/png\0\3\0" + (tmp_path / "cover.png").read_bytes()
     frame = b"APIC" + len(picture).to_bytes(4, "big") + b"\0\0" + picture
     length = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
     song = b"ID3\3\0\0" + length + frame + (tmp_path / "song.mp3").read_bytes()
     with av.open(io.BytesIO(song)) as container:
         assert container.streams.video[0].disposition & Disposition.attached_pic
-    with pytest.raises(VideoDecodeError, match="no video stream, only a cover picture"):
+    with pytest.raises(VideoDecodeError, match="no video stream, only a cover image"):
         read_frames(song)
 
 
-def test_the_best_of_several_streams_counts(tmp_path):
+def test_the_best_of_several_streams_is_read(tmp_path):
     path = tmp_path / "two.mp4"
     sizes = [(32, 32), (96, 64)]
     with av.open(str(path), "w") as container:
@@ -234,7 +234,7 @@ def test_the_best_of_several_streams_counts(tmp_path):
     np.testing.assert_array_equal(read_frames(path, n_frames=1), expected[4:5])
 
 
-def test_the_digest_follows_content_and_not_names(clip, tmp_path):
+def test_the_digest_depends_on_content_and_not_on_names(clip, tmp_path):
     copy = tmp_path / "other.mp4"
     copy.write_bytes(clip.read_bytes())
     digest = content_digest(clip)
@@ -247,25 +247,25 @@ def test_the_digest_follows_content_and_not_names(clip, tmp_path):
     assert len({digest, *others}) == 4
 
 
-def test_the_digest_of_arrays_follows_values_and_shape():
+def test_the_digest_of_arrays_depends_on_values_and_shape():
     array = np.arange(2 * 4 * 6 * 3, dtype=np.uint8).reshape(2, 4, 6, 3)
     assert content_digest(array) == content_digest(array.copy(order="F"))
     assert content_digest(array) != content_digest(array.reshape(2, 6, 4, 3))
 
 
-def test_the_digest_of_a_missing_file_is_an_error_that_names_it(tmp_path):
+def test_the_digest_of_a_missing_file_names_it(tmp_path):
     with pytest.raises(VideoDecodeError, match=r"missing\.mp4: No such file"):
         content_digest(tmp_path / "missing.mp4")
 
 
-def test_what_is_no_file_has_no_digest(tmp_path):
+def test_special_files_have_no_digest(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     for path, reason in ((tmp_path / "pipe.mp4", "pipe or socket"), ("a\0b", "null byte")):
         with pytest.raises(VideoDecodeError, match=reason):
             content_digest(path)
 
 
-def test_the_same_stretch_has_the_same_digest(clip):
+def test_the_same_time_range_has_the_same_digest(clip):
     assert content_digest(VideoClip(clip, 0, 1)) == content_digest(
         VideoClip(clip, np.float64(0), 1.0)
     )

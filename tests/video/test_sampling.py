@@ -4,7 +4,7 @@ import pytest
 from skvideo_gru.video.sampling import (
     dense_indices,
     fps_indices,
-    frames_in_window,
+    frames_in_range,
     random_indices,
     select_frames,
     uniform_indices,
@@ -31,7 +31,7 @@ def test_uniform_indices_are_the_centres_of_equal_segments():
     for n_available in range(1, 60):
         for n_frames in range(1, 60):
             indices = uniform_indices(n_available, n_frames)
-            # An independent way to say it: the frame that is on screen at the centre.
+            # An independent definition: the frame on screen at the centre.
             on_screen = [
                 max(f for f in range(n_available) if f * 2 * n_frames <= (2 * i + 1) * n_available)
                 for i in range(n_frames)
@@ -68,9 +68,9 @@ def test_dense_indices(n_available, n_frames, stride, expected):
         ([7.0], 30, 20, [0]),
         ([0.0, 0.1, 5.0, 5.1], 1, 20, [0, 1, 1, 1, 1, 2]),
         ([2.0, 2.5, 3.0], 2, 20, [0, 1, 2]),
-        # 0.1 + 0.2 is a little more than 0.3.
+        # 0.1 + 0.2 is slightly more than 0.3.
         ([0.0, 0.1, 0.2, 0.1 + 0.2], 10, 20, [0, 1, 2, 3]),
-        # What goes back in time does not take the picture back.
+        # A time that goes back does not bring back an earlier frame.
         ([0.0, 1.0, 0.5, 2.0], 1, 20, [0, 2, 3]),
     ],
 )
@@ -78,7 +78,7 @@ def test_fps_indices(times, fps, n_frames, expected):
     assert fps_indices(times, fps, n_frames).tolist() == expected
 
 
-def test_random_indices_take_one_of_each_segment():
+def test_random_indices_select_one_of_each_segment():
     for n_available, n_frames in [(100, 4), (101, 7), (5, 5), (3, 8), (1, 2), (1000, 20)]:
         drawn = np.array([random_indices(n_available, n_frames, seed) for seed in range(200)])
         edges = np.arange(n_frames + 1) * n_available / n_frames
@@ -86,7 +86,7 @@ def test_random_indices_take_one_of_each_segment():
         assert (drawn <= np.ceil(edges[1:]) - 1).all()
         assert (np.diff(drawn, axis=1) >= 0).all()
         if n_available > 10 * n_frames:
-            # Every place of a segment has its turn.
+            # All positions in a segment occur.
             centres = (edges[:-1] + edges[1:] - 1) / 2
             width = n_available / n_frames
             assert np.abs(drawn.mean(axis=0) - centres).max() < width / 8
@@ -105,29 +105,29 @@ def test_random_indices_take_one_of_each_segment():
         (9.0, None, (6, 6)),
     ],
 )
-def test_frames_in_window(start, end, expected):
+def test_frames_in_range(start, end, expected):
     times = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
-    assert frames_in_window(times, start, end) == expected
+    assert frames_in_range(times, start, end) == expected
 
 
-def test_window_tolerates_rounding_of_times():
-    assert frames_in_window([0.0, 0.1, 0.2, 0.3], start=0.1 + 0.2) == (3, 4)
+def test_time_ranges_tolerate_rounding():
+    assert frames_in_range([0.0, 0.1, 0.2, 0.3], start=0.1 + 0.2) == (3, 4)
 
 
-def test_window_follows_the_order_of_frames_where_times_go_backwards():
-    assert frames_in_window([0.0, 0.4, 0.2, 0.6, 0.8], start=0.3, end=0.7) == (1, 4)
+def test_time_ranges_are_contiguous_if_times_go_backwards():
+    assert frames_in_range([0.0, 0.4, 0.2, 0.6, 0.8], start=0.3, end=0.7) == (1, 4)
 
 
-def test_select_frames_within_a_window():
+def test_select_frames_of_a_time_range():
     times = np.arange(100) / 10
     assert select_frames(times, n_frames=2, start=2.0, end=6.0).tolist() == [30, 50]
     assert select_frames(times, sampling="all", start=9.75).tolist() == [98, 99]
     assert select_frames(times, n_frames=5, start=20.0).tolist() == []
-    window = {"start": 2.0, "end": 6.0}
-    assert select_frames(times, sampling="fps", fps=1, **window).tolist() == [20, 30, 40, 50]
-    dense = select_frames(times, sampling="dense", n_frames=3, stride=5, **window)
+    time_range = {"start": 2.0, "end": 6.0}
+    assert select_frames(times, sampling="fps", fps=1, **time_range).tolist() == [20, 30, 40, 50]
+    dense = select_frames(times, sampling="dense", n_frames=3, stride=5, **time_range)
     assert dense.tolist() == [34, 39, 44]
-    random = select_frames(times, sampling="random", n_frames=4, seed=1, **window)
+    random = select_frames(times, sampling="random", n_frames=4, seed=1, **time_range)
     assert random.tolist() == (20 + random_indices(40, 4, 1)).tolist()
 
 

@@ -1,4 +1,4 @@
-"""Whatever shortcut decoding takes, its frames are those of decoding everything in order."""
+"""Frames decoded by shortcuts equal those of decoding everything in order."""
 
 import os
 
@@ -34,7 +34,7 @@ PIXELS = {
 
 
 def random_clip(folder, rng):
-    """Encode a clip of a random kind; return its path and how it was made."""
+    """Encode a random clip; return its path and a description."""
     codec, containers = CODECS[rng.integers(len(CODECS))]
     path = folder / f"clip.{rng.choice(containers)}"
     width, height = (int(n) for n in 4 * rng.integers(16, 30, 2))
@@ -134,5 +134,5 @@ def test_few_frames_of_a_long_clip_cost_little(tmp_path, monkeypatch):
     )
     frames = read_frames(path, n_frames=4)
     np.testing.assert_array_equal(frames, decode_in_order(path)[0][[125, 375, 625, 875]])
-    # From the keyframes 100, 350, 600 and 850 on.
+    # Starting at the keyframes 100, 350, 600 and 850.
     assert len(decoded) == 4 * 26

@@ -26,18 +26,18 @@ def test_every_collection_becomes_the_same_list(collection):
     assert as_video_list(collection) == ["a.mp4", "b.mp4"]
 
 
-def test_a_data_frame_may_give_stretches():
+def test_a_data_frame_may_have_time_ranges():
     table = pd.DataFrame({"path": ["a.mp4", "b.mp4"], "start": [1.5, np.nan], "end": [None, 2.0]})
     assert as_video_list(table) == [VideoClip("a.mp4", 1.5), VideoClip("b.mp4", None, 2.0)]
 
 
-def test_a_data_frame_may_hold_pandas_own_missing_values():
+def test_a_data_frame_may_contain_pandas_missing_values():
     table = pd.DataFrame({"path": ["a.mp4", "b.mp4"]})
     table["start"] = pd.array([1.5, None], dtype="Float64")
     assert as_video_list(table) == [VideoClip("a.mp4", 1.5), VideoClip("b.mp4")]
 
 
-def test_videos_of_all_kinds_pass():
+def test_all_types_of_videos_are_accepted():
     array = np.zeros((2, 8, 8, 3), np.uint8)
     videos = [Path("a.mp4"), VideoClip("a.mp4"), b"bytes", io.BytesIO(), array]
     assert all(a is b for a, b in zip(as_video_list(videos), videos, strict=True))
@@ -53,7 +53,7 @@ def test_videos_of_all_kinds_pass():
         (io.BytesIO(), TypeError, "BytesIO"),
         (None, TypeError, "NoneType"),
         ([], ValueError, "at least one video"),
-        (["a.mp4", 3], TypeError, "Row 1: 3"),
+        (["a.mp4", 3], TypeError, "Row 1: int 3"),
         ([None], TypeError, "Row 0"),
         (np.zeros((4, 8, 8, 3), np.uint8), ValueError, r"\(4, 8, 8, 3\)"),
         (np.array([["a", "b"]]), ValueError, r"\(1, 2\)"),
@@ -66,12 +66,12 @@ def test_videos_of_all_kinds_pass():
         (
             pd.DataFrame({"path": ["a", "b"], "start": [0, 3], "end": [1, 2]}),
             ValueError,
-            "Row 1: .*end=2.0 must lie after start=3.0",
+            "Row 1: .*end=2.0 must be after start=3.0",
         ),
         (pd.DataFrame({"path": ["a", np.nan], "end": [1, 2]}), TypeError, "Row 1: path=nan"),
     ],
 )
-def test_what_is_no_collection_of_videos_is_named(collection, error, message):
+def test_wrong_collections_are_named(collection, error, message):
     with pytest.raises(error, match=message):
         as_video_list(collection)
 
@@ -86,7 +86,7 @@ def test_what_is_no_collection_of_videos_is_named(collection, error, message):
         ({"end": float("inf")}, "end=inf"),
     ],
 )
-def test_a_clip_checks_its_stretch(values, message):
+def test_a_clip_checks_its_time_range(values, message):
     with pytest.raises(ValueError, match=message):
         VideoClip("a.mp4", **values)
 

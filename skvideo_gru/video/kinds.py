@@ -1,0 +1,141 @@
+"""Descriptions of objects that are not videos, for error messages without their content."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "ACCEPTED",
+    "array_fault",
+    "bytes_fault",
+    "describe_type",
+    "is_url",
+    "object_fault",
+]
+
+#: What is accepted as one video.
+ACCEPTED = (
+    "a path, a VideoClip, bytes, a binary file object or a uint8 array of RGB frames (T, H, W, 3)"
+)
+
+_RGB = "uint8 of shape (T, H, W, 3) in RGB order (reverse OpenCV's BGR: frame[..., ::-1])"
+
+# A scheme has at least two letters, so that Windows drives are not URLs. pathlib makes one
+# slash of two.
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_LONGEST_PATH = 1024
+
+
+def is_url(path: str) -> bool:
+    """Return whether a path is a URL.
+
+    Parameters
+    ----------
+    path : str
+        A path.
+
+    Returns
+    -------
+    bool
+        Whether it begins with a scheme such as ``https://``.
+    """
+    return bool(_URL.match(path))
+
+
+def describe_type(value: Any) -> str:
+    """Name an object's type, and its shape if it has one.
+
+    Parameters
+    ----------
+    value : object
+        Any object.
+
+    Returns
+    -------
+    str
+        For example ``Tensor of shape (4, 3, 8, 8)``. Scalars show their value.
+    """
+    name = type(value).__name__
+    if value is None:
+        return "None"
+    if isinstance(value, bool | int | float | np.number):
+        return f"{name} {value!r}"
+    shape = getattr(value, "shape", None)
+    return name if shape is None else f"{name} of shape {tuple(shape)}"
+
+
+def object_fault(value: Any) -> str:
+    """State what to pass instead of an object that is not a video.
+
+    Parameters
+    ----------
+    value : object
+        An object without a ``read`` method.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        advice = f"pass an array, {_RGB}"
+        if len(shape) == 4 and shape[1] == 3 != shape[3]:
+            advice += "; for (T, 3, H, W): video.permute(0, 2, 3, 1).numpy()"
+    elif isinstance(value, list | tuple | deque | Iterator):
+        advice = f"for a sequence of frames, pass np.stack(list(frames)), {_RGB}"
+    else:
+        advice = f"pass {ACCEPTED}"
+    return f"{describe_type(value)} is not a video; {advice}."
+
+
+def array_fault(array: np.ndarray) -> str:
+    """State what is wrong with an array of frames.
+
+    Parameters
+    ----------
+    array : ndarray
+        An array that is not a video.
+
+    Returns
+    -------
+    str
+        The reason for an error.
+    """
+    reason = f"a decoded video must be {_RGB}, got {array.dtype} of shape {array.shape}"
+    if array.ndim == 3 and array.shape[-1] == 3:
+        reason += "; this is one frame, np.stack(frames) makes a video of several"
+    elif array.ndim == 4 and array.shape[1] == 3 != array.shape[3]:
+        reason += "; video.transpose(0, 2, 3, 1) moves the channels last"
+    elif array.ndim == 4 and array.shape[-1] == 4:
+        reason += "; video[..., :3] drops the alpha channel"
+    return reason
+
+
+def bytes_fault(content: bytes | bytearray, suffixes: frozenset[str]) -> str | None:
+    """Recognize bytes that are a path instead of a file's content.
+
+    Parameters
+    ----------
+    content : bytes or bytearray
+        The bytes.
+    suffixes : frozenset of str
+        Suffixes of videos.
+
+    Returns
+    -------
+    str or None
+        The reason for an error; None if they are not a path.
+    """
+    if not content or len(content) > _LONGEST_PATH or min(content) < 32:
+        return None
+    path = os.fsdecode(bytes(content))
+    if os.path.splitext(path)[1].lower() in suffixes or os.path.exists(path):
+        return f"these bytes are a path; pass a str: {path!r}"
+    return None
