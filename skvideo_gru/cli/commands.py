@@ -1,4 +1,4 @@
-"""The commands that make no run: predict, check and cache."""
+"""The commands that log no run: predict, check and cache."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import timedelta
@@ -15,18 +16,33 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import joblib
+import numpy as np
 from sklearn.utils import Bunch
 
-from ..datasets import VIDEO_SUFFIXES, find_videos, load_video_folder, read_manifest
+from ..datasets import (
+    describe_skipped,
+    find_leaks,
+    find_videos,
+    read_folder,
+    read_manifest,
+    repeated_content,
+)
 from ..features import cache_contents, prune, remove_unfinished, video_progress
 from ..mlops import predict_each
-from ..video import VideoDecodeError, check_videos, describe_video, video_bounds
+from ..video import (
+    VIDEO_SUFFIXES,
+    VideoDecodeError,
+    check_videos,
+    describe_video,
+    video_bounds,
+)
+from .screening import warn
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
 
 
 def predict(args: argparse.Namespace) -> int:
-    """Write the probabilities of videos as CSV.
+    """Write the class probabilities of videos as CSV.
 
     Parameters
     ----------
@@ -40,17 +56,20 @@ def predict(args: argparse.Namespace) -> int:
     """
     videos: list[Any] = list(args.videos)
     if args.data:
-        videos += _videos_in(args.data)
+        found = _videos_in(args.data)
+        videos += found.data
+        if found.skipped:
+            print(f"files{describe_skipped(found.skipped)}", file=sys.stderr)
     for video in args.videos:
         if os.path.isdir(video):
-            raise IsADirectoryError(f"{video}: it is a folder; give it as --data {video}.")
+            raise IsADirectoryError(f"{video}: this is a folder; use --data {video}.")
     if not videos:
-        raise ValueError("no video given; name VIDEO files or a data set with --data.")
+        raise ValueError("no video given; name VIDEO files, or a data set with --data.")
     model = load_named_model(args)
     n_failed = 0
-    stretches = list(map(video_bounds, videos))
-    # Clips of one recording are told apart by their bounds; whole videos have none.
-    bounds = ["start", "end"] if any(stretch != (None, None) for stretch in stretches) else []
+    ranges = list(map(video_bounds, videos))
+    # The bounds distinguish time ranges of one file.
+    bounds = ["start", "end"] if any(times != (None, None) for times in ranges) else []
     with ExitStack() as stack:
         file = sys.stdout
         if args.output:
@@ -61,9 +80,13 @@ def predict(args: argparse.Namespace) -> int:
         classes = _columns(model.classes_, taken={"path", *bounds, "label", "error"})
         table.writerow(["path", *bounds, "label", *classes, "error"])
         outcomes = predict_each(model, videos)
-        for video, stretch, proba in zip(videos, stretches, outcomes, strict=True):
-            row = [describe_video(video), *(stretch if bounds else ())]
+        for video, times, proba in zip(videos, ranges, outcomes, strict=True):
+            row = [describe_video(video), *(times if bounds else ())]
             if isinstance(proba, VideoDecodeError):
+                if args.on_error == "raise":
+                    raise ValueError(
+                        f"{proba}. Repair or remove the video, or use --on-error skip."
+                    ) from proba
                 n_failed += 1
                 table.writerow([*row, "", *[""] * len(model.classes_), proba.reason])
             else:
@@ -76,7 +99,7 @@ def predict(args: argparse.Namespace) -> int:
 
 
 def _columns(classes: Iterable[Any], taken: set[str]) -> list[str]:
-    """Name a column for each class, apart from those that have a name already."""
+    """Name a column for each class, different from the columns in `taken`."""
     names = []
     for label in map(str, classes):
         while label in taken:
@@ -87,7 +110,7 @@ def _columns(classes: Iterable[Any], taken: set[str]) -> list[str]:
 
 
 def check(args: argparse.Namespace) -> int:
-    """Decode a data set from end to end and print every video that breaks.
+    """Decode the videos of a data set from end to end and print the unreadable ones.
 
     Parameters
     ----------
@@ -99,12 +122,15 @@ def check(args: argparse.Namespace) -> int:
     int
         Exit status.
     """
-    videos = _videos_in(args.data)
-    checked = check_videos(videos, -1 if args.n_jobs is None else args.n_jobs)
-    reports = list(video_progress("checking", len(videos), 1, checked))
+    data = _videos_in(args.data)
+    checked = check_videos(data.data, -1 if args.n_jobs is None else args.n_jobs)
+    reports = list(video_progress("checking", len(data.data), 1, checked))
     failed = [report for report in reports if report["reason"]]
+    _warn_of_repeated(args, data)
     if args.json:
         print(json.dumps(reports, indent=1))
+        if data.skipped:
+            print(f"files{describe_skipped(data.skipped)}", file=sys.stderr)
         return 1 if failed else 0
     if failed:
         names = [_name(report) for report in failed]
@@ -112,8 +138,21 @@ def check(args: argparse.Namespace) -> int:
         print(f"{'video':{width}}  reason")
         for name, report in zip(names, failed, strict=True):
             print(f"{name:{width}}  {report['reason']}")
+    if data.skipped:
+        print(f"files{describe_skipped(data.skipped)}")
     print(f"{len(reports)} videos checked, {len(failed)} cannot be read.")
     return 1 if failed else 0
+
+
+def _warn_of_repeated(args: argparse.Namespace, data: Bunch) -> None:
+    leaks = find_leaks(data)
+    for leak in leaks:
+        warn(args, leak)
+    repeated = repeated_content(data.data)
+    if repeated and not leaks:
+        pairs = [map(describe_video, (data.data[row] for row in rows[:2])) for rows in repeated]
+        shown = "; ".join(" and ".join(pair) for pair in pairs[:3])
+        warn(args, f"{len(repeated)} videos have the same content as another one: {shown}.")
 
 
 def _name(report: dict[str, Any]) -> str:
@@ -122,7 +161,7 @@ def _name(report: dict[str, Any]) -> str:
 
 
 def cache(args: argparse.Namespace) -> int:
-    """Show what a cache holds, after removing what is too old or too much.
+    """Show the contents of a cache, after pruning it.
 
     Parameters
     ----------
@@ -135,7 +174,9 @@ def cache(args: argparse.Namespace) -> int:
         Exit status.
     """
     if not os.path.isdir(os.path.join(args.folder, "joblib")):
-        raise FileNotFoundError(f"{args.folder}: no folder in which a cache was kept.")
+        raise FileNotFoundError(
+            f"{args.folder}: this folder contains no cache; name a folder of --memory."
+        )
     store = joblib.Memory(args.folder, verbose=0)
     remove_unfinished(store, older_than=3600)
     before = cache_contents(store)
@@ -160,14 +201,14 @@ def _readable(n_bytes: float) -> str:
 
 
 def load_data(path: str, *, complete: bool = True) -> Bunch:
-    """Load what ``--data`` names.
+    """Load the data set of ``--data``.
 
     Parameters
     ----------
     path : str
-        A folder with a folder for each class, or a manifest.
+        A folder with one folder for each class, or a manifest.
     complete : bool, default=True
-        Whether a manifest must have labels and name no file that is missing.
+        Whether missing labels and missing files in a manifest are errors.
 
     Returns
     -------
@@ -177,17 +218,19 @@ def load_data(path: str, *, complete: bool = True) -> Bunch:
     Raises
     ------
     FileNotFoundError
-        If there is neither.
+        If `path` does not exist.
     ValueError
-        If it is no data set.
+        If it is not a data set.
     """
     if os.path.isdir(path):
-        return load_video_folder(path)
+        return read_folder(path)
     if not os.path.exists(path):
         where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
         raise FileNotFoundError(f"{path}: there is no such folder or manifest{where}.")
     if _is_video(path):
-        raise ValueError(f"{path}: it is a video; --data takes a folder of videos or a manifest.")
+        raise ValueError(
+            f"{path}: this is a video; use a folder of videos or a manifest as --data."
+        )
     return read_manifest(path, complete=complete)
 
 
@@ -196,7 +239,7 @@ def _is_video(path: str) -> bool:
 
 
 def load_named_model(args: argparse.Namespace) -> Any:
-    """Load what ``--model`` names, if ``--trust`` allows it.
+    """Load the model of ``--model``; a pickle only with ``--trust yes``.
 
     Parameters
     ----------
@@ -213,20 +256,29 @@ def load_named_model(args: argparse.Namespace) -> Any:
     trust = args.trust == "yes"
     if not args.model.startswith(("runs:/", "models:/")):
         return load_model(args.model, trust=trust)
-    from ..mlops import fetch_model  # and so does MLflow
+    from ..mlops import fetch_model  # MLflow, too
 
     with TemporaryDirectory() as folder:
         return load_model(fetch_model(args.model, folder), trust=trust)
 
 
-def _videos_in(path: str) -> list[Any]:
-    """Videos of a manifest, or all that lie anywhere in a folder, or the one that it is."""
+def _videos_in(path: str) -> Bunch:
+    """Collect the videos of a manifest, of all folders in a folder, or a single video.
+
+    Labels and parts are those of the manifest. In a folder, if every video is in a folder
+    inside it, labels are the names of these folders.
+    """
+    skipped: Counter[str] = Counter()
     if not os.path.isdir(path):
-        return [path] if _is_video(path) else list(load_data(path, complete=False).data)
-    videos = [str(file) for file in find_videos(Path(path))]
+        if not _is_video(path):
+            return Bunch(**load_data(path, complete=False), skipped=skipped)
+        return Bunch(data=[path], target=np.array([]), split=None, skipped=skipped)
+    videos, skipped = find_videos(Path(path))
     if not videos:
         raise ValueError(
-            f"{path}: the folder holds no video (known endings: "
+            f"{path}: the folder contains no video (known suffixes: "
             f"{', '.join(sorted(VIDEO_SUFFIXES))})."
         )
-    return videos
+    parts = [video.relative_to(path).parts for video in videos]
+    labels = [part[0] for part in parts] if all(len(part) > 1 for part in parts) else []
+    return Bunch(data=list(map(str, videos)), target=np.array(labels), split=None, skipped=skipped)

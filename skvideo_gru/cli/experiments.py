@@ -1,4 +1,4 @@
-"""The commands that leave a run in MLflow: train, tune and evaluate."""
+"""The commands that log a run to MLflow: train, tune and evaluate."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
-from ..datasets import has_groups, make_order_videos, split_videos
+from ..datasets import has_groups, make_order_videos, select_rows, split_videos
+from ..features import ResNet50FrameFeaturizer
 from ..inspection import (
+    Evaluation,
     SearchDisplay,
     TrainingDisplay,
     fitted_pipeline,
@@ -45,16 +47,22 @@ from ..mlops import (
     save_model,
     tracked_run,
 )
+from ..networks import resolve_device
 from ..persistence import check_writable
 from ..pipeline import make_video_classifier
+from ..video import VideoDecodeError
 from .commands import load_data, load_named_model
 from .parser import DEFAULTS, GENERATED
+from .screening import check_names, log_skipped, readable_videos, warn_of_leaks
 
 __all__ = ["evaluate", "train", "tune"]
 
+# Characters of a tag that every MLflow store accepts.
+_TAG_LENGTH = 5000
+
 
 def train(args: argparse.Namespace) -> int:
-    """Train a classifier, evaluate it on videos held out, log and save it.
+    """Train a classifier, evaluate it on held-out videos, log and save it.
 
     Parameters
     ----------
@@ -66,20 +74,25 @@ def train(args: argparse.Namespace) -> int:
     int
         Exit status.
     """
-    with _work(args) as (data, generated), tracked_run("train"):
+    with _data_set(args) as (data, generated):
         pipe = _pipeline(args, generated, memory=args.memory or None)
         pipe.set_params(gru__hidden_size=args.hidden_size, gru__lr_decay=args.lr_decay)
-        pipe["gru"]._validate_params()  # whose turn comes after a long training
+        _check_parameters(args, pipe)
+        data, skipped = readable_videos(args, data, _reading(pipe))
         parts, split = _split(args, data)
-        log_pipeline_params(pipe)
-        pipe.fit(*_rows(data, parts["train"]))
-        _save(args, pipe, data)  # before a broken video held out can end the run
-        held_out = {name: rows for name, rows in parts.items() if name != "train"}
-        _report(args, pipe, data, held_out, split)
-        if generated:
-            train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
-            baselines = order_baselines(pipe, train, test, random_state=args.seed)
-            _report_baselines(baselines, 1 / len(data.target_names))
+        leaks = warn_of_leaks(args, data, parts)
+        with tracked_run("train"):
+            _log_inputs(args, data, parts, split, skipped, leaks)
+            log_pipeline_params(pipe)
+            pipe.fit(*_rows(data, parts["train"]))
+            _save(args, pipe, data)  # before the evaluation, whose failure must not lose it
+            held_out = {name: rows for name, rows in parts.items() if name != "train"}
+            outcomes = _evaluate(pipe, data, held_out)
+            if generated:
+                train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
+                baselines = order_baselines(pipe, train, test, random_state=args.seed)
+                _report_baselines(baselines, 1 / len(data.target_names))
+            _draw(args, pipe, data, outcomes, split)
     return 0
 
 
@@ -97,41 +110,57 @@ def tune(args: argparse.Namespace) -> int:
         Exit status.
     """
     with ExitStack() as stack:
-        data, generated = stack.enter_context(_work(args))
+        data, generated = stack.enter_context(_data_set(args))
         memory = args.memory or stack.enter_context(tempfile.TemporaryDirectory())
-        stack.enter_context(tracked_run("tune"))
         pipe = _pipeline(args, generated, memory=memory)
         grid = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
         for candidate in ParameterGrid(grid):
-            clone(pipe).set_params(**candidate)["gru"]._validate_params()
+            _check_parameters(args, clone(pipe).set_params(**candidate))
+        if args.cv < 2:
+            raise ValueError(f"--cv {args.cv}: a search needs at least 2 folds.")
+        data, skipped = readable_videos(args, data, _reading(pipe))
         parts, split = _split(args, data)
-        log_pipeline_params(pipe)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
-        groups = data.groups[rows] if has_groups(data) else None
-        if groups is not None and len(set(groups)) < args.cv:
-            raise ValueError(
-                f"--cv {args.cv}: folds do not part groups, of which the videos to learn from "
-                f"have {len(set(groups))}; take fewer folds."
-            )
-        folds = (StratifiedKFold if groups is None else StratifiedGroupKFold)(
-            args.cv, shuffle=True, random_state=args.seed
-        )
-        cv = f"search over {args.cv} folds, " + (
-            "stratified by class" if groups is None else "each group in one of them"
-        )
+        test = {name: part for name, part in parts.items() if name == "test"}
+        folds, cv = _folds(args, data, rows)
+        by_fold = {f"fold {i}": rows[fold] for i, (_, fold) in enumerate(folds, start=1)}
+        leaks = warn_of_leaks(args, data, by_fold | test)
+        stack.enter_context(tracked_run("tune"))
+        _log_inputs(args, data, parts, split, skipped, leaks)
+        log_pipeline_params(pipe)
         mlflow.set_tag("cv", cv)
         search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
-        search.fit(*_rows(data, rows), groups=groups)
+        search.fit(*_rows(data, rows))
         _report_search(search)
         print(f"best: {search.best_params_}, refitted on {len(rows)} videos")
         _save(args, search.best_estimator_, data)
-        held_out = {name: part for name, part in parts.items() if name == "test"}
-        _report(args, search.best_estimator_, data, held_out, f"{split}; {cv}")
+        outcomes = _evaluate(search.best_estimator_, data, test)
+        mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
+        _draw(args, search.best_estimator_, data, outcomes, f"{split}; {cv}")
     return 0
 
 
+def _folds(args: argparse.Namespace, data: Bunch, rows: np.ndarray) -> tuple[list[Any], str]:
+    """Divide the rows into the folds of the search; describe how."""
+    groups = data.groups[rows] if has_groups(data) else None
+    if groups is not None and len(set(groups)) < args.cv:
+        raise ValueError(
+            f"--cv {args.cv}: a fold needs a group of its own, and the videos of the search have "
+            f"only {len(set(groups))} groups; use fewer folds."
+        )
+    splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(
+        args.cv, shuffle=True, random_state=args.seed
+    )
+    try:
+        folds = list(splitter.split(rows, data.target[rows], groups))
+    except ValueError as error:
+        raise ValueError(f"--cv {args.cv}: {error}") from error
+    how = "stratified by class" if groups is None else "each group in one of them"
+    return folds, f"search over {args.cv} folds, {how}"
+
+
 def evaluate(args: argparse.Namespace) -> int:
-    """Evaluate a saved model on labelled videos, and log how it does.
+    """Evaluate a saved model on labelled videos and log the scores.
 
     Parameters
     ----------
@@ -144,53 +173,54 @@ def evaluate(args: argparse.Namespace) -> int:
         Exit status.
     """
     _quieten()
-    with tracked_run("evaluate"):
-        data = load_data(args.data)
-        print(data.DESCR)
-        rows = np.arange(len(data.data))
-        if args.part != "all":
-            known = [] if data.split is None else np.unique(data.split).tolist()
-            if args.part not in known:
-                raise ValueError(
-                    f"--part {args.part}: the data set has no such part; "
-                    + (f"choose one of {known} or all." if known else "choose all.")
-                )
-            rows = np.flatnonzero(data.split == args.part)
-        parts = {args.part: rows}
-        split = (
-            f"none is made here: part {args.part!r} of the data, {len(rows)} videos; "
-            "those that the model learned from, if any, flatter it"
-        )
-        print(f"split: {split}")
-        mlflow.set_tags({"split": split, "model": args.model})
-        pipe = fitted_pipeline(load_named_model(args))
-        if args.n_jobs is not None:
-            pipe[0].set_params(n_jobs=args.n_jobs)
-        labels = {str(label): label for label in pipe.classes_}  # which may be numbers
-        unknown = sorted(set(data.target[rows].tolist()) - set(labels))
-        if unknown:
+    data = load_data(args.data)
+    check_names(args, data)
+    print(data.DESCR)
+    warn_of_leaks(args, data)
+    if args.part != "all":
+        known = [] if data.split is None else np.unique(data.split).tolist()
+        if args.part not in known:
             raise ValueError(
-                f"--data {args.data}: the model does not know the classes {unknown}; "
-                f"it knows {pipe.classes_.tolist()}."
+                f"--part {args.part}: the data set has no such part; "
+                + (f"choose one of {known} or all." if known else "choose all.")
             )
-        log_videos(data, parts, args.n_jobs)
-        log_environment()
-        target = np.empty(len(data.target), pipe.classes_.dtype)
-        target[rows] = [labels[name] for name in data.target[rows]]
-        data.target = target
-        _report(args, pipe, data, parts, split)
+        data = select_rows(data, np.flatnonzero(data.split == args.part))
+    pipe = fitted_pipeline(load_named_model(args))
+    if args.n_jobs is not None:
+        pipe[0].set_params(n_jobs=args.n_jobs)
+    labels = {str(label): label for label in pipe.classes_}  # labels may be numbers
+    unknown = sorted(set(data.target.tolist()) - set(labels))
+    if unknown:
+        raise ValueError(
+            f"--data {args.data}: the model does not know the classes {unknown}; "
+            f"it knows {pipe.classes_.tolist()}."
+        )
+    data, skipped = readable_videos(args, data, _reading(pipe))
+    data.target = np.array([labels[name] for name in data.target], pipe.classes_.dtype)
+    parts = {args.part: np.arange(len(data.data))}
+    split = (
+        f"none: part {args.part!r} of the data, {len(data.data)} videos; scores are optimistic "
+        "if training videos are included"
+    )
+    print(f"split: {split}")
+    with tracked_run("evaluate"):
+        mlflow.set_tag("model", args.model)
+        _log_inputs(args, data, parts, split, skipped, [])
+        outcomes = _evaluate(pipe, data, parts)
+        _draw(args, pipe, data, outcomes, split)
     return 0
 
 
 @contextmanager
-def _work(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
-    """Load the data, or generate it; quieten what libraries say about themselves."""
-    if args.output:  # said now, not after the training
+def _data_set(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
+    """Load the data set, or generate one; check options that are used at the end."""
+    if args.output:
         check_writable(args.output)
     check_register(args.register)
     _quieten()
     if args.data:
         data = load_data(args.data)
+        check_names(args, data)
         print(data.DESCR)
         yield data, False
         return
@@ -229,44 +259,95 @@ def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> 
     )
 
 
+def _check_parameters(args: argparse.Namespace, pipe: Pipeline) -> None:
+    """Check what would end the training late, or after a run is opened."""
+    resolve_device(args.device, training=True)
+    for name in ("features", "gru"):
+        pipe[name]._validate_params()
+
+
+def _reading(pipe: Pipeline) -> dict[str, Any]:
+    """Collect the parameters of `read_frames` under which the pipeline reads videos."""
+    features = pipe[0]
+    if not isinstance(features, ResNet50FrameFeaturizer):
+        return {}
+    if hasattr(features, "frame_size_"):
+        return features._reading()
+    return {"n_frames": features.n_frames, "frame_size": features.frame_size}
+
+
 def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
     parts, description = split_videos(data, args.split, random_state=args.seed)
+    if len(set(data.target[parts["train"]].tolist())) < 2:
+        raise ValueError(f"--data {args.data}: the training videos have only one class.")
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in parts.items())
     split = f"{description}: {sizes}"
     print(f"split: {split}")
+    return parts, split
+
+
+def _log_inputs(
+    args: argparse.Namespace,
+    data: Bunch,
+    parts: dict[str, Any],
+    split: str,
+    skipped: list[VideoDecodeError],
+    leaks: list[str],
+) -> None:
+    """Log the videos, what is wrong with some of them, and the environment."""
     mlflow.set_tag("split", split)
+    if leaks:
+        mlflow.set_tag("leaks", " ".join(leaks)[:_TAG_LENGTH])
+    log_skipped(skipped)
     log_videos(data, parts, args.n_jobs)
     log_environment()
-    return parts, split
 
 
 def _rows(data: Bunch, rows: Any) -> tuple[list[Any], Any]:
     return [data.data[row] for row in rows], data.target[rows]
 
 
-def _report(
-    args: argparse.Namespace, pipe: Pipeline, data: Bunch, parts: dict[str, Any], split: str
-) -> None:
-    """Print and log how the fitted pipeline does on the parts held out."""
+def _evaluate(
+    pipe: Pipeline, data: Bunch, parts: dict[str, Any]
+) -> dict[str, tuple[list[Any], Evaluation]]:
+    """Evaluate the pipeline on each part; print and log the metrics."""
     for name, step in pipe.steps:
         log_history("backbone" if name == "features" else name, getattr(step, "history_", []))
-    mlflow.log_figure(TrainingDisplay.from_estimator(pipe).figure_, "training.png")
     outcomes = {}
     for name, rows in parts.items():
         videos, target = _rows(data, rows)
         outcome = evaluate_model(pipe, videos, target)
         outcomes[name] = videos, outcome
         metrics = outcome.metrics
-        key = re.sub(r"[^\w-]", "_", name, flags=re.ASCII)  # a part's name may be anything
+        print(
+            f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
+            f"on {len(rows)} videos",
+            flush=True,
+        )
+        key = _artifact_key(name)
         mlflow.log_metrics({f"{key}_{metric}": value for metric, value in metrics.items()})
         table = pd.DataFrame(outcome.per_class)
         mlflow.log_text(table.to_csv(index=False), f"per_class_{key}.csv")
-        title = f"{name}, {len(rows)} videos, accuracy {metrics['accuracy']:.3f}"
-        mlflow.log_figure(plot_confusion_matrix(outcome, title), f"confusion_{key}.png")
-        print(
-            f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
-            f"on {len(rows)} videos"
-        )
+    return outcomes
+
+
+def _artifact_key(part: str) -> str:
+    return re.sub(r"[^\w-]", "_", part, flags=re.ASCII)  # the name of a part is any text
+
+
+def _draw(
+    args: argparse.Namespace,
+    pipe: Pipeline,
+    data: Bunch,
+    outcomes: dict[str, tuple[list[Any], Evaluation]],
+    split: str,
+) -> None:
+    """Log figures and the report, after all metrics."""
+    mlflow.log_figure(TrainingDisplay.from_estimator(pipe).figure_, "training.png")
+    for name, (videos, outcome) in outcomes.items():
+        title = f"{name}, {len(videos)} videos, accuracy {outcome.metrics['accuracy']:.3f}"
+        figure = plot_confusion_matrix(outcome, title)
+        mlflow.log_figure(figure, f"confusion_{_artifact_key(name)}.png")
     page = report_page(
         pipe,
         outcomes,
@@ -278,13 +359,13 @@ def _report(
 
 
 def _asked(args: argparse.Namespace) -> list[tuple[str, Any]]:
-    """Options that say something: neither empty nor ``auto``."""
-    unsaid = (None, "", "auto")
-    return [(k, v) for k, v in vars(args).items() if v not in unsaid and k not in ("name", "data")]
+    """Collect the options that are neither empty nor ``auto``."""
+    unset = (None, "", "auto")
+    return [(k, v) for k, v in vars(args).items() if v not in unset and k not in ("name", "data")]
 
 
 def _report_search(search: GridSearchCV) -> None:
-    """Print every candidate and log each as a run of its own."""
+    """Print every candidate and log each as a child run."""
     results = search.cv_results_
     print(f"\n{'lr_decay':>9} {'hidden_size':>12} {'accuracy':>9}  over {search.n_splits_} folds")
     for i, params in enumerate(results["params"]):
@@ -296,7 +377,6 @@ def _report_search(search: GridSearchCV) -> None:
             mlflow.log_metrics({"cv_accuracy": mean, "cv_accuracy_std": std})
             for fold in range(search.n_splits_):
                 mlflow.log_metric("fold_accuracy", results[f"split{fold}_test_score"][i], fold)
-    mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
     mlflow.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
     mlflow.log_metric("cv_accuracy", search.best_score_)
 
@@ -304,20 +384,20 @@ def _report_search(search: GridSearchCV) -> None:
 def _report_baselines(baselines: dict[str, float], chance: float) -> None:
     mlflow.log_metrics({f"test_accuracy_{name}": value for name, value in baselines.items()})
     mlflow.log_metric("chance", chance)
-    print("without the order of frames, test accuracy beside chance:")
+    print("baselines without the order of frames, test accuracy:")
     print(f"       a classifier on single frames        {baselines['single_frames']:.3f}")
     print(f"       the same pipeline, frames shuffled   {baselines['shuffled_frames']:.3f}")
     print(f"       chance                               {chance:.3f}")
 
 
 def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
-    # A model takes along neither this machine's folders nor its workers.
-    travelling = {"features__memory": None, "features__n_jobs": None, "features__verbose": 0}
-    here = {name: pipe.get_params()[name] for name in travelling}
-    pipe.set_params(**travelling)
+    # A saved model contains no folders and worker numbers of this machine.
+    portable = {"features__memory": None, "features__n_jobs": None, "features__verbose": 0}
+    local = {name: pipe.get_params()[name] for name in portable}
+    pipe.set_params(**portable)
     if args.output:
         save_model(pipe, args.output)
         print(f"saved: {args.output}")
     model = log_model(pipe, data.data[0], args.register)
     print(f"model: {model}")
-    pipe.set_params(**here)
+    pipe.set_params(**local)

@@ -13,9 +13,9 @@ from .. import __version__
 
 __all__ = ["DEFAULTS", "GENERATED", "main"]
 
-#: What "auto" stands for, with the user's videos.
+#: Values of "auto" for the user's videos.
 DEFAULTS = {"frame_size": 64, "n_frames": 20, "backbone_epochs": 15}
-#: And with generated clips, whose single frames have nothing to teach the backbone.
+#: Values of "auto" for generated clips, whose single frames do not show the class.
 GENERATED = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
 
 
@@ -25,19 +25,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments; by default those of the process.
+        Arguments; by default those of the process. Without any, the help is printed.
 
     Returns
     -------
     int
-        Exit status: 0 for success, 1 for an error in the data or the work, 130
-        after an interruption.
+        Exit status: 0 for success, 1 for an error, 130 after an interruption.
     """
     args = _parse(argv)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="surrogateescape")  # files' names may be in any encoding
+        sys.stdout.reconfigure(errors="surrogateescape")  # file names can have any encoding
     try:
-        # Only now, so that --help and wrong usage are answered at once.
+        # Imported here, so that --help and usage errors are fast.
         runs = args.name in ("train", "tune", "evaluate")
         module = import_module(f".{'experiments' if runs else 'commands'}", __package__)
         return int(getattr(module, args.name)(args))
@@ -71,7 +70,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--lr-decay",
         type=float,
         default=0.97,
-        help="factor on the GRU's learning rate after every epoch (%(default)s)",
+        help="factor of the GRU's learning rate after each epoch (%(default)s)",
     )
 
     tune = command("tune", "search learning-rate decay and hidden size")
@@ -96,44 +95,54 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     evaluate = command("evaluate", "evaluate a saved model on labelled videos")
     _add_saved_model_options(evaluate)
     evaluate.add_argument(
-        "--data", required=True, help="folder with a folder for each class, or CSV manifest"
+        "--data", required=True, help="folder with one folder for each class, or CSV manifest"
     )
     evaluate.add_argument(
-        "--part", default="all", help="part of the manifest's split to take (%(default)s)"
+        "--part", default="all", help="part of the manifest's split to use (%(default)s)"
     )
     evaluate.add_argument(
         "--n-jobs", type=_auto(int), default="auto", help="workers that read videos (one)"
     )
+    _add_on_error(evaluate)
 
-    predict = command("predict", "predict videos as CSV")
+    predict = command("predict", "write the class probabilities of videos as CSV")
     _add_saved_model_options(predict)
     predict.add_argument(
         "--data",
         default="",
-        help="folder of videos or CSV manifest, which needs no labels, instead of or beside VIDEO",
+        help="folder of videos or CSV manifest, labels optional, in addition to VIDEO",
     )
     predict.add_argument("--output", default="", help="CSV file to write (standard output)")
+    _add_on_error(
+        predict,
+        default="skip",
+        text="unreadable videos: stop at the first, or report it in the column error and exit "
+        "with 1 at the end (%(default)s)",
+    )
     predict.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
 
-    check = command("check", "report every video that cannot be read to its end")
+    check = command("check", "list unreadable and repeated videos")
     check.add_argument("data", help="folder of videos, CSV manifest, or a video")
-    check.add_argument("--n-jobs", type=_auto(int), default="auto", help="threads (one a core)")
-    check.add_argument("--json", action="store_true", help="print all that is known as JSON")
+    check.add_argument("--n-jobs", type=_auto(int), default="auto", help="threads (one per core)")
+    check.add_argument("--json", action="store_true", help="print a report of every video as JSON")
 
-    cache = command("cache", "show what a --memory folder holds, and prune it")
+    cache = command("cache", "show the contents of a --memory folder, and prune it")
     cache.add_argument("folder", help="the folder")
     cache.add_argument(
         "--max-size",
         type=_size,
         metavar="SIZE",
-        help="remove what was used longest ago until it holds no more than so much: 500M, 10G",
+        help="remove the least recently used entries above this size: 500M, 10G",
     )
     cache.add_argument(
-        "--max-age", type=_days, metavar="DAYS", help="remove what was not used for so long"
+        "--max-age", type=_days, metavar="DAYS", help="remove entries unused for this long"
     )
 
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help(sys.stderr)
+        parser.exit(2)
     args, unknown = parser.parse_known_args(argv)
-    if unknown:  # the command's own usage helps here, not the list of commands
+    if unknown:  # show the usage of the command, not the list of commands
         commands.choices[args.name].error(f"unrecognized arguments: {' '.join(unknown)}")
     return args
 
@@ -147,7 +156,7 @@ def _size(text: str) -> int:
     return int(size)
 
 
-_size.__name__ = "size"  # argparse names it in its errors
+_size.__name__ = "size"  # argparse shows it in errors
 
 
 def _days(text: str) -> float:
@@ -164,7 +173,7 @@ def _auto(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         return None if text in ("auto", "") else kind(text)
 
-    parse.__name__ = kind.__name__  # argparse names it in its errors
+    parse.__name__ = kind.__name__  # argparse shows it in errors
     return parse
 
 
@@ -180,31 +189,40 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         default="",
-        help="folder with a folder for each class, or CSV manifest with columns path and label; "
+        help="folder with one folder for each class, or CSV manifest with columns path and label; "
         "without it, clips are generated",
     )
     parser.add_argument(
         "--split",
         default="auto",
         choices=["auto", "manifest", "grouped", "random"],
-        help="how videos are held out; auto: the manifest's split, else by groups, else at random",
+        help="how videos are held out; auto: the manifest's split, else groups, else random",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (0)")
+    _add_on_error(parser)
+    parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
+
+
+def _add_on_error(
+    parser: argparse.ArgumentParser,
+    default: str = "raise",
+    text: str = "unreadable videos: an error before the work begins, or skip and list them "
+    "(%(default)s)",
+) -> None:
+    parser.add_argument("--on-error", default=default, choices=["raise", "skip"], help=text)
 
 
 def _add_saved_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         required=True,
-        help="file that train or tune saved, or an MLflow address: runs:/RUN, models:/ID, "
+        help="file saved by train or tune, or MLflow address: runs:/RUN, models:/ID, "
         "models:/NAME@ALIAS",
     )
     parser.add_argument(
         "--trust",
         default="no",
         choices=["no", "yes"],
-        help="whether the model may run code of its maker's when it is loaded, "
-        "as pickles do (%(default)s)",
+        help="yes: load pickles as well, which can run any code (%(default)s)",
     )
 
 
@@ -214,44 +232,46 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=_auto(int), default="auto", help=shown)
 
-    number("n_frames", "frames taken of each video")
-    number("frame_size", "the frames' height and width in pixels")
-    number("backbone_epochs", "epochs of the ResNet-50's training; 0 leaves it untrained")
+    number("n_frames", "frames sampled from each video")
+    number("frame_size", "height and width of the frames in pixels")
+    number("backbone_epochs", "training epochs of the ResNet-50; 0 leaves it untrained")
     parser.add_argument(
         "--objective",
         default="frame",
         choices=["frame", "clip"],
-        help="what the ResNet-50 learns from (%(default)s)",
+        help="train the ResNet-50 on single frames or on whole clips (%(default)s)",
     )
     parser.add_argument(
         "--modality",
         default="rgb",
         choices=["rgb", "motion"],
-        help="what the ResNet-50 sees: colours, or outlines and what moves (%(default)s)",
+        help="input of the ResNet-50: RGB frames or motion images (%(default)s)",
     )
     parser.add_argument(
         "--augmentation",
         default="light",
         choices=["light", "strong"],
-        help="how much its training frames vary at random (%(default)s)",
-    )
-    parser.add_argument("--epochs", type=int, default=20, help="the GRU's epochs (%(default)s)")
-    parser.add_argument(
-        "--lr", type=float, default=1e-3, help="the GRU's learning rate (%(default)s)"
+        help="random variation of the training frames (%(default)s)",
     )
     parser.add_argument(
-        "--memory", default="", help="folder where features and backbones are kept (none)"
+        "--epochs", type=int, default=20, help="training epochs of the GRU (%(default)s)"
+    )
+    parser.add_argument(
+        "--lr", type=float, default=1e-3, help="learning rate of the GRU (%(default)s)"
+    )
+    parser.add_argument(
+        "--memory", default="", help="folder that caches features and backbones (none)"
     )
     parser.add_argument(
         "--output",
         default="",
-        help="file to save the model to: by skops if it ends in .skops, else by joblib",
+        help="file to save the model to: skops format if it ends in .skops, else joblib",
     )
     parser.add_argument(
         "--register",
         default="",
         metavar="NAME[@ALIAS]",
-        help="name in MLflow's registry, and the new version's alias there (champion)",
+        help="name in the MLflow model registry, and alias of the new version (champion)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
     parser.add_argument(

@@ -1,8 +1,12 @@
-from .folders import VIDEO_SUFFIXES as VIDEO_SUFFIXES
+from .bunches import describe_skipped as describe_skipped
+from .bunches import select_rows as select_rows
 from .folders import find_videos as find_videos
 from .folders import load_video_folder as load_video_folder
-from .folders import load_video_manifest as load_video_manifest
-from .folders import read_manifest as read_manifest
+from .folders import read_folder as read_folder
 from .generated import make_order_videos as make_order_videos
+from .leakage import find_leaks as find_leaks
+from .leakage import repeated_content as repeated_content
+from .manifests import load_video_manifest as load_video_manifest
+from .manifests import read_manifest as read_manifest
 from .splitting import has_groups as has_groups
 from .splitting import split_videos as split_videos

@@ -13,7 +13,7 @@ import numpy as np
 from av.video.stream import VideoStream
 from sklearn.utils import Bunch, check_random_state
 
-from .folders import load_video_manifest
+from .manifests import load_video_manifest
 
 __all__ = ["make_order_videos", "write_video"]
 

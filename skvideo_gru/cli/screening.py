@@ -1,0 +1,178 @@
+"""Checks of a data set before the work: names, unreadable videos, leaks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.utils import Bunch
+
+from ..datasets import find_leaks, select_rows
+from ..features import video_progress
+from ..video import Video, VideoDecodeError, describe_video, read_frames
+
+__all__ = ["check_names", "log_skipped", "readable_videos", "warn", "warn_of_leaks"]
+
+# Unreadable videos that an error names.
+_SHOWN = 3
+
+
+def check_names(args: argparse.Namespace, data: Bunch) -> None:
+    """Check that MLflow can store the names of files, classes and groups.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options.
+    data : Bunch
+        The data set.
+
+    Raises
+    ------
+    ValueError
+        If a name is not valid UTF-8.
+    """
+    for option, value in vars(args).items():
+        _check_name(f"--{option.replace('_', '-')}", value)
+    # Classes and groups first: renaming a folder corrects the paths inside it.
+    for kind, column in (("class", data.target), ("group", data.groups), ("part", data.split)):
+        for name in np.unique(column).tolist() if column is not None else []:
+            _check_name(f"the name of the {kind}", name)
+    for video in data.data:
+        _check_name("the name of the file", describe_video(video))
+
+
+def _check_name(what: str, name: Any) -> None:
+    if not isinstance(name, str) or name.isascii():
+        return
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = name.encode(errors="backslashreplace").decode()
+        raise ValueError(
+            f"{shown}: {what} is not valid UTF-8, so that MLflow cannot store it. Rename it, "
+            "for example with `convmv -f latin1 -t utf8 --notest -r FOLDER`."
+        ) from error
+
+
+def readable_videos(
+    args: argparse.Namespace, data: Bunch, reading: Mapping[str, Any]
+) -> tuple[Bunch, list[VideoDecodeError]]:
+    """Read the sampled frames of every video before the work begins.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options, of which ``on_error`` and ``n_jobs`` are used.
+    data : Bunch
+        The data set.
+    reading : mapping of str to object
+        Parameters of `read_frames`.
+
+    Returns
+    -------
+    data : Bunch
+        The data set without unreadable videos.
+    skipped : list of VideoDecodeError
+        What is wrong with those.
+
+    Raises
+    ------
+    ValueError
+        If a video cannot be read and ``on_error`` is ``"raise"``, or if no video can
+        be read.
+    """
+    threads = Parallel(
+        n_jobs=-1 if args.n_jobs is None else args.n_jobs,
+        prefer="threads",
+        require="sharedmem",
+        return_as="generator",
+    )
+    outcomes = threads(delayed(_read)(video, reading) for video in data.data)
+    errors = list(video_progress("reading", len(data.data), 1, outcomes))
+    skipped = [error for error in errors if error is not None]
+    if not skipped:
+        return data, []
+    shown = "; ".join(map(str, skipped[:_SHOWN]))
+    more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+    if args.on_error == "raise" or len(skipped) == len(errors):
+        raise ValueError(
+            f"{len(skipped)} of {len(errors)} videos cannot be read: {shown}{more}. Repair or "
+            "remove them, or skip them with --on-error skip."
+        )
+    rows = np.array([row for row, error in enumerate(errors) if error is None])
+    readable = select_rows(data, rows)
+    print(f"skipped: {len(skipped)} of {len(errors)} videos, which cannot be read:")
+    for error in skipped:
+        print(f"  {error}")
+    lost = sorted(set(data.target_names) - set(readable.target_names))
+    if lost:
+        warn(args, f"no readable video is left of the classes {lost}.")
+    return readable, skipped
+
+
+def _read(video: Video, reading: Mapping[str, Any]) -> VideoDecodeError | None:
+    try:
+        read_frames(video, **reading)
+    except VideoDecodeError as error:
+        return error
+    return None
+
+
+def log_skipped(skipped: list[VideoDecodeError]) -> None:
+    """Log the number of unreadable videos, and a table of them, to the open run.
+
+    Parameters
+    ----------
+    skipped : list of VideoDecodeError
+        What `readable_videos` skipped.
+    """
+    mlflow.log_metric("n_skipped_videos", len(skipped))
+    if skipped:
+        rows = [(error.path, error.reason) for error in skipped]
+        table = pd.DataFrame(rows, columns=["path", "reason"])
+        mlflow.log_text(table.to_csv(index=False), "skipped.csv")
+
+
+def warn_of_leaks(
+    args: argparse.Namespace, data: Bunch, parts: Mapping[str, np.ndarray] | None = None
+) -> list[str]:
+    """Print what two parts of a split, or two labels, share.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options.
+    data : Bunch
+        The data set.
+    parts : mapping of str to ndarray of int, optional
+        Row numbers by the name of the part; by default the data set's own split.
+
+    Returns
+    -------
+    list of str
+        The warnings.
+    """
+    leaks = find_leaks(data, parts)
+    for leak in leaks:
+        warn(args, leak)
+    return leaks
+
+
+def warn(args: argparse.Namespace, message: str) -> None:
+    """Print a warning to the standard error.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options.
+    message : str
+        The warning.
+    """
+    print(f"skvideo-gru {args.name}: warning: {message}", file=sys.stderr)

@@ -1,0 +1,184 @@
+"""Labelled videos from a CSV manifest."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils import Bunch
+
+from ..video import VideoClip, describe_video, video_bounds
+from .bunches import make_bunch
+from .leakage import source_path, warn_of_leaks
+
+__all__ = ["load_video_manifest", "read_manifest"]
+
+_COLUMNS = ("path", "label", "split", "group", "start", "end")
+
+# Added as the last line: if a quotation mark is not closed, this line is part of a value.
+_END = "<end of manifest>"
+_UNQUOTED = "is a quotation mark missing?"
+
+
+def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:
+    """Load a CSV file that lists videos and their labels.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A CSV file in UTF-8 with a header. Columns ``path`` (relative to the
+        manifest's folder, or absolute) and ``label`` are required; ``split``,
+        ``group``, ``start`` and ``end`` (seconds) are optional; other columns are
+        ignored.
+
+    Returns
+    -------
+    Bunch
+        With ``data`` (list of paths, or of `VideoClip` where start or end are
+        given), ``target`` (array of labels), ``target_names`` (sorted),
+        ``filenames`` (paths as in the manifest), ``groups`` and ``split``
+        (arrays, or None without such a column) and ``DESCR``. Without a column
+        ``group``, if several rows name time ranges of one file, each file is a
+        group, so that a grouped split does not separate them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the manifest or a video does not exist.
+    ValueError
+        If a column or value is missing or wrong, or a row is a duplicate; the
+        message names the line.
+
+    Warns
+    -----
+    UserWarning
+        If one file or the same content is in two parts of the split, or the same
+        content or overlapping time ranges have two labels.
+    """
+    data = read_manifest(path, complete=True)
+    warn_of_leaks(data)
+    return data
+
+
+def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
+    """Read a manifest as `load_video_manifest` does, without its check for leaks.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The manifest.
+    complete : bool
+        If True, a missing video file and a missing column ``label`` are errors.
+
+    Returns
+    -------
+    Bunch
+        As `load_video_manifest` returns it.
+    """
+    manifest = Path(path)
+    if not manifest.is_file():
+        raise FileNotFoundError(f"{manifest}: there is no such manifest.")
+    rows: list[tuple[int, dict[str, str]]] = []
+    try:
+        with manifest.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(chain(file, [_END]), skipinitialspace=True)
+            columns = [name.strip() for name in reader.fieldnames or [] if name != _END]
+            reader.fieldnames = columns
+            for row in reader:
+                rows.append((reader.line_num, row))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{manifest}: not a CSV file in UTF-8 ({error}).") from error
+    except csv.Error as error:
+        raise ValueError(f"{_after(manifest, rows)}: {error}; {_UNQUOTED}") from error
+    expected = ["path", "label"] if complete else ["path"]
+    missing = [name for name in expected if name not in columns]
+    if missing:
+        raise ValueError(
+            f"{manifest}: expected columns {' and '.join(map(repr, expected))}, found {columns}; "
+            f"{', '.join(missing)} missing."
+        )
+    repeated = sorted({name for name in _COLUMNS if columns.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{manifest}: more than one column is called {', '.join(repeated)}.")
+    if not rows or rows.pop()[1][columns[0]] != _END:
+        raise ValueError(f"{_after(manifest, rows)}: the last value is not closed; {_UNQUOTED}")
+    if not rows:
+        raise ValueError(f"{manifest}: it lists no videos.")
+    needed = expected + [name for name in ("split", "group") if complete and name in columns]
+    data: list[str | VideoClip] = []
+    seen: dict[Any, int] = {}
+    for line, row in rows:
+        where = f"{manifest}, line {line}"
+        row.update({name: (row[name] or "").strip() for name in _COLUMNS if name in columns})
+        for name in needed:
+            if not row[name]:
+                raise ValueError(f"{where}: {name} is empty.")
+        if any("\n" in row[name] for name in _COLUMNS if name in columns):
+            raise ValueError(f"{where}: a value contains a line break; {_UNQUOTED}")
+        video = _manifest_video(manifest.parent, row, where, complete)
+        # The file itself may be a link: two links to one file are two videos here.
+        place, name = os.path.split(describe_video(video))
+        key = os.path.join(os.path.realpath(place), name), video_bounds(video)
+        if key in seen:
+            raise ValueError(f"{where}: {row['path']} is a duplicate of line {seen[key]}.")
+        seen[key] = line
+        data.append(video)
+
+    def column(name: str) -> list[str] | None:
+        return [row[name] for _, row in rows] if name in columns else None
+
+    names = [row["path"] for _, row in rows]
+    return make_bunch(
+        manifest,
+        data=data,
+        target=column("label") or [],
+        filenames=names,
+        groups=column("group") or _files_as_groups(data, names),
+        split=column("split"),
+        skipped={},
+    )
+
+
+def _files_as_groups(data: list[Any], names: list[str]) -> list[str] | None:
+    """Name the file of each video if several videos are time ranges of one file."""
+    files: dict[str, str] = {}
+    rows = zip(data, names, strict=True)
+    groups = [files.setdefault(source_path(video), name) for video, name in rows]
+    return groups if len(files) < len(data) else None
+
+
+def _after(manifest: Path, rows: list[tuple[int, dict[str, str]]]) -> str:
+    return f"{manifest}, after line {rows[-1][0] if rows else 1}"
+
+
+def _manifest_video(
+    root: Path, row: dict[str, str], where: str, complete: bool
+) -> str | VideoClip:
+    file = root / row["path"]
+    if complete and not file.is_file():
+        raise FileNotFoundError(
+            f"{where}: there is no file {file}. Paths are relative to the manifest's folder."
+        )
+    start, end = (_seconds(row.get(name), name, where) for name in ("start", "end"))
+    if start is None and end is None:
+        return str(file)
+    try:
+        return VideoClip(str(file), start, end)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _seconds(text: str | None, name: str, where: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{where}: {name}={text!r} is not a number of seconds.")
+    return value

@@ -1,0 +1,194 @@
+# ruff: noqa: F401, F811
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from cli_fixtures import FAST, clips, model, quick_pipeline, tracking, trained
+from conftest import make_frames
+
+from skvideo_gru import cli
+from skvideo_gru.datasets.generated import write_video
+from skvideo_gru.mlops.saving import load_model, save_model
+
+
+def test_predict_writes_probabilities(model, clips, tmp_path, capsys):
+    video = str(clips / "dark" / "0.mp4")
+    assert cli.main(["predict", "--model", str(model), video]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["path"], row["label"], row["error"]) == (video, "dark", "")
+    assert float(row["dark"]) > 0.5
+    assert float(row["dark"]) + float(row["bright"]) == pytest.approx(1, abs=1e-5)
+    output = tmp_path / "p.csv"
+    assert cli.main(f"predict --model {model} --data {clips} --output {output}".split()) == 0
+    rows = list(csv.DictReader(output.open()))
+    assert len(rows) == 40
+    assert all(row["label"] in row["path"] for row in rows)
+
+
+def test_predict_time_ranges_without_labels(model, clips, tmp_path, capsys):
+    manifest = tmp_path / "new.csv"
+    video = clips / "dark" / "0.mp4"
+    lines = ["path,start,end,label", f"{video},,,", f"{video},0.1,0.3,", f"{video},50,60,"]
+    manifest.write_text("\n".join(lines))
+    assert cli.main(["predict", "--model", str(model), "--data", str(manifest)]) == 1
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["path"], row["start"], row["end"]) for row in rows] == [
+        (str(video), "", ""),
+        (str(video), "0.1", "0.3"),
+        (str(video), "50.0", "60.0"),
+    ]
+    assert [row["label"] for row in rows] == ["dark", "dark", ""]
+    assert cli.main(["check", str(manifest)]) == 1
+    assert f"{video} start 50.0, end 60.0  it contains no video frame" in capsys.readouterr().out
+    assert cli.main(["check", str(video)]) == 0
+    assert capsys.readouterr().out == "1 videos checked, 0 cannot be read.\n"
+    assert cli.main(["train", "--data", str(video)]) == 1
+    assert "this is a video; use a folder" in capsys.readouterr().err
+
+
+def test_pickles_are_refused_unless_trusted(model, clips, tmp_path, capsys):
+    pickled, video = tmp_path / "model.joblib", str(clips / "dark" / "0.mp4")
+    joblib.dump(load_model(model), pickled)
+    assert cli.main(["predict", "--model", str(pickled), video]) == 1
+    assert "seems to be a pickle" in capsys.readouterr().err
+    assert cli.main(["predict", "--model", str(pickled), "--trust", "yes", video]) == 0
+    assert f"{video},dark," in capsys.readouterr().out
+
+
+def test_predict_reports_unreadable_videos_in_their_rows(model, clips, broken_clip, capsys):
+    videos = [str(broken_clip), str(clips / "bright" / "1.mp4"), "missing.mp4"]
+    assert cli.main(["predict", "--model", str(model), *videos]) == 1
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["label"] for row in rows] == ["", "bright", ""]
+    assert rows[0]["error"]
+    assert rows[2]["error"] == "No such file or directory"
+    assert "2 of 3 videos could not be read" in err
+
+
+def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_clip):
+    assert cli.main(["check", str(clips)]) == 0
+    assert capsys.readouterr().out == (
+        "files skipped: 1 .csv\n40 videos checked, 0 cannot be read.\n"
+    )
+    rows = ["path,label", "clip.mp4,a", "broken.mp4,a", "missing.mp4,b"]
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    write_video(tmp_path / "clip.mp4", make_frames(5))
+    assert cli.main(["check", str(tmp_path / "manifest.csv")]) == 1
+    heading, broken, missing, summary = capsys.readouterr().out.splitlines()
+    column = heading.index("reason")
+    assert broken[:column].strip() == f"{tmp_path}/broken.mp4"
+    assert missing[:column].strip() == f"{tmp_path}/missing.mp4"
+    assert missing[column:] == "No such file or directory"
+    assert summary == "3 videos checked, 2 cannot be read."
+    assert cli.main(["check", str(tmp_path / "manifest.csv"), "--json"]) == 1
+    reports = json.loads(capsys.readouterr().out)
+    assert [report["n_frames"] for report in reports] == [5, 0, 0]
+    assert reports[0]["reason"] is None
+    assert reports[2]["reason"] == "No such file or directory"
+    assert cli.main(["check", str(tmp_path)]) == 1  # any folder of videos
+    assert capsys.readouterr().out.endswith("2 videos checked, 1 cannot be read.\n")
+
+
+def test_predict_stops_at_an_unreadable_video_if_wanted(model, clips, broken_clip, capsys):
+    videos = [str(broken_clip), str(clips / "bright" / "1.mp4")]
+    command = ["predict", "--model", str(model), "--on-error", "raise", *videos]
+    assert cli.main(command) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1
+    assert f"predict: error: {broken_clip}: " in err
+    assert "use --on-error skip" in err
+
+
+def test_check_counts_skipped_files_and_names_repeated_videos(clips, tmp_path, capsys):
+    for name in ("x/a.mp4", "y/b.mp4", "x/notes.txt", "x/sub.SRT", "y/sub.srt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(clips / "dark" / "0.mp4", tmp_path / name)
+    assert cli.main(["check", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == "files skipped: 2 .srt, 1 .txt"
+    assert "check: warning: 1 video file is under two labels: " in err
+    assert f"{tmp_path}/x/a.mp4 (x) and {tmp_path}/y/b.mp4 (y), the same content" in err
+    assert cli.main(["check", str(tmp_path), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)) == 2
+    assert "files skipped: 2 .srt, 1 .txt" in err
+    (tmp_path / "y" / "b.mp4").rename(tmp_path / "x" / "b.mp4")
+    assert cli.main(["check", str(tmp_path)]) == 0
+    pair = f"{tmp_path}/x/a.mp4 and {tmp_path}/x/b.mp4"
+    assert f"1 videos have the same content as another one: {pair}." in capsys.readouterr().err
+
+
+def test_a_missing_engine_is_one_readable_line(tracking, colour_clips, capsys, monkeypatch):
+    videos, y = colour_clips
+    save_model(quick_pipeline().fit(videos, y).set_params(features__engine="openvino"), "m.skops")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert cli.main(["predict", "--model", "m.skops", str(videos[0])]) == 1
+    err = capsys.readouterr().err
+    assert "predict: error: engine='openvino' needs the package" in err
+    assert err.count("\n") == 1
+
+
+def test_predict_writes_ambiguous_classes_and_any_file_name(clips, colour_clips, tmp_path):
+    videos, y = colour_clips
+    save_model(
+        quick_pipeline().fit(videos, np.where(y == "dark", "error", "path")), tmp_path / "m.skops"
+    )
+    odd = os.path.join(os.fsencode(tmp_path), b"caf\xe9.mp4")
+    shutil.copy(videos[0], odd)
+    output = tmp_path / "p.csv"
+    names = [os.fsdecode(odd), videos[1]]
+    command = ["predict", "--model", str(tmp_path / "m.skops"), "--output", str(output), *names]
+    assert cli.main(command) == 0
+    with output.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["path", "label", "class error", "class path", "error"]
+    assert [row[0] for row in rows[1:]] == names
+
+
+def test_check_prints_file_names_in_any_encoding(tmp_path):
+    odd = os.path.join(os.fsencode(tmp_path), b"caf\xe9.mp4")
+    with open(odd, "wb") as file:
+        file.write(b"no video")
+    done = subprocess.run(
+        [sys.executable, "-m", "skvideo_gru", "check", str(tmp_path)],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        check=False,
+    )
+    assert done.returncode == 1
+    assert odd in done.stdout
+
+
+def test_cache_shows_and_prunes(tracking, clips, capsys):
+    command = ["train", "--data", str(clips), *FAST, "--memory", "cached"]
+    assert cli.main(command) == 0
+    capsys.readouterr()
+    assert cli.main(["cache", "cached"]) == 0
+    shown = capsys.readouterr().out
+    assert [line.split()[:2] for line in shown.splitlines()[1:]] == [
+        ["features", "40"],
+        ["backbone", "1"],
+        ["interrupted", "0"],
+    ]
+    assert cli.main(["cache", "cached", "--max-size", "1M"]) == 0
+    _, features, backbone, _, removed = capsys.readouterr().out.splitlines()
+    assert int(features.split()[1]) + int(backbone.split()[1]) + int(removed.split()[0]) == 41
+    assert cli.main(["cache", "cached", "--max-age", "0"]) == 0
+    assert "features           0        0 B" in capsys.readouterr().out
+
+
+def test_cache_reports_wrong_arguments(capsys):
+    assert cli.main(["cache", "nowhere"]) == 1
+    assert "nowhere: this folder contains no cache" in capsys.readouterr().err
+    for option, value in (("size", "much"), ("size", "-1"), ("age", "old"), ("age", "-1")):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main(["cache", "nowhere", f"--max-{option}={value}"])
+        assert f"argument --max-{option}: invalid" in capsys.readouterr().err

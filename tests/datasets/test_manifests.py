@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+from skvideo_gru import VideoClip, load_video_manifest
+from skvideo_gru.datasets.manifests import read_manifest
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("open/b.mp4", "open/a.MP4", "closed/c.avi"):
+        (tmp_path / "clips" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clips" / name).touch()
+    return tmp_path / "clips"
+
+
+def write_manifest(folder, text, encoding="utf-8"):
+    (folder / "manifest.csv").write_text(text, encoding=encoding)
+    return folder / "manifest.csv"
+
+
+def test_a_manifest_with_every_column(folder):
+    manifest = write_manifest(
+        folder,
+        "path,label,split,group,start,end,comment\n"
+        "open/b.mp4,open,train,cam1,,,x\n"
+        "open/b.mp4,closed,train,cam1,1.5,3,\n"
+        f"{folder}/closed/c.avi,closed,test,cam2,,2.5,\n",
+        encoding="utf-8-sig",
+    )
+    with pytest.warns(UserWarning, match="under two labels"):
+        data = load_video_manifest(manifest)
+    b, c = str(folder / "open/b.mp4"), str(folder / "closed/c.avi")
+    assert data.data == [b, VideoClip(b, 1.5, 3.0), VideoClip(c, None, 2.5)]
+    assert data.target.tolist() == ["open", "closed", "closed"]
+    assert data.groups.tolist() == ["cam1", "cam1", "cam2"]
+    assert data.split.tolist() == ["train", "train", "test"]
+    assert data.filenames[0] == "open/b.mp4"
+    assert "2 groups. Splits: test, train." in data.DESCR
+
+
+def test_a_manifest_with_path_and_label_only(folder):
+    data = load_video_manifest(write_manifest(folder, "label, path\nopen , open/b.mp4\n"))
+    assert data.data == [str(folder / "open/b.mp4")]
+    assert data.target.tolist() == ["open"]
+    assert data.groups is data.split is None
+    assert isinstance(data.target, np.ndarray)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"open/b.mp4" ,open,',
+        'open/b.mp4,"open" ,',
+        'open/b.mp4,open,a "good" take',
+        "open/b.mp4,open",
+        'open/b.mp4,open,"two\nlines"',
+        'open/b.mp4,open,"a ""good"" take"',
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_lenient_csv(folder, line, end):
+    (folder / "manifest.csv").write_bytes(f"path,label,note{end or chr(10)}{line}{end}".encode())
+    data = load_video_manifest(folder / "manifest.csv")
+    assert data.filenames.tolist() == ["open/b.mp4"]
+    assert data.target.tolist() == ["open"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("file,label\nopen/b.mp4,open\n", ValueError, r"found \['file', 'label'\]; path missing"),
+        ("", ValueError, "path, label missing"),
+        ("path,label\n", ValueError, "lists no videos"),
+        ("path,label\nopen/b.mp4,open\nopen/x.mp4,open\n", FileNotFoundError, r"line 3.*x\.mp4"),
+        ("path,label\nopen/b.mp4,\n", ValueError, "line 2: label is empty"),
+        ("path,label\nopen/b.mp4\n", ValueError, "line 2: label is empty"),
+        ("path,label,group\nopen/b.mp4,open,\n", ValueError, "line 2: group is empty"),
+        ("path,label,start\nopen/b.mp4,open,soon\n", ValueError, "line 2: start='soon'"),
+        ("path,label,end\nopen/b.mp4,open,nan\n", ValueError, "line 2: end='nan'"),
+        ("path,label,start,end\nopen/b.mp4,open,2,1\n", ValueError, "line 2.*end=1.0 must"),
+        ("path,label\nopen/b.mp4,a\nopen/b.mp4,b\n", ValueError, "line 3.*a duplicate of line 2"),
+        ("path,label\nopen/b.mp4,a\nopen/../open/b.mp4,b\n", ValueError, "line 3.*a duplicate of line 2"),
+        ("path,label,label\nopen/b.mp4,a,b\n", ValueError, "more than one column is called label"),
+        ('path,label\nopen/b.mp4,a\nopen/a.MP4,"b\nclosed/c.avi,b\n', ValueError, "after line 2"),
+        ('path,label,x\nopen/b.mp4,a,"\nopen/a.MP4,b,\n', ValueError, "after line 1.*not closed"),
+        ('path,label\nopen/b.mp4,"a\nopen/a.MP4,"b\n', ValueError, "line 3.*a line break"),
+        (f'path,label\nopen/b.mp4,"{"b" * 200_000}"\n', ValueError, "after line 1.*field limit"),
+        ('"path,label\nopen/b.mp4,a\n', ValueError, "path, label missing"),
+    ],
+)
+def test_errors_of_manifests(folder, text, error, message):
+    with pytest.raises(error, match=message):
+        load_video_manifest(write_manifest(folder, text))
+
+
+def test_a_path_is_required(folder):
+    manifest = write_manifest(folder, "path,label\nopen/b.mp4,\n,\n")
+    with pytest.raises(ValueError, match="line 3: path is empty"):
+        read_manifest(manifest, complete=False)
+
+
+def test_files_that_are_not_manifests(folder):
+    with pytest.raises(FileNotFoundError, match=r"none\.csv"):
+        load_video_manifest(folder / "none.csv")
+    (folder / "manifest.csv").write_bytes(b"path,label\n\xff\xfe,x\n")
+    with pytest.raises(ValueError, match="UTF-8"):
+        load_video_manifest(folder / "manifest.csv")
+
+
+def test_time_ranges_of_one_file_are_a_group(folder):
+    text = "path,label,start,end\nopen/b.mp4,x,0,1\nopen/../open/b.mp4,y,1,2\nclosed/c.avi,x,0,1\n"
+    data = load_video_manifest(write_manifest(folder, text))
+    assert data.groups.tolist() == ["open/b.mp4", "open/b.mp4", "closed/c.avi"]
+    assert "2 groups." in data.DESCR
+    one_each = "path,label,start\nopen/b.mp4,x,1\nclosed/c.avi,y,1\n"
+    assert load_video_manifest(write_manifest(folder, one_each)).groups is None
+    own = "path,label,start,end,group\nopen/b.mp4,x,0,1,g\nopen/b.mp4,y,1,2,h\n"
+    assert load_video_manifest(write_manifest(folder, own)).groups.tolist() == ["g", "h"]
