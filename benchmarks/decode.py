@@ -118,7 +118,9 @@ def main(rounds=7):
             ),
             "64 clips of 320x240 H.264 in parallel": ([small] * 64, 180),
         }
-        print("| clip | skvideo_gru | " + " | ".join(PEERS) + " | speed-up over the fastest peer |")
+        print(
+            "| clip | skvideo_gru | " + " | ".join(PEERS) + " | speed-up over the fastest peer |"
+        )
         print("|---|---" + "|---" * len(PEERS) + "|---|")
         for title, (paths, n_frames) in cases.items():
             times = {read: [] for read in (ours, *PEERS.values())}

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from skvideo_gru import VideoDecodeError, read_frames
-from skvideo_gru.datasets import write_video
+from skvideo_gru.datasets.generated import write_video
 
 KINDS = [
     ("a.mp4", "libx264", "yuv420p"),

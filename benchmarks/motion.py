@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from skvideo_gru import make_video_classifier
-from skvideo_gru.datasets import write_video
+from skvideo_gru.datasets.generated import write_video
 
 SIZE, FRAMES = 32, 8
 DIRECTIONS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}

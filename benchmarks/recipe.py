@@ -29,7 +29,7 @@ from skvideo_gru.features import training
 from skvideo_gru.networks import resnet
 
 SIZE, FRAMES, EPOCHS = 32, 10, 8
-default_augment, DefaultNet = training._augment, training.MixedPrecisionNet
+default_augment, DefaultNet = training.augment, training.MixedPrecisionNet
 
 
 def augmentation(change):
@@ -39,7 +39,7 @@ def augmentation(change):
         images = default_augment(frames, normalisation, augmentation)
         return change(images.unflatten(0, frames.shape[:2])).flatten(0, 1)
 
-    return patch.object(training, "_augment", augment)
+    return patch.object(training, "augment", augment)
 
 
 def flip(clips):
@@ -76,7 +76,7 @@ def no_augmentation():
     def augment(frames, normalisation, augmentation):
         return resnet.normalise(frames.flatten(0, 1), normalisation)
 
-    return patch.object(training, "_augment", augment)
+    return patch.object(training, "augment", augment)
 
 
 class Mixup(DefaultNet):

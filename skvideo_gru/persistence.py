@@ -1,11 +1,10 @@
-"""Saved things: files written whole, the version that made a model, the types it holds."""
+"""Saving: atomic file writes, the version that saved a model, trusted types of skops."""
 
 from __future__ import annotations
 
 import errno
 import inspect
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from . import __version__
+from .caller_warnings import warn_caller
 
 __all__ = [
     "SKOPS_TRUSTED_TYPES",
@@ -24,11 +24,11 @@ __all__ = [
     "restore_on_error",
 ]
 
-#: Where the documentation of the released version is, as pyproject.toml says too.
+#: URL of the documentation of the released version, the same as in pyproject.toml.
 DOCUMENTATION = "https://skvideo-gru.readthedocs.io/en/stable/"
 
-#: What ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` needs to know to load the
-#: estimators of this package, alone or voting; none of them runs code of the file's.
+#: The types that ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` must trust to load
+#: the estimators of this package and ensembles of them. None of them runs code from the file.
 SKOPS_TRUSTED_TYPES = [
     "sklearn.utils._bunch.Bunch",
     "skvideo_gru.sequence.classifier.GRUClassifier",
@@ -39,18 +39,18 @@ SKOPS_TRUSTED_TYPES = [
 
 
 class Versioned:
-    """An estimator that notes in its saved state which version made it.
+    """An estimator whose saved state contains the version of this package.
 
-    Its HTML representation links to this package's documentation, not scikit-learn's.
+    Its HTML representation links to the documentation of this package.
     """
 
     _doc_link_module = "skvideo_gru"
     _doc_link_template = f"{DOCUMENTATION}generated/skvideo_gru.{{estimator_name}}.html"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is saved, with the version."""
+        """Return the state to save, with the version."""
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
-        # As strings these parameters mean the same, on machines of any kind.
+        # Strings are equivalent here, and load on any operating system.
         parameters = {
             name: os.fspath(value) if isinstance(value, os.PathLike) else str(value)
             for name in inspect.signature(type(self)).parameters
@@ -59,31 +59,31 @@ class Versioned:
         return {**state, **parameters, "_saved_by": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what was saved; warn if another version saved it.
+        """Restore a saved state; warn if another version saved it.
 
-        Parameters that it did not know yet get their defaults.
+        Parameters that the other version did not have get their defaults.
         """
         parameters = inspect.signature(type(self)).parameters.values()
         known = {p.name: p.default for p in parameters if p.default is not p.empty}
         state = known | state
         version = state.pop("_saved_by", "an unknown version")
         if version != __version__:
-            warnings.warn(
+            warn_caller(
                 f"This {type(self).__name__} was saved by skvideo_gru {version} and is loaded by "
-                f"{__version__}: it may predict otherwise. Fit it anew, or install that version.",
-                stacklevel=2,
+                f"{__version__}: its predictions may differ. Fit it again, or install the other "
+                "version."
             )
         super().__setstate__(state)  # type: ignore[misc]
 
 
 @contextmanager
 def restore_on_error(estimator: Any) -> Iterator[None]:
-    """Give an estimator its attributes back if the block fails.
+    """Restore the attributes of an estimator if the block fails.
 
     Parameters
     ----------
     estimator : estimator
-        The estimator that the block fits.
+        The estimator that is fitted in the block.
 
     Yields
     ------
@@ -100,7 +100,7 @@ def restore_on_error(estimator: Any) -> Iterator[None]:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check that a file could be written, before the work that fills it.
+    """Check that a file can be written, before its content is computed.
 
     Parameters
     ----------
@@ -110,31 +110,33 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     OSError
-        If there is no folder for it, or something else that it must not replace.
+        If its folder does not exist, or the path is a folder, device, pipe or socket.
     """
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"{os.fspath(path)!r}: there is no folder {folder!r}; make it.")
+        raise FileNotFoundError(
+            f"{os.fspath(path)!r}: the folder {folder!r} does not exist; create it."
+        )
     if os.path.isdir(path):
-        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; give the name of a file.")
+        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; give the path of a file.")
     if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(f"{os.fspath(path)!r} is a device, pipe or socket; give the name of a file.")
+        raise OSError(f"{os.fspath(path)!r} is a device, pipe or socket; give the path of a file.")
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[str]:
-    """Put a file in its place at once, when all of it is written.
+    """Write a file atomically: it is replaced when the new content is complete.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file; what was there is replaced.
+        The file. An existing file is replaced.
 
     Yields
     ------
     str
-        Where to write in the meantime, in the same folder. Nothing stays there if
-        the block fails.
+        A temporary path in the same folder to write to. It is removed if the block
+        fails.
 
     Raises
     ------
@@ -150,10 +152,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 def preallocate(path: str | os.PathLike[str]) -> None:
-    """Let a file take the space on its disk that it says it has.
+    """Allocate the disk space of a sparse file.
 
-    A full disk then is an error at once; later, where the file is mapped into memory, it
-    would kill the process.
+    A full disk is then an error now. Later, writing to the memory-mapped file would
+    kill the process.
 
     Parameters
     ----------
@@ -163,7 +165,7 @@ def preallocate(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     OSError
-        If there is not so much space.
+        If the disk has not enough space.
     """
     if not hasattr(os, "posix_fallocate"):
         return
@@ -173,6 +175,6 @@ def preallocate(path: str | os.PathLike[str]) -> None:
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                return  # the file system cannot tell
+                return  # the file system does not support it
             reason = f"{error.strerror}: {size:,} bytes are needed"
             raise OSError(error.errno, reason, os.fspath(path)) from error

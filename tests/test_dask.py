@@ -33,7 +33,7 @@ def featurizer():
     return model.fit([np.zeros((2, 8, 8, 3), np.uint8)])
 
 
-def test_a_cluster_gives_the_same_rows(client, featurizer, colour_clips, monkeypatch):
+def test_a_cluster_computes_the_same_rows(client, featurizer, colour_clips, monkeypatch):
     videos = colour_clips[0]
     expected = featurizer.transform(videos)
     monkeypatch.setattr(extraction, "_CHUNK", 1)
@@ -91,7 +91,9 @@ class DeadlyFile(io.BytesIO):
         return super().read(*args)
 
 
-def test_a_killed_worker_costs_no_row(client, featurizer, colour_clips, tmp_path, monkeypatch):
+def test_rows_are_complete_after_a_worker_is_killed(
+    client, featurizer, colour_clips, tmp_path, monkeypatch
+):
     videos = list(colour_clips[0])
     expected = featurizer.transform(videos)
     with open(videos[5], "rb") as file:

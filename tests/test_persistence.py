@@ -29,7 +29,7 @@ def fitted_pipeline(videos, y):
     return pipe.set_params(gru__max_epochs=2).fit(videos, y)
 
 
-def test_skops_loads_with_the_list_of_types(colour_clips, tmp_path):
+def test_skops_loads_with_the_trusted_types(colour_clips, tmp_path):
     videos, y = colour_clips
     pipe = fitted_pipeline(videos, y)
     skops.io.dump(pipe, tmp_path / "model.skops")
@@ -39,7 +39,7 @@ def test_skops_loads_with_the_list_of_types(colour_clips, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(videos), pipe.predict_proba(videos))
 
 
-def test_skops_loads_pipelines_that_vote(colour_clips, tmp_path):
+def test_skops_loads_ensembles_of_pipelines(colour_clips, tmp_path):
     videos, y = colour_clips
     model = VotingClassifier([("a", fitted_pipeline(videos, y))], voting="soft").fit(videos, y)
     skops.io.dump(model, tmp_path / "model.skops")
@@ -48,7 +48,7 @@ def test_skops_loads_pipelines_that_vote(colour_clips, tmp_path):
 
 
 @pytest.mark.parametrize("version", ["0.0.1", "an unknown version"])
-def test_a_model_of_another_version_says_so(colour_clips, version):
+def test_a_model_of_another_version_warns(colour_clips, version):
     for _, step in fitted_pipeline(*colour_clips).steps:
         state = step.__getstate__()
         assert state.pop("_saved_by") == __version__
@@ -61,14 +61,14 @@ def test_a_model_of_another_version_says_so(colour_clips, version):
             kind.__new__(kind).__setstate__(state)
 
 
-def test_the_same_version_is_silent(recwarn):
+def test_the_same_version_does_not_warn(recwarn):
     X = np.arange(12.0).reshape(2, 3, 2)
     for estimator in (FrameWise(MinMaxScaler()), GRUClassifier(max_epochs=1)):
         pickle.loads(pickle.dumps(estimator.fit(X, [0, 1])))
     assert not recwarn.list
 
 
-def test_a_model_from_before_a_parameter_has_its_default():
+def test_a_missing_parameter_of_an_older_model_gets_its_default():
     X = np.arange(12.0).reshape(2, 3, 2)
     state = GRUClassifier(max_epochs=1, random_state=0).fit(X, [0, 1]).__getstate__()
     del state["delta_weight"]
@@ -82,7 +82,7 @@ def test_a_model_from_before_a_parameter_has_its_default():
     ("place", "error", "message"),
     [(".", IsADirectoryError, "is a folder"), ("nowhere/file", FileNotFoundError, "nowhere")],
 )
-def test_a_place_that_cannot_be_written_is_named(tmp_path, place, error, message):
+def test_errors_name_the_unwritable_path(tmp_path, place, error, message):
     with pytest.raises(error, match=message), atomic_write(tmp_path / place):
         pytest.fail("work was begun")
 
@@ -94,7 +94,7 @@ def test_a_device_is_not_replaced(tmp_path):
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
-def test_parameters_of_one_machine_are_saved_as_strings(tmp_path):
+def test_machine_specific_parameters_are_saved_as_strings(tmp_path):
     X = np.arange(12.0).reshape(2, 3, 2)
     device = torch.device("cpu")
     clf = GRUClassifier(max_epochs=1, random_state=0, device=device).fit(X, [0, 1])
@@ -109,7 +109,9 @@ def test_parameters_of_one_machine_are_saved_as_strings(tmp_path):
 
 
 @pytest.mark.parametrize(("number", "raises"), [(errno.ENOSPC, True), (errno.EOPNOTSUPP, False)])
-def test_space_is_claimed_where_the_file_system_can_tell(tmp_path, monkeypatch, number, raises):
+def test_space_is_preallocated_if_the_file_system_supports_it(
+    tmp_path, monkeypatch, number, raises
+):
     (tmp_path / "file").write_bytes(bytes(1000))
 
     def fails(*_):
@@ -121,7 +123,7 @@ def test_space_is_claimed_where_the_file_system_can_tell(tmp_path, monkeypatch, 
         preallocate(tmp_path / "file")
 
 
-def test_an_estimator_is_unchanged_if_its_fit_fails():
+def test_an_estimator_is_restored_if_its_fit_fails():
     scaler = MinMaxScaler().fit([[1.0]])
     before = dict(vars(scaler))
 

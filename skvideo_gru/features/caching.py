@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -14,6 +13,8 @@ from typing import Any, TypeVar
 
 import joblib
 from joblib import Memory
+
+from ..caller_warnings import warn_caller
 
 __all__ = [
     "CACHE_VERSION",
@@ -94,10 +95,7 @@ def cached(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any
     try:
         return memory.cache(kind, ignore=["compute"])
     except OSError as error:
-        warnings.warn(
-            f"memory={str(memory.location)!r}: nothing can be cached there ({error}).",
-            stacklevel=2,
-        )
+        warn_caller(f"memory={str(memory.location)!r}: nothing can be cached there ({error}).")
         return Memory(None).cache(kind)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from joblib import Memory, Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
+from ..caller_warnings import warn_caller
 from ..networks import resolve_device
 from ..video import DECODER_THREADS, Video, VideoDecodeError, content_digest, describe_video
 from .caching import CACHE_VERSION, cached, features
@@ -362,10 +362,9 @@ def embed_cached(
             try:
                 row, checksum = cache(key, compute)
                 if _checksum(row) != checksum:
-                    warnings.warn(
-                        f"{describe_video(videos[i])}: its features in the cache are damaged and "
-                        "are computed again.",
-                        stacklevel=2,
+                    warn_caller(
+                        f"{describe_video(videos[i])}: the cached features are damaged and are "
+                        "computed again."
                     )
                     row, _ = compute()
                     cache.call(key, partial(_with_checksum, row))

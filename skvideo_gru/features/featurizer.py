@@ -491,7 +491,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         if self.failed_:
             warn_caller(
                 f"{len(self.failed_)} of {n_videos} videos cannot be read and are treated as "
-                "missing; failed_ lists their paths and the reasons."
+                "missing; failed_ lists their paths and the reasons.",
+                topic="missing videos",
             )
 
     def _memory(self) -> Memory:

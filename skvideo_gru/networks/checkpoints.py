@@ -1,4 +1,4 @@
-"""Training that goes on where it was interrupted."""
+"""Checkpoints: resume an interrupted training."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import json
 import os
 import pickle
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback, LRScheduler
 
+from ..caller_warnings import warn_caller
 from ..persistence import atomic_write
 
 __all__ = ["Checkpoint"]
 
-# Seconds between two writings: a file takes three times the weights' space.
+# Seconds between two writes: a file is three times as large as the weights.
 _PAUSE = 30.0
 
-# What torch raises for files that are damaged or something else.
+# What torch raises for files that are damaged or not checkpoints.
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -33,31 +33,30 @@ _UNREADABLE = (
 
 
 class Checkpoint(Callback):
-    """Write the state of a training after its epochs, and begin with what was written.
+    """Write the training state after epochs, and resume from it.
 
-    Weights, optimizer, learning rate, history and torch's random numbers are
-    taken up, so that an interrupted training ends as it would have ended. A file
-    that cannot be read or written is a warning. It must come behind the
-    callback of the learning rate.
+    The state contains weights, optimizer, learning rate, history and torch's random
+    state, so that a resumed training gives the same result. A file that cannot be read
+    or written is a warning. This callback must follow the learning-rate schedule.
 
     Parameters
     ----------
     path : Path
-        The file; in a folder that may have to be made.
+        The file. Its folder is created if necessary.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def on_train_begin(self, net: Any, **_: Any) -> None:
-        """Go on from the file, if there is one.
+        """Resume from the file if it exists.
 
         Parameters
         ----------
         net : skorch.NeuralNet
-            The net, initialised.
+            The initialised net.
         **_ : dict
-            What skorch passes besides.
+            Other arguments of skorch's callbacks.
         """
         self.written_ = time.monotonic()
         if not self.path.exists():
@@ -67,48 +66,47 @@ class Checkpoint(Callback):
             states = [(part, state[name]) for name, part in _parts(net).items()]
             history, random = json.loads(state["history"]), state["random"]
         except _UNREADABLE as error:
-            warnings.warn(
-                f"{self.path}: the interrupted training cannot be read ({error!r}) and begins "
-                "anew.",
-                stacklevel=2,
+            warn_caller(
+                f"{self.path}: the interrupted training cannot be read ({error!r}) and starts "
+                "again from the beginning."
             )
             return
-        for part, its_state in states:
-            part.load_state_dict(its_state)
+        for part, part_state in states:
+            part.load_state_dict(part_state)
         net.history.extend(history)
         net.resumed_epochs_ = len(history)
         torch.set_rng_state(random)
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
-        """Write the file, if there are epochs to come and it is time.
+        """Write the file if epochs remain and the latest write is 30 seconds ago.
 
         Parameters
         ----------
         net : skorch.NeuralNet
             The net in training.
         **_ : dict
-            What skorch passes besides.
+            Other arguments of skorch's callbacks.
         """
         now = time.monotonic()
         if len(net.history) >= net.max_epochs or now - self.written_ < _PAUSE:
             return
         state = {name: part.state_dict() for name, part in _parts(net).items()}
-        history = json.dumps(net.history.to_list())  # holds numpy's numbers, which torch distrusts
+        history = json.dumps(net.history.to_list())  # NumPy scalars fail weights_only=True
         state |= {"history": history, "random": torch.get_rng_state()}
         try:
             os.makedirs(self.path.parent, exist_ok=True)
             with atomic_write(self.path) as unfinished:
                 torch.save(state, unfinished)
         except (OSError, RuntimeError) as error:
-            warnings.warn(
-                f"{self.path}: the training cannot be written and could not be resumed ({error}).",
-                stacklevel=2,
+            warn_caller(
+                f"{self.path}: the checkpoint cannot be written ({error}). If training is "
+                "interrupted, it cannot resume."
             )
         self.written_ = time.monotonic()
 
 
 def _parts(net: Any) -> dict[str, Any]:
-    """Everything of a net that training changes and torch can save."""
+    """Return the parts of a net that training changes, by name."""
     schedulers = [cb.lr_scheduler_ for _, cb in net.callbacks_ if isinstance(cb, LRScheduler)]
     parts = {"module": net.module_, "optimizer": net.optimizer_}
     return parts | {f"schedule{number}": part for number, part in enumerate(schedulers)}

@@ -1,4 +1,4 @@
-"""The recurrent network: a GRU over a clip's frames, then fully connected layers."""
+"""The recurrent network: a GRU over the frames of a sequence, then fully connected layers."""
 
 from __future__ import annotations
 
@@ -12,50 +12,48 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 __all__ = ["POOLINGS", "GRUNetwork"]
 
-#: The ways a sequence of outputs becomes one vector.
+#: How a sequence of outputs is reduced to one vector.
 POOLINGS = ("last", "mean", "max", "attention")
 
 
 class GRUNetwork(nn.Module):
-    """Classify sequences by what a GRU [1]_ makes of their frames.
+    """Classify sequences with a GRU [1]_ and fully connected layers.
 
     Parameters
     ----------
     input_size : int
-        Length of a frame's feature vector.
+        Features per frame.
     n_classes : int
         Number of logits.
     hidden_size : int, default=64
         Units of each GRU layer, in each direction.
     num_layers : int, default=1
-        GRU layers on top of each other.
+        Number of stacked GRU layers.
     bidirectional : bool, default=False
-        Whether a second GRU runs from the end to the beginning.
+        Whether a second GRU processes the frames in reverse order.
     dropout : float, default=0.0
-        Share of units dropped in training, between GRU layers and before each
-        fully connected layer.
+        Dropout probability between GRU layers and before each fully connected layer.
     pooling : {"last", "mean", "max", "attention"}, default="last"
-        What goes on of the outputs: the state after the last frame (of the
-        backward GRU, after the first), their mean or maximum over the frames, or
-        a mean whose weights are learned from the outputs.
+        How the outputs are reduced: the state after the last frame (of the backward GRU,
+        after the first), the mean or maximum over the frames, or a weighted mean whose
+        weights are learned from the outputs.
     delta_weight : float, default=0.0
-        How many times as much as the features their changes count. Beside every
-        frame's features the GRU gets how far each has risen and fallen since the
-        frame before: both are differences or zero, and zero for the first frame.
-        They are multiplied by the weight's square root, and features divided by it.
-        With 0 it gets the features alone.
+        Weight of frame-to-frame differences relative to the features. The positive and
+        the negative part of each feature's difference from the previous frame (0 for the
+        first frame) are additional inputs. Differences are multiplied by the square root
+        of the weight, and features divided by it. With 0, the features are the only input.
     fc_sizes : sequence of int, default=()
-        Units of the fully connected layers, with ReLU, between the GRU and the
-        last layer, which puts out the logits.
+        Units of the fully connected layers, with ReLU, between the GRU and the last
+        layer, which outputs the logits.
     dtype : {"float32", "float64"}, default="float32"
-        Type of the weights and of what goes in and comes out.
+        Data type of weights, inputs and outputs.
 
     References
     ----------
     .. [1] K. Cho et al., "Learning Phrase Representations using RNN
        Encoder-Decoder for Statistical Machine Translation", 2014,
-       arXiv:1406.1078; computed in cuDNN's variant, which applies the reset
-       gate after the matrix product.
+       arXiv:1406.1078; in cuDNN's variant, which applies the reset gate after the
+       matrix product.
     """
 
     def __init__(
@@ -90,7 +88,7 @@ class GRUNetwork(nn.Module):
             layers += [nn.Dropout(dropout), nn.Linear(size, n_units), nn.ReLU()]
             size = n_units
         self.fc = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(size, n_classes))
-        self.to(getattr(torch, dtype))  # at last, so that the weights are the same in either
+        self.to(getattr(torch, dtype))  # after initialisation, for equal weights in both dtypes
 
     def forward(self, sequences: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Compute the logits of padded sequences.
@@ -98,9 +96,9 @@ class GRUNetwork(nn.Module):
         Parameters
         ----------
         sequences : Tensor of shape (n, T, input_size)
-            Feature vectors; what lies beyond a sequence's length is not looked at.
+            Feature vectors; padding beyond a sequence's length is ignored.
         lengths : Tensor of shape (n,), int64
-            Number of real frames of each sequence, at least 1.
+            Number of frames of each sequence without padding, at least 1.
 
         Returns
         -------
@@ -167,7 +165,7 @@ class GRUNetwork(nn.Module):
         if not self.delta_weight:
             return sequences
         gain = math.sqrt(self.delta_weight)
-        frames = sequences.transpose(0, 1)  # laid out as torch's GRU would otherwise copy them
+        frames = sequences.transpose(0, 1)  # the memory layout that torch's GRU requires
         change = gain * frames.diff(dim=0, prepend=frames[:1])
         changes = [change.relu(), (-change).relu()]
         return torch.cat([frames / gain, *changes], dim=2).transpose(0, 1)
@@ -175,7 +173,7 @@ class GRUNetwork(nn.Module):
     def _recur(self, sequences: Any) -> tuple[Any, torch.Tensor]:
         if not sequences.is_cuda:
             return self.gru(sequences)
-        # Under autocast cuDNN's GRU computes in float16, whatever type was asked for.
+        # Under autocast, cuDNN's GRU computes in float16 even if bfloat16 is requested.
         with torch.autocast("cuda", enabled=False):
             return self.gru(sequences.to(self.gru.weight_ih_l0.dtype))
 

@@ -1,4 +1,4 @@
-"""The skorch nets around both networks, and the data set that feeds the GRU."""
+"""Nets of skorch for both networks, and the data set of the GRU."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["MixedPrecisionNet", "SequenceDataset", "WeightedNet", "identity_coll
 
 
 class SequenceDataset(Dataset):
-    """Sequences that a loader takes by the batch: not one by one, to be stacked again.
+    """Sequences that are loaded in whole batches, without collation.
 
     Parameters
     ----------
     inputs : dict of str to ndarray
-        The network's inputs, and ``"weight"`` where sequences have weights; one row
-        for each sequence.
+        The network's inputs, with one row per sequence, and ``"weight"`` if sequences
+        have weights.
     y : ndarray of shape (n,), int64, optional
-        Classes; zeros where there are none.
+        Classes; zeros by default.
     """
 
     def __init__(self, inputs: dict[str, np.ndarray], y: np.ndarray | None = None) -> None:
@@ -36,7 +36,7 @@ class SequenceDataset(Dataset):
         return self.__getitems__([row])
 
     def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        chosen = torch.tensor(rows)  # torch gathers with all threads, numpy with one
+        chosen = torch.tensor(rows)  # torch uses all threads, NumPy one
 
         def gather(values: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(values).index_select(0, chosen)
@@ -45,32 +45,32 @@ class SequenceDataset(Dataset):
 
 
 def identity_collate(batch: Any) -> Any:
-    """Collate a batch that is one already.
+    """Return a batch that is already collated.
 
     Parameters
     ----------
     batch : object
-        What `SequenceDataset` gave.
+        A batch of `SequenceDataset`.
 
     Returns
     -------
     object
-        The same.
+        The same batch.
     """
     return batch
 
 
 class MixedPrecisionNet(NeuralNet):
-    """A net that may train in bfloat16 where that does no harm.
+    """A net with optional mixed-precision training in bfloat16.
 
     Parameters
     ----------
     *args : tuple
-        What skorch's net takes.
+        Arguments of `skorch.NeuralNet`.
     mixed_precision : bool, default=False
-        Whether it does.
+        Whether training uses autocast to bfloat16.
     **kwargs : dict
-        What skorch's net takes.
+        Arguments of `skorch.NeuralNet`.
     """
 
     def __init__(self, *args: Any, mixed_precision: bool = False, **kwargs: Any) -> None:
@@ -85,12 +85,12 @@ class MixedPrecisionNet(NeuralNet):
         x : Tensor or dict of str to Tensor
             Inputs.
         **fit_params : dict
-            What skorch passes besides.
+            Other arguments of skorch's `infer`.
 
         Returns
         -------
         Tensor of shape (n, n_classes)
-            Logits, in the weights' type.
+            Logits, with the dtype of the weights.
         """
         if not (self.mixed_precision and self.module_.training):
             return super().infer(x, **fit_params)
@@ -100,7 +100,7 @@ class MixedPrecisionNet(NeuralNet):
 
 
 class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
-    """A net in whose loss every sequence may have a weight."""
+    """A net whose loss supports a weight per sequence."""
 
     def infer(self, x: dict[str, torch.Tensor], **fit_params: Any) -> torch.Tensor:
         """Run the network on a batch.
@@ -108,9 +108,9 @@ class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
         Parameters
         ----------
         x : dict of str to Tensor
-            Inputs, and perhaps weights.
+            Inputs, and optional weights.
         **fit_params : dict
-            What skorch passes besides.
+            Other arguments of skorch's `infer`.
 
         Returns
         -------
@@ -123,11 +123,12 @@ class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
     def get_loss(
         self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
     ) -> torch.Tensor:
-        """Compute the cross-entropy, weighted by class and by sequence if there are weights.
+        """Compute the cross-entropy, weighted by class and optionally by sequence.
 
-        In training it is a batch's weighted mean, as torch's. Of what is held out, whose
-        weights are 1 on average, it is the mean: skorch averages batches by their sizes,
-        which gives the weighted mean of all, however they are ordered.
+        In training it is the weighted mean of the batch, as in torch. For held-out data,
+        whose weights are 1 on average, it is the sum of weighted losses divided by the
+        batch size: skorch averages batches by size, which gives the weighted mean of all
+        sequences in any order.
 
         Parameters
         ----------
@@ -136,9 +137,9 @@ class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):
         y_true : Tensor of shape (n,), int64
             Classes.
         X : dict of str to Tensor
-            Inputs, and perhaps weights.
+            Inputs, and optional weights.
         training : bool, default=False
-            Whether the network is being trained.
+            Whether the loss is for training.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""ResNet-50, layer by layer, and its form for inference."""
+"""ResNet-50, and its folded form for inference."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ __all__ = [
     "normalise",
 ]
 
-#: Length of the vector that a frame becomes.
+#: Number of features per frame.
 N_FEATURES = 2048
 
 #: Mean and standard deviation of red, green and blue, for values in [0, 1].
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
-#: Those of ImageNet: what torchvision's weights expect, and as good as any from scratch.
+#: ImageNet's values, which torchvision's weights require.
 IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Bottleneck(nn.Module):
     """The residual block of ResNet-50: 1x1 reduce, 3x3, 1x1 expand by four.
 
-    The stride sits on the 3x3 convolution, so that no input position is skipped.
+    The 3x3 convolution has the stride, so that no input position is skipped.
 
     Parameters
     ----------
     in_channels : int
         Channels of the input.
     channels : int
-        Channels of the 3x3 convolution; the block puts out four times as many.
+        Channels of the 3x3 convolution; the block outputs four times as many.
     stride : int, default=1
         Stride of the 3x3 convolution.
     """
@@ -64,7 +64,7 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Add what the three convolutions make of `x` to its shortcut.
+        """Add the output of the three convolutions to the shortcut.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class Bottleneck(nn.Module):
         Returns
         -------
         Tensor of shape (n, 4 * channels, h / stride, w / stride)
-            Output, rectified.
+            Output, after a ReLU.
         """
         shortcut = self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
@@ -87,15 +87,14 @@ class Bottleneck(nn.Module):
 class ResNet50(nn.Module):
     """ResNet-50 [1]_ up to its global average pooling.
 
-    Parameters have the names and shapes of torchvision's ``resnet50``, so that
-    its state dicts load strictly: as they are with ``n_classes=1000``, and
-    without their ``fc.*`` entries by default.
+    Parameters have the names and shapes of torchvision's ``resnet50``. Its state dicts
+    load strictly with ``n_classes=1000``, and without their ``fc.*`` entries by default.
 
     Parameters
     ----------
     n_classes : int, optional
-        With a number, a fully connected layer ``fc`` follows and the network
-        puts out logits. By default it puts out 2048 features.
+        Number of logits, the outputs of a fully connected layer ``fc``. By default the
+        network has no such layer and outputs 2048 features.
 
     References
     ----------
@@ -115,18 +114,18 @@ class ResNet50(nn.Module):
         self.layer4 = _stage(1024, 512, n_blocks=3, stride=2)
         self.fc = nn.Identity() if n_classes is None else nn.Linear(N_FEATURES, n_classes)
         for module in self.modules():
-            # On the meta device there is nothing to draw, and drawing there imports much of torch.
+            # The meta device has no values, and initialisation there imports much of torch.
             if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
-                # He et al. 2015, arXiv:1502.01852: keeps the variance through ReLUs.
+                # He et al. 2015, arXiv:1502.01852: preserves the variance through ReLUs.
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Turn pictures into feature vectors.
+        """Compute the feature vectors of images.
 
         Parameters
         ----------
         x : Tensor of shape (n, 3, h, w), float
-            Normalised pictures.
+            Normalised images.
 
         Returns
         -------
@@ -138,10 +137,10 @@ class ResNet50(nn.Module):
         return self.fc(x.mean(dim=(2, 3)))
 
     def zero_init_residual(self) -> None:
-        """Start every block as the identity, its last BatchNorm's scale at zero.
+        """Initialise every block as the identity, with a zero scale in its last BatchNorm.
 
-        Training from scratch then begins with a shallow network, which
-        converges sooner (Goyal et al. 2017, arXiv:1706.02677).
+        Training from scratch then starts with a shallow network, which converges faster
+        (Goyal et al. 2017, arXiv:1706.02677).
         """
         for module in self.modules():
             if isinstance(module, Bottleneck):
@@ -157,13 +156,13 @@ def _stage(in_channels: int, channels: int, n_blocks: int, stride: int) -> nn.Se
 def fold_batch_norm(network: ResNet50) -> ResNet50:
     """Fold every BatchNorm into the convolution before it.
 
-    In inference a BatchNorm is an affine map with fixed numbers, which the
-    convolution can do itself.
+    In inference a BatchNorm is a constant affine map, which the weights of the
+    convolution can include.
 
     Parameters
     ----------
     network : ResNet50
-        The network; it is left as it is.
+        The network, which is not modified.
 
     Returns
     -------
@@ -187,19 +186,19 @@ def _fold_pair(parent: nn.Module, conv: str, norm: str) -> None:
 
 
 def normalise(frames: torch.Tensor, normalisation: Normalisation = IMAGENET) -> torch.Tensor:
-    """Turn pixels into the network's input.
+    """Normalise pixels for the network.
 
     Parameters
     ----------
     frames : Tensor of shape (n, H, W, 3), uint8
         Frames.
     normalisation : ((float, float, float), (float, float, float)), optional
-        What to subtract and to divide by, for values in [0, 1].
+        Mean and standard deviation of red, green and blue, for values in [0, 1].
 
     Returns
     -------
     Tensor of shape (n, 3, H, W), float32
-        The input, channels last in memory.
+        The input, in channels-last memory format.
     """
     mean, std = (torch.tensor(values, device=frames.device) * 255 for values in normalisation)
     return ((frames.float() - mean) / std).permute(0, 3, 1, 2)

@@ -1,9 +1,8 @@
-"""What both networks need to run: a device, a seed, a progress bar."""
+"""Utilities to train and run both networks: device, seed, progress bar, training loop."""
 
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping
 from tqdm import tqdm
+
+from ..caller_warnings import warn_caller
 
 __all__ = [
     "EpochProgress",
@@ -25,37 +26,37 @@ __all__ = [
     "to_builtin",
 ]
 
-# Torch's generators belong to the whole process.
+# Torch's random generators are global to the process.
 _SEEDED = threading.RLock()
 
 
 def to_builtin(value: Any) -> Any:
-    """Turn a number of numpy's, as a grid holds them, into one of Python's.
+    """Convert a NumPy scalar to a Python number.
 
     Parameters
     ----------
     value : object
-        Any value; torch wants no numpy's numbers.
+        Any value. Parameter grids contain NumPy scalars, which torch rejects.
 
     Returns
     -------
     object
-        The same otherwise.
+        The Python number, or `value` if it is not a NumPy scalar.
     """
     return value.item() if isinstance(value, np.generic) else value
 
 
 def resolve_device(device: str | torch.device, *, training: bool = True) -> torch.device:
-    """Turn a `device` parameter into a torch device.
+    """Convert a `device` parameter to a torch device.
 
     Parameters
     ----------
     device : str or torch.device
-        ``"auto"`` takes the GPU where there is one; anything else is torch's
-        own spelling (``"cpu"``, ``"cuda"``, ``"cuda:1"``).
+        ``"auto"`` selects a GPU if there is one. Other values are torch's
+        (``"cpu"``, ``"cuda"``, ``"cuda:1"``).
     training : bool, default=True
-        Without training, a missing device is a warning and the CPU does: a model
-        made with one must work on a machine without.
+        For training, a missing device is an error. Otherwise the CPU is used with a
+        warning, so that a model trained on a GPU runs on a machine without one.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
     Raises
     ------
     ValueError
-        If torch does not know the device, or this machine has none such.
+        If torch does not know the device, or it is missing and `training` is true.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -73,31 +74,30 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
         resolved = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is unknown; use 'auto', 'cpu' or 'cuda'.") from error
-    if not _is_there(resolved):
-        message = f"device={str(device)!r}: torch sees no such device on this machine"
+    if not _is_available(resolved):
+        message = f"device={str(device)!r}: torch finds no such device on this machine"
         if training:
             raise ValueError(f"{message}; use device='auto'.")
-        warnings.warn(f"{message}; computing on the CPU.", stacklevel=3)
+        warn_caller(f"{message}; computing on the CPU.")
         return torch.device("cpu")
     return resolved
 
 
-def _is_there(device: torch.device) -> bool:
+def _is_available(device: torch.device) -> bool:
     if device.type == "cuda":
         return (device.index or 0) < torch.cuda.device_count()
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, ImportError):  # each kind says it in its own way
+    except (RuntimeError, AssertionError, ImportError):  # depends on the kind of device
         return False
     return True
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch inside the block and leave its global generators as they were.
+    """Seed torch inside the block and restore its global generators afterwards.
 
-    One thread after the other, so that none draws from what another has seeded:
-    trainings on threads of one process take turns.
+    A lock serialises the threads of a process, because they share the generators.
 
     Parameters
     ----------
@@ -115,12 +115,12 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 class EpochProgress(Callback):
-    """A progress bar over epochs, with the losses; silent where there is no terminal.
+    """A progress bar over epochs, with the losses; disabled without a terminal.
 
     Parameters
     ----------
     description : str
-        What is being trained.
+        Label of the bar.
     """
 
     def __init__(self, description: str) -> None:
@@ -134,7 +134,7 @@ class EpochProgress(Callback):
         net : skorch.NeuralNet
             The net in training.
         **_ : dict
-            What skorch passes besides.
+            Other arguments of skorch's callbacks.
         """
         self.bar_ = tqdm(
             total=net.max_epochs,
@@ -145,14 +145,14 @@ class EpochProgress(Callback):
         )
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
-        """Move the bar.
+        """Advance the bar.
 
         Parameters
         ----------
         net : skorch.NeuralNet
             The net in training.
         **_ : dict
-            What skorch passes besides.
+            Other arguments of skorch's callbacks.
         """
         names = [name for name in ("train_loss", "valid_loss") if name in net.history[-1]]
         self.bar_.set_postfix({name: f"{net.history[-1, name]:.3f}" for name in names})
@@ -166,56 +166,56 @@ class EpochProgress(Callback):
         net : skorch.NeuralNet
             The net in training.
         **_ : dict
-            What skorch passes besides.
+            Other arguments of skorch's callbacks.
         """
         self.bar_.close()
-        del self.bar_  # It holds a terminal and cannot be pickled.
+        del self.bar_  # it refers to the terminal and cannot be pickled
 
 
 def _resumed_epochs(net: Any) -> int:
-    """Count the epochs that a checkpoint has brought."""
+    """Return the number of epochs restored from a checkpoint."""
     return getattr(net, "resumed_epochs_", 0)
 
 
 def check_same_network(net: Any, start: Any) -> None:
-    """Check that a skorch net can take the weights of another.
+    """Check that a skorch net can load the weights of another.
 
     Parameters
     ----------
     net : skorch.NeuralNet
         The net.
     start : skorch.NeuralNet
-        The other.
+        The other net.
 
     Raises
     ------
     ValueError
-        If their networks differ.
+        If the architectures differ.
     """
     now, before = net.get_params_for("module"), start.get_params_for("module")
-    # No weight depends on the dropout.
+    # The dropout does not affect the weights.
     changed = sorted(n for n in now if now[n] != before[n] and n != "dropout")
     if changed:
         raise ValueError(
-            f"{', '.join(changed)} changed since the fit that this one goes on from; fit a clone "
-            "to begin anew."
+            f"{', '.join(changed)} changed since the previous fit, which this fit continues; fit "
+            "a clone to start with new weights."
         )
 
 
 def initialize_net(net: Any, start: Any = None) -> None:
-    """Initialise a skorch net, or let it begin where another has ended.
+    """Initialise a skorch net, optionally with the weights of another.
 
     Parameters
     ----------
     net : skorch.NeuralNet
         The net, not yet initialised.
     start : skorch.NeuralNet, optional
-        A trained net of the same shape, whose weights this one begins with.
+        A trained net of the same architecture, whose weights are copied.
 
     Raises
     ------
     ValueError
-        If the other's network differs.
+        If the architectures differ.
     """
     if start is not None:
         check_same_network(net, start)
@@ -225,7 +225,7 @@ def initialize_net(net: Any, start: Any = None) -> None:
 
 
 def diverged(net: Any) -> bool:
-    """Tell whether a training has ended in numbers that are not finite.
+    """Check whether training has ended with weights or losses that are not finite.
 
     Parameters
     ----------
@@ -235,8 +235,8 @@ def diverged(net: Any) -> bool:
     Returns
     -------
     bool
-        True if weights are not finite, or the last training loss; of losses on held-out
-        data all, as early stopping may have gone back to before it happened.
+        True if a weight or the last training loss is not finite. With validation losses:
+        if none is finite, as early stopping may have restored earlier weights.
     """
     stopping = "valid_loss" in net.history[-1]
     losses = net.history[:, "valid_loss"] if stopping else net.history[-1:, "train_loss"]
@@ -245,24 +245,24 @@ def diverged(net: Any) -> bool:
 
 
 def run_epochs(net: Any, X: Any, epochs: int | None = None) -> None:
-    """Train an initialised skorch net; Ctrl-C gets through.
+    """Train an initialised skorch net; re-raise the user's KeyboardInterrupt.
 
-    skorch ends training early by a KeyboardInterrupt that it swallows, and with
-    it the user's own: half-trained networks would count as trained.
+    skorch stops early with a KeyboardInterrupt, and suppresses it. It would also suppress
+    the user's Ctrl-C, and return a partly trained network.
 
     Parameters
     ----------
     net : skorch.NeuralNet
         The net, initialised.
     X : Dataset
-        What the net's ``fit`` would be given.
+        The training data.
     epochs : int, optional
-        How many; by default those that are left of the net's ``max_epochs``.
+        Number of epochs; by default those that remain of the net's ``max_epochs``.
 
     Raises
     ------
     KeyboardInterrupt
-        If the user asked for it.
+        If the user interrupts.
     """
     net.notify("on_train_begin", X=X, y=None)
     try:
@@ -277,7 +277,7 @@ def run_epochs(net: Any, X: Any, epochs: int | None = None) -> None:
 
 
 def epoch_records(net: Any) -> list[dict[str, float]]:
-    """Take the numbers of every epoch from a net's history.
+    """Return the scalar records of every epoch from a net's history.
 
     Parameters
     ----------
@@ -287,8 +287,8 @@ def epoch_records(net: Any) -> list[dict[str, float]]:
     Returns
     -------
     list of dict
-        For each epoch its number, losses, duration in seconds and what else the
-        callbacks noted as one number.
+        For each epoch its number, losses, duration in seconds, and other scalars that
+        callbacks recorded.
     """
     return [
         {

@@ -1,4 +1,4 @@
-"""How the learning rate changes during training, and which optimizers there are."""
+"""Learning-rate schedules and optimizers."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
 }
 
-#: Those that torch computes in one pass over all weights, also on a CPU.
+#: Optimizers with a fused implementation in torch, also for CPUs.
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 
-#: The names that `learning_rate_schedule` knows.
+#: The names of the schedules.
 SCHEDULES = ("exponential", "step", "cosine", "plateau", "one_cycle")
 
-# Epochs between two steps, and epochs without progress that are not yet a plateau.
+# Epochs between two steps; epochs without improvement that are not yet a plateau.
 _STEP, _PATIENCE = 5, 2
 
 
 def learning_rate_schedule(
     name: str | None, *, decay: float, lr: float, max_epochs: int, n_batches: int, monitor: str
 ) -> list[tuple[str, Any]]:
-    """Make the callback that changes the learning rate.
+    """Create the callback that changes the learning rate.
 
     Parameters
     ----------
     name : {"exponential", "step", "cosine", "plateau", "one_cycle"} or None
-        ``"exponential"`` multiplies the rate by `decay` after every epoch;
-        ``"step"`` does the same at once for every five epochs; ``"plateau"``
-        multiplies it by `decay` after three epochs in which `monitor` did not
-        fall; ``"cosine"`` lowers it to zero along a half cosine; ``"one_cycle"``
-        raises it to `lr` and lowers it again, and momentum (Adam's first beta) the other
-        way, from 0.95 to 0.85 and back [1]_; None keeps it.
+        ``"exponential"`` multiplies the rate by `decay` after every epoch. ``"step"``
+        multiplies it by `decay` to the power of 5 after every five epochs. ``"plateau"``
+        multiplies it by `decay` after three epochs in which `monitor` did not decrease.
+        ``"cosine"`` decreases it to zero along a half cosine. ``"one_cycle"`` increases it
+        to `lr` and decreases it again, while momentum (Adam's first beta) goes from 0.95
+        to 0.85 and back [1]_. None keeps it constant.
     decay : float
         Factor, at most 1.
     lr : float
-        The highest rate.
+        The maximum rate.
     max_epochs : int
-        Epochs of the whole training.
+        Number of training epochs.
     n_batches : int
-        Training steps in an epoch.
+        Training steps per epoch.
     monitor : str
-        Loss that ``"plateau"`` looks at.
+        Loss that ``"plateau"`` monitors.
 
     Returns
     -------
     list of (str, skorch.callbacks.LRScheduler)
-        One named callback, or none.
+        One named callback, or an empty list if the rate is constant.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The backbone's weights: drawn, loaded, saved, made into a network."""
+"""The backbone's weights: initialise, load, save, and build the network."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = [
     "to_numpy",
 ]
 
-#: A backbone's state dict as numpy arrays, so that it knows no device.
+#: A backbone's state dict as NumPy arrays, independent of a device.
 Weights = dict[str, np.ndarray]
 
 
 def initial_weights(seed: int) -> Weights:
-    """Draw the weights of an untrained ResNet-50.
+    """Initialise the weights of a ResNet-50 at random.
 
     Parameters
     ----------
     seed : int
-        Seed of the draw.
+        Random seed.
 
     Returns
     -------
@@ -49,9 +49,9 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     Parameters
     ----------
     path : str or os.PathLike
-        A file that ``torch.save`` wrote, or a ``.safetensors`` file, for which
-        the package safetensors is needed. Neither can run code: the first is
-        read with ``weights_only=True``. Entries ``fc.*`` are ignored.
+        A file written by ``torch.save``, or a ``.safetensors`` file, which requires the
+        package safetensors. Neither can run code: the former is read with
+        ``weights_only=True``. Entries ``fc.*`` are ignored.
 
     Returns
     -------
@@ -61,15 +61,15 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     Raises
     ------
     ValueError
-        If the file is no state dict or does not fit.
+        If the file is not a state dict or does not match ResNet-50.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ImportError
-        If safetensors is needed and not installed.
+        If safetensors is required and not installed.
     """
     name = os.fspath(path)
     if not os.path.exists(name):
-        raise FileNotFoundError(f"weights={name!r}: there is no such file.")
+        raise FileNotFoundError(f"weights={name!r}: the file does not exist.")
     reader = "torch.load(weights_only=True)"
     try:
         if name.endswith(".safetensors"):
@@ -80,10 +80,10 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         others = sorted(key for key, value in state.items() if not torch.is_tensor(value))
         if others:
             raise ValueError(
-                f"its entries {others[:3]} are no tensors; save the state dict itself, such as "
+                f"its entries {others[:3]} are not tensors; save only the state dict, for example "
                 "checkpoint['state_dict']"
             )
-        # Training may have been in half precision, as a file may have been to save space.
+        # The file may be in half precision.
         entries = {
             key: value.float() if value.is_floating_point() else value
             for key, value in state.items()
@@ -91,10 +91,10 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         }
     except ImportError:
         raise
-    except Exception as error:  # neither names errors of its own for a file it cannot read
-        reason = str(error).partition("\n")[0]  # torch goes on to advise to trust the file
+    except Exception as error:  # neither library documents its errors for unreadable files
+        reason = str(error).partition("\n")[0]  # torch then advises to trust the file
         raise ValueError(
-            f"weights={name!r} is no state dict that {reader} can read: {reason}"
+            f"weights={name!r} is not a state dict that {reader} can read: {reason}"
         ) from error
     try:
         with torch.device("meta"):
@@ -102,13 +102,13 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         network.load_state_dict(entries, strict=True, assign=True)
     except RuntimeError as error:
         raise ValueError(
-            f"weights={name!r} does not fit a ResNet-50 in torchvision's layout: "
+            f"weights={name!r} does not match a ResNet-50 in torchvision's layout: "
             f"{' '.join(str(error).split())}"
         ) from error
     weights = to_numpy(network.state_dict())
     for key, values in weights.items():
         if not np.isfinite(values).all():
-            raise ValueError(f"weights={name!r}: {key} holds numbers that are not finite.")
+            raise ValueError(f"weights={name!r}: {key} contains values that are not finite.")
     return weights
 
 
@@ -120,14 +120,14 @@ def save_weights(weights: Weights, path: str | os.PathLike[str]) -> None:
     weights : dict of str to ndarray
         The state dict.
     path : str or os.PathLike
-        File to write: with the ending ``.safetensors`` in that format, for which
-        the package safetensors is needed, else as ``torch.save`` does. What was
-        there is replaced at once, when all is written.
+        File to write: in the format of the package safetensors with the suffix
+        ``.safetensors``, otherwise in torch's. An existing file is replaced when the new
+        one is complete.
 
     Raises
     ------
     ImportError
-        If safetensors is needed and not installed.
+        If safetensors is required and not installed.
     OSError
         If the file cannot be written.
     """
@@ -143,12 +143,12 @@ def _safetensors(name: str) -> Any:
         return importlib.import_module("safetensors.torch")
     except ImportError as error:
         raise ImportError(
-            f"{name!r} needs the package safetensors: pip install 'skvideo-gru[safetensors]'."
+            f"{name!r} requires the package safetensors: pip install 'skvideo-gru[safetensors]'."
         ) from error
 
 
 def to_numpy(state: dict[str, torch.Tensor]) -> Weights:
-    """Copy a state dict to numpy arrays, which know no device.
+    """Copy a state dict to NumPy arrays.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def to_numpy(state: dict[str, torch.Tensor]) -> Weights:
 
 
 def build_network(weights: Weights) -> ResNet50:
-    """Build a ResNet-50 with given weights, channels last in memory.
+    """Build a ResNet-50 with given weights, in channels-last memory format.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def build_network(weights: Weights) -> ResNet50:
     ResNet50
         The network.
     """
-    # On no device, so that no initial weights are drawn for nothing.
+    # The meta device avoids initialising weights that are replaced.
     with torch.device("meta"):
         network = ResNet50()
     state = {name: torch.tensor(array) for name, array in weights.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -13,6 +12,7 @@ from sklearn.utils import check_consistent_length, column_or_1d, compute_class_w
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
+from ..caller_warnings import warn_caller
 from .sequences import sequence_lengths, validate_sequences
 
 __all__ = [
@@ -131,10 +131,11 @@ def usable_rows(
     """
     lengths = sequence_lengths(sequences)
     if not lengths.all():
-        warnings.warn(
+        warn_caller(
             f"{np.sum(lengths == 0)} of {len(lengths)} rows contain no frame and are ignored in "
             "training.",
-            stacklevel=5,  # who called `fit`
+            topic="missing videos",
+            unless_reported=True,  # by the featurizer, in a pipeline
         )
     used = lengths > 0
     if sample_weight is not None:

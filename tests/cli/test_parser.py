@@ -95,7 +95,7 @@ def _required(command):
     ("arguments", "message"),
     [
         (["train", "--data", "nowhere"], "train: error: nowhere: there is no such folder"),
-        (["train", "--output", "no/m.joblib"], "'no/m.joblib': there is no folder"),
+        (["train", "--output", "no/m.joblib"], "no' does not exist; create it"),
         (["check", "nowhere"], "there is no such folder or manifest"),
         (["check", str(Path(__file__).parent)], "cli: the folder contains no video (known"),
         (["predict", "--model", "none.joblib", "a.mp4"], "none.joblib: the file does not exist"),

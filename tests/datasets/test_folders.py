@@ -31,10 +31,10 @@ def test_a_folder_with_a_folder_for_each_class(folder):
     assert data.target_names == ["closed", "open"]
     assert data.groups is None
     assert data.split is None
-    assert data.DESCR == (
+    assert (
         f"3 videos from {folder} in 2 classes: closed 1, open 2. "
         "Files skipped: 2 hidden, 1 outside the class folders, 1 .txt."
-    )
+    ) == data.DESCR
 
 
 def test_folders_inside_a_class_are_groups(folder):

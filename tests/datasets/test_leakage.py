@@ -43,7 +43,7 @@ def manifest(folder, *rows):
 )
 def test_leaks_between_parts(folder, rows, expected):
     (folder / "link.mp4").symlink_to(folder / "a.mp4")
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="two parts") as caught:
         load_video_manifest(manifest(folder, *rows, "b.mp4,x,train,,", "c.mp4,y,test,,"))
     (warning,) = caught
     assert str(warning.message).startswith("1 video file is in two parts of the split")

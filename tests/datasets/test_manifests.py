@@ -79,7 +79,11 @@ def test_lenient_csv(folder, line, end):
         ("path,label,end\nopen/b.mp4,open,nan\n", ValueError, "line 2: end='nan'"),
         ("path,label,start,end\nopen/b.mp4,open,2,1\n", ValueError, "line 2.*end=1.0 must"),
         ("path,label\nopen/b.mp4,a\nopen/b.mp4,b\n", ValueError, "line 3.*a duplicate of line 2"),
-        ("path,label\nopen/b.mp4,a\nopen/../open/b.mp4,b\n", ValueError, "line 3.*a duplicate of line 2"),
+        (
+            "path,label\nopen/b.mp4,a\nopen/../open/b.mp4,b\n",
+            ValueError,
+            "line 3.*a duplicate of line 2",
+        ),
         ("path,label,label\nopen/b.mp4,a,b\n", ValueError, "more than one column is called label"),
         ('path,label\nopen/b.mp4,a\nopen/a.MP4,"b\nclosed/c.avi,b\n', ValueError, "after line 2"),
         ('path,label,x\nopen/b.mp4,a,"\nopen/a.MP4,b,\n', ValueError, "after line 1.*not closed"),

@@ -3,6 +3,7 @@ import os
 import pickle
 import re
 import sys
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from joblib._store_backends import FileSystemStoreBackend
 from references import random_state, reference_features
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from tqdm import tqdm
@@ -423,17 +425,30 @@ def test_nothing_readable_is_an_error_even_so(broken_clip, tmp_path):
         model.fit([str(broken_clip), str(tmp_path / "missing.mp4")], ["a", "b"])
 
 
-def test_a_pipeline_goes_on_without_unreadable_videos(colour_clips, broken_clip):
-    videos, y = [*colour_clips[0], str(broken_clip)], [*colour_clips[1], "dark"]
+@pytest.mark.parametrize("scaler", [None, MinMaxScaler(), StandardScaler()])
+def test_a_pipeline_warns_once_and_predicts_the_class_priors(colour_clips, broken_clip, scaler):
+    videos, y = [*colour_clips[0][:7], str(broken_clip)], [*colour_clips[1][:7], "dark"]
     pipe = make_video_classifier(
         random_state=0,
         gru__max_epochs=2,
         **{f"features__{name}": value for name, value in UNTRAINED.items()},
         features__on_error="nan",
     )
-    with pytest.warns(UserWarning, match="1 of 13"):
-        proba = pipe.fit(videos, y).predict_proba(videos)
-    np.testing.assert_allclose(proba[-1], pipe["gru"].class_prior_, rtol=1e-6)
+    if scaler is not None:
+        pipe.set_params(scale=scaler)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pipe.fit(videos, y)
+        among_others = pipe.predict_proba(videos)
+        alone = pipe.predict_proba(videos[-1:])
+    assert [(w.filename, str(w.message)[:6]) for w in caught] == [
+        (__file__, "1 of 8"),
+        (__file__, "1 of 8"),
+        (__file__, "1 of 1"),
+    ]
+    dark = y[:7].count("dark") / 7
+    for row in (among_others[-1], alone[0]):
+        np.testing.assert_allclose(row, [1 - dark, dark], rtol=1e-6)
 
 
 def test_shorter_videos_end_in_nan(tmp_path):

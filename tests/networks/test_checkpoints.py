@@ -47,7 +47,7 @@ def losses(history):
     return [record["train_loss"] for record in history]
 
 
-def test_an_interrupted_training_ends_as_it_would_have_ended(interrupt, tmp_path):
+def test_a_resumed_training_gives_the_same_result(interrupt, tmp_path):
     path = tmp_path / "folder" / "training.pt"
     expected, history = train()
     interrupt(EPOCH + 3)
@@ -76,12 +76,14 @@ def test_a_damaged_file_is_a_warning(interrupt, tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.warns(UserWarning, match="could not be resumed"):
+    with pytest.warns(
+        UserWarning, match="training.pt: the checkpoint cannot be written .* cannot resume"
+    ):
         _, history = train(tmp_path / "file" / "training.pt")
     assert len(history) == 3
 
 
-def test_a_featurizer_with_memory_goes_on(interrupt, tmp_path):
+def test_a_featurizer_with_memory_resumes(interrupt, tmp_path):
     clips, y = tone_clips(N_CLIPS), np.arange(N_CLIPS) % 2
     options = {"n_frames": 3, "frame_size": 32, "random_state": 0, **OPTIONS}
     featurizer = ResNet50FrameFeaturizer(**options, memory=tmp_path)

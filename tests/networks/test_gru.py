@@ -85,7 +85,7 @@ def test_logits_follow_the_equations(pooling, bidirectional, delta_weight):
         np.testing.assert_allclose(logits[row], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_equals_plain_torch():
+def test_equals_torchs_gru():
     torch.manual_seed(0)
     network = GRUNetwork(5, 3, hidden_size=4)
     gru, linear = nn.GRU(5, 4, batch_first=True), nn.Linear(4, 3)
@@ -99,7 +99,7 @@ def test_equals_plain_torch():
 @pytest.mark.parametrize("delta_weight", [0, 1, 9.0])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_padding_changes_nothing_whatever_is_in_it(pooling, bidirectional, delta_weight):
+def test_padding_is_ignored_whatever_its_values(pooling, bidirectional, delta_weight):
     torch.manual_seed(0)
     options = {"pooling": pooling, "bidirectional": bidirectional}
     network = GRUNetwork(5, 3, delta_weight=delta_weight, **options).eval()
@@ -115,7 +115,7 @@ def test_padding_changes_nothing_whatever_is_in_it(pooling, bidirectional, delta
     torch.testing.assert_close(network(wide, same), network(x, same))
 
 
-def test_dropout_acts_in_training_only():
+def test_dropout_is_active_only_in_training():
     torch.manual_seed(0)
     network = GRUNetwork(5, 3, dropout=0.5)
     x, lengths = torch.randn(4, 6, 5), torch.full((4,), 6)

@@ -48,7 +48,7 @@ def test_output_equals_an_independent_implementation(size):
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
 
 
-def test_zero_init_makes_every_block_its_shortcut():
+def test_zero_init_makes_every_block_the_identity():
     network = ResNet50().eval()
     network.zero_init_residual()
     x = torch.rand(2, 64, 8, 8)

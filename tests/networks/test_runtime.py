@@ -4,7 +4,7 @@ import torch
 from skvideo_gru.networks.runtime import resolve_device, seeded
 
 
-def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
+def test_auto_selects_an_available_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("auto") == torch.device("cuda")
@@ -14,10 +14,10 @@ def test_auto_is_the_gpu_where_there_is_one(monkeypatch):
     assert resolve_device(torch.device("cpu")) == torch.device("cpu")
 
 
-def test_a_missing_gpu_ends_training_and_not_prediction(monkeypatch):
+def test_a_missing_gpu_is_an_error_in_training_and_a_warning_in_prediction(monkeypatch):
     for n_gpus, name in ((0, "cuda:0"), (0, "cuda"), (1, "cuda:1")):
         monkeypatch.setattr(torch.cuda, "device_count", lambda n_gpus=n_gpus: n_gpus)
-        with pytest.raises(ValueError, match=f"device='{name}': torch sees no such device"):
+        with pytest.raises(ValueError, match=f"device='{name}': torch finds no such device"):
             resolve_device(name)
         with pytest.warns(UserWarning, match="computing on the CPU"):
             assert resolve_device(name, training=False) == torch.device("cpu")
@@ -26,14 +26,14 @@ def test_a_missing_gpu_ends_training_and_not_prediction(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["mps", "xpu"])
-def test_other_devices_may_be_missing_too(name):
-    with pytest.raises(ValueError, match=f"device='{name}': torch sees no such device"):
+def test_other_missing_devices(name):
+    with pytest.raises(ValueError, match=f"device='{name}': torch finds no such device"):
         resolve_device(name)
     with pytest.warns(UserWarning, match="computing on the CPU"):
         assert resolve_device(name, training=False) == torch.device("cpu")
 
 
-def test_seeding_leaves_the_global_generator():
+def test_seeding_restores_the_global_generator():
     torch.manual_seed(1)
     before = torch.get_rng_state()
     with seeded(0):
@@ -43,7 +43,7 @@ def test_seeding_leaves_the_global_generator():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_users_interruption_gets_through_training():
+def test_keyboard_interrupt_is_raised_from_training():
     import numpy as np
     from skorch.callbacks import Callback
 

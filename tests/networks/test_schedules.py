@@ -23,24 +23,24 @@ def rates(**params):
     return np.array(taken).reshape(12, 2)
 
 
-def test_the_rate_shrinks_exponentially():
+def test_exponential_decay():
     expected = 0.1 * 0.9 ** np.arange(12)
     np.testing.assert_allclose(rates(lr_decay=0.9), np.stack([expected] * 2, axis=1))
 
 
-def test_the_rate_shrinks_in_steps():
+def test_step_decay():
     expected = 0.1 * 0.9 ** np.repeat([0, 5, 10], [5, 5, 2])
     np.testing.assert_allclose(
         rates(lr_schedule="step", lr_decay=0.9), np.stack([expected] * 2, axis=1)
     )
 
 
-def test_the_rate_follows_a_cosine():
+def test_cosine():
     expected = 0.05 * (1 + np.cos(np.pi * np.arange(12) / 12))
     np.testing.assert_allclose(rates(lr_schedule="cosine")[:, 0], expected, rtol=1e-6)
 
 
-def test_the_rate_goes_up_and_down():
+def test_one_cycle():
     steps = rates(lr_schedule="one_cycle").ravel()
     top = steps.argmax()
     assert steps[top] == pytest.approx(0.1, rel=0.02)
@@ -49,7 +49,7 @@ def test_the_rate_goes_up_and_down():
     assert steps[-1] < 0.001
 
 
-def test_the_rate_shrinks_where_the_loss_does_not_fall():
+def test_decay_on_a_plateau():
     # At a rate so high the loss rises.
     steps = rates(lr_schedule="plateau", lr_decay=0.5, lr=50.0)[:, 0]
     assert steps[0] == 50
@@ -57,7 +57,7 @@ def test_the_rate_shrinks_where_the_loss_does_not_fall():
     assert set(np.round(steps[1:] / steps[:-1], 6)) <= {1.0, 0.5}
 
 
-def test_the_rate_can_stay():
+def test_constant_rate():
     assert (rates(lr_schedule=None, lr_decay=0.5) == 0.1).all()
     assert (rates(lr_schedule="plateau", lr_decay=1.0) == 0.1).all()
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from skvideo_gru.networks.weights import initial_weights, load_weights, save_weights
 
 
-def test_initial_weights_depend_on_the_seed_alone():
+def test_initial_weights_depend_only_on_the_seed():
     torch.manual_seed(5)
     first = initial_weights(0)
     torch.manual_seed(6)
@@ -23,7 +23,7 @@ def test_initial_weights_depend_on_the_seed_alone():
     assert not np.array_equal(first["conv1.weight"], other["conv1.weight"])
 
 
-def test_weights_of_torchvisions_layout_load(tmp_path):
+def test_weights_in_torchvisions_layout_load(tmp_path):
     state = random_state()
     torch.save(state, tmp_path / "w.pth")
     weights = load_weights(tmp_path / "w.pth")
@@ -33,7 +33,7 @@ def test_weights_of_torchvisions_layout_load(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-def test_saved_weights_load_elsewhere(tmp_path, name):
+def test_saved_weights_load_in_other_libraries(tmp_path, name):
     weights = initial_weights(3)
     (tmp_path / name).write_text("an older file")
     save_weights(weights, tmp_path / name)
@@ -51,7 +51,7 @@ def test_saved_weights_load_elsewhere(tmp_path, name):
     }
 
 
-def test_safetensors_of_torchvisions_layout_load(tmp_path):
+def test_safetensors_in_torchvisions_layout_load(tmp_path):
     state = random_state()
     save_file(state, tmp_path / "w.safetensors")
     for key, value in load_weights(tmp_path / "w.safetensors").items():
@@ -69,7 +69,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
             action(tmp_path / "w.safetensors")
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+def test_a_failed_write_leaves_no_file(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         save_weights(initial_weights(0), tmp_path / "nowhere" / "w.pth")
     (tmp_path / "w.pth").mkdir()
@@ -78,7 +78,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == ["w.pth"]
 
 
-def test_weights_that_do_not_fit_are_named(tmp_path):
+def test_errors_name_unsuitable_weights(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.pth"):
         load_weights(tmp_path / "none.pth")
     state = random_state()
@@ -87,10 +87,10 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"short\.pth.*layer3\.2\.bn1\.bias"):
         load_weights(tmp_path / "short.pth")
     (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(ValueError, match=r"text\.pth.*no state dict"):
+    with pytest.raises(ValueError, match=r"text\.pth.*not a state dict"):
         load_weights(tmp_path / "text.pth")
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(ValueError, match=r"list\.pth.*no state dict"):
+    with pytest.raises(ValueError, match=r"list\.pth.*not a state dict"):
         load_weights(tmp_path / "list.pth")
 
 
@@ -104,15 +104,15 @@ def test_weights_of_any_precision_load(tmp_path, dtype):
         np.testing.assert_array_equal(value, floats[name].float().numpy())
 
 
-def test_weights_that_are_not_finite_are_named(tmp_path):
+def test_errors_name_weights_that_are_not_finite(tmp_path):
     state = random_state()
     state["layer1.0.conv1.weight"][0] = torch.nan
     torch.save(state, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"layer1\.0\.conv1\.weight holds numbers that are not"):
+    with pytest.raises(ValueError, match=r"layer1\.0\.conv1\.weight contains values that are not"):
         load_weights(tmp_path / "w.pth")
 
 
-def test_threads_draw_the_same_weights_and_leave_the_generator():
+def test_threads_initialise_the_same_weights_and_restore_the_generator():
     seeds = list(range(8))
     expected = [initial_weights(seed)["conv1.weight"] for seed in seeds]
     before = torch.get_rng_state()
@@ -123,7 +123,7 @@ def test_threads_draw_the_same_weights_and_leave_the_generator():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_checkpoint_with_a_state_dict_inside_is_told(tmp_path):
+def test_a_checkpoint_with_a_nested_state_dict_is_an_error(tmp_path):
     torch.save({"state_dict": random_state(), "epoch": 3}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"\['epoch', 'state_dict'\] are no tensors"):
+    with pytest.raises(ValueError, match=r"\['epoch', 'state_dict'\] are not tensors"):
         load_weights(tmp_path / "w.pth")

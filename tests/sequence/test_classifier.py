@@ -687,7 +687,7 @@ def test_continuing_with_another_network_is_an_error():
     clf = GRUClassifier(**{**SMALL, "max_epochs": 1}, warm_start=True).fit(X, y)
     clf.set_params(hidden_size=5, pooling="mean")
     for go_on in (clf.fit, clf.partial_fit):
-        with pytest.raises(ValueError, match="hidden_size, pooling changed since the fit"):
+        with pytest.raises(ValueError, match="hidden_size, pooling changed since the previous"):
             go_on(X, y)
 
 
