@@ -1,4 +1,4 @@
-"""Frames to feature vectors: the frozen backbone at work, by torch or another engine."""
+"""Compute the feature vectors of frames with the frozen backbone, in torch or another engine."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ __all__ = [
     "numeric_precision",
 ]
 
-#: What can run the network, and the packages that it takes.
+#: Engines that can run the network, and the packages that they require.
 ENGINES: dict[str, tuple[str, ...]] = {
     "torch": ("torch",),
     "onnxruntime": ("onnx", "onnxruntime"),
-    "openvino": ("onnx", "openvino"),  # both read what torch's exporter writes with the first
+    "openvino": ("onnx", "openvino"),  # torch's ONNX exporter requires onnx
 }
 
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -50,17 +50,17 @@ _BUILDING = threading.Lock()
 
 
 def frames_per_batch(n_pixels: int, device: torch.device) -> int:
-    """Choose how many frames the network computes at once.
+    """Choose the number of frames per batch.
 
-    Eight frames of 224 pixels fill a processor's cache best, and a GPU wants many;
-    smaller frames go in larger batches.
+    A batch contains eight frames of 224 x 224 pixels on a CPU, which fit into its caches,
+    and 128 on a GPU. Batches of smaller frames contain more of them.
 
     Parameters
     ----------
     n_pixels : int
-        Pixels of a frame.
+        Number of pixels of a frame.
     device : torch.device
-        Where the network computes.
+        Device of the network.
 
     Returns
     -------
@@ -72,23 +72,23 @@ def frames_per_batch(n_pixels: int, device: torch.device) -> int:
 
 
 def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> None:
-    """Tell early whether an engine can do what it is asked.
+    """Check that an engine is installed and supports the options.
 
     Parameters
     ----------
     engine : {"torch", "onnxruntime", "openvino"}
         The engine.
     mixed_precision : bool
-        Whether it is to compute in bfloat16.
+        Whether the network computes in bfloat16.
     device : torch.device
-        Where; a GPU is always torch's.
+        Device of the network. On a GPU, torch is always used.
 
     Raises
     ------
     ImportError
         If one of its packages is not installed.
     ValueError
-        If it cannot compute in bfloat16.
+        If the engine does not support bfloat16.
     """
     if device.type != "cpu":
         return
@@ -133,24 +133,24 @@ def check_normalisation(mean: Any, std: Any) -> Normalisation:
 
 
 def numeric_precision(engine: str, mixed_precision: bool, device: torch.device) -> str:
-    """Name the arithmetic of the features; others differ in more than the last digit.
+    """Name the numeric precision of the features, a part of their cache key.
 
     Parameters
     ----------
     engine : {"torch", "onnxruntime", "openvino"}
         What runs the network on a CPU.
     mixed_precision : bool
-        Whether in bfloat16.
+        Whether the network computes in bfloat16.
     device : torch.device
-        Where it runs. Torch computes float32 in TF32 on GPUs that have it, unless
-        ``torch.backends.cudnn`` says otherwise.
+        Device of the network. Torch computes float32 in TF32 on GPUs that support it,
+        unless ``torch.backends.cudnn`` disables it.
 
     Returns
     -------
     str
-        The name.
+        ``"float32"``, ``"TF32"``, or ``"bfloat16 by"`` and the engine.
     """
-    if mixed_precision:  # whose roundings each engine places elsewhere
+    if mixed_precision:  # each engine rounds different intermediate results
         return f"bfloat16 by {engine if device.type == 'cpu' else 'torch'}"
     conv: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
     tf32 = device.type == "cuda" and conv.fp32_precision == "tf32"
@@ -158,20 +158,20 @@ def numeric_precision(engine: str, mixed_precision: bool, device: torch.device) 
 
 
 class FrameEmbedder:
-    """Turn frames into feature vectors with a frozen backbone.
+    """Compute the feature vectors of frames with a frozen backbone.
 
-    The network is built when it is first needed, and again in every process
-    that the embedder is sent to, but only once there; only the weights travel.
+    Each process builds the network once, when it is first used. A pickled embedder
+    contains only the weights.
 
     Parameters
     ----------
     weights : dict of str to ndarray
         The backbone's state dict.
     normalisation : ((float, float, float), (float, float, float)), optional
-        Mean and standard deviation of red, green and blue, in [0, 1].
+        Mean and standard deviation of red, green and blue, for values in [0, 1].
     engine : {"torch", "onnxruntime", "openvino"}, default="torch"
-        What runs the network on a CPU. The others are packages of these names. A GPU
-        is torch's.
+        What runs the network on a CPU; the other two require the packages of these names.
+        On a GPU, torch is always used.
     mixed_precision : bool, default=False
         Whether the network computes in bfloat16; not with ``"onnxruntime"``.
     """
@@ -190,19 +190,19 @@ class FrameEmbedder:
 
     @property
     def digest(self) -> str:
-        """Name the network.
+        """Identify the network.
 
         Returns
         -------
         str
-            A hash of weights and normalisation.
+            Hash of the weights and the normalisation.
         """
         if not self._digest:
             self._digest = str(joblib.hash((self.weights, self.normalisation)))
         return self._digest
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel without the network."""
+        """Pickle the weights and settings, without the network."""
         return _unpickle, (self.digest, self.weights, self.normalisation, *self._how)
 
     @property
@@ -217,19 +217,19 @@ class FrameEmbedder:
         frames : ndarray of shape (T, H, W, 3), uint8
             Frames.
         device : str or torch.device, default="auto"
-            Where to compute.
+            Device of the network.
 
         Returns
         -------
         ndarray of shape (T, 2048), float32
-            One feature vector a frame.
+            One feature vector per frame.
 
         Raises
         ------
         ImportError
             If the engine is not installed.
         ValueError
-            If it has no bfloat16.
+            If the engine does not support bfloat16.
         """
         if not len(frames):
             return np.empty((0, N_FEATURES), np.float32)
@@ -240,7 +240,7 @@ class FrameEmbedder:
         network = self._networks[device]
         whole = torch.from_numpy(np.ascontiguousarray(frames))
         if device.type == "cuda":
-            whole = whole.pin_memory()  # so that the processor need not wait for the transfer
+            whole = whole.pin_memory()  # allows an asynchronous transfer
         with torch.inference_mode():
             batches = whole.split(frames_per_batch(frames[0, ..., 0].size, device))
             parts = [
@@ -260,14 +260,14 @@ class FrameEmbedder:
         return _openvino_network(folded, dtype)
 
 
-# The embedder that came to this process last, so that the next task finds its network built.
+# The latest unpickled embedder: the next task in this process reuses its network.
 _last_unpickled: list[FrameEmbedder] = []
 
 
 def _unpickle(
     digest: str, weights: Weights, normalisation: Normalisation, *how: Any
 ) -> FrameEmbedder:
-    for known in _last_unpickled[:]:  # a copy: another thread's may take its place
+    for known in _last_unpickled[:]:  # a copy, because another thread may replace the entry
         if (known.digest, *known._how) == (digest, *how):
             return known
     embedder = FrameEmbedder(weights, normalisation, *how)
@@ -283,10 +283,10 @@ def _torch_network(folded: ResNet50, device: torch.device, dtype: torch.dtype) -
 
 
 def _exported(folded: ResNet50) -> bytes:
-    """Write the network in ONNX's format."""
+    """Export the network to ONNX."""
     file = BytesIO()
     with warnings.catch_warnings():
-        # The exporter by tracing is the old one: the new one takes 13 seconds, this one 2.
+        # The deprecated exporter takes 2 seconds, the new one 13.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             folded,
@@ -317,17 +317,17 @@ def _openvino_network(folded: ResNet50, dtype: torch.dtype) -> Network:
     core = importlib.import_module("openvino").Core()
     options = {
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        # Left to itself it computes in bfloat16 where the processor can.
+        # By default, OpenVINO computes in bfloat16 if the processor supports it.
         "INFERENCE_PRECISION_HINT": "bf16" if dtype == torch.bfloat16 else "f32",
     }
-    # Not its own convert_model, which reports its use over the network.
+    # OpenVINO's convert_model would send usage statistics over the internet.
     compiled = core.compile_model(core.read_model(_exported(folded)), "CPU", options)
 
     def run(inputs: torch.Tensor) -> torch.Tensor:
-        # A request of its own for each call: threads would share that of `compiled`.
+        # `compiled` has one inference request, which threads would share.
         request = compiled.create_infer_request()
         return torch.from_numpy(request.infer(inputs.contiguous().numpy(), share_inputs=True)[0])
 
-    # Threads that are the first to use it, several at once, would wait for each other for ever.
+    # If several threads ran the first inference at once, they would deadlock.
     run(torch.zeros(1, 3, 32, 32))
     return run

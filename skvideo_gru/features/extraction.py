@@ -1,4 +1,4 @@
-"""Many videos at once: decoding and embedding, spread by joblib, kept in a cache."""
+"""Decode and embed many videos, distributed by joblib and cached."""
 
 from __future__ import annotations
 
@@ -35,38 +35,38 @@ __all__ = [
     "video_progress",
 ]
 
-#: The features of a video, or why there are none.
+#: The features of a video, or the error of an unreadable video.
 Outcome = np.ndarray | VideoDecodeError
 
-#: What makes frames of a video.
+#: Reads the frames of a video.
 Reader = Callable[[Any], np.ndarray]
 
-# Videos that one task of joblib's takes: enough to be worth sending the weights.
+# Maximum number of videos per joblib task. Each task receives the weights.
 _CHUNK = 16
-# Videos for each thread that are decoded before the network needs them.
+# Number of videos per thread that are decoded in advance.
 _AHEAD = 4
 
 
 def video_progress(
     description: str, total: int, verbose: int, done: Iterable[Any] | None = None
 ) -> tqdm:
-    """Make a progress bar over videos.
+    """Create a progress bar over videos.
 
     Parameters
     ----------
     description : str
-        What is being done.
+        Label of the bar.
     total : int
         Number of videos.
     verbose : int
-        With 0 the bar stays hidden, and so it does where there is no terminal.
+        With 0, or without a terminal, the bar is hidden.
     done : iterable, optional
-        What comes of each video. Without it whoever calls moves the bar.
+        One result per video. Without it, the caller updates the bar.
 
     Returns
     -------
     tqdm
-        The bar, which iterates over `done`.
+        The bar, an iterator over `done`.
     """
     hidden = None if verbose else True
     return tqdm(iterable=done, total=total, desc=description, unit="video", disable=hidden)
@@ -82,7 +82,7 @@ def decode_videos(
     videos : sequence of videos
         The videos.
     read : callable
-        Reads one.
+        Reads one video.
     n_jobs : int or None
         Number of joblib workers.
     verbose : int
@@ -91,7 +91,7 @@ def decode_videos(
     Returns
     -------
     list of ndarray of shape (T, H, W, 3), uint8, or VideoDecodeError
-        The frames of each video, or why it cannot be read.
+        The frames of each video, or the error of an unreadable video.
 
     Raises
     ------
@@ -118,18 +118,18 @@ def _sent(videos: Sequence[Any]) -> Iterator[None]:
 
 
 def _parallel(n_jobs: int | None) -> Parallel:
-    """Spread work, and take results as they come where the backend can."""
+    """Create a Parallel that yields results early if the backend supports generators."""
     backend, _ = get_active_backend()
-    as_they_come = backend.supports_return_generator
-    return Parallel(n_jobs=n_jobs, return_as="generator" if as_they_come else "list")
+    supported = backend.supports_return_generator
+    return Parallel(n_jobs=n_jobs, return_as="generator" if supported else "list")
 
 
-def _read(video: Any, read: Reader | None, beside: int = 1) -> Any:
-    """Read a video, one of as many at a time as `beside` says, with its share of threads."""
+def _read(video: Any, read: Reader | None, n_parallel: int = 1) -> Any:
+    """Read a video with the decoder threads of one of `n_parallel` simultaneous reads."""
     if read is None:
         return video
-    # A process of joblib's has a share of the cores; torch knows it, FFmpeg does not.
-    threads = DECODER_THREADS.set(max(1, torch.get_num_threads() // beside))
+    # joblib limits the threads of torch in its workers, but not those of FFmpeg.
+    threads = DECODER_THREADS.set(max(1, torch.get_num_threads() // n_parallel))
     try:
         return read(video)
     except VideoDecodeError as error:
@@ -151,21 +151,21 @@ def embed_videos(
     Parameters
     ----------
     videos : sequence of videos
-        The videos, or what `decode_videos` has made of them.
+        The videos, or the results of `decode_videos`.
     embedder : FrameEmbedder
-        Turns frames into features.
+        Computes the features of frames.
     read : callable or None
-        Reads one; None if they are read already.
+        Reads one video; None if the videos are already decoded.
     device : str or torch.device
-        Where the network computes.
+        Device of the network.
     n_jobs : int or None
-        Number of joblib workers. Beside a GPU, which one process uses best, threads
-        that decode; by default all cores.
+        Number of joblib workers. With a GPU, number of decoding threads in one process;
+        by default all cores.
 
     Yields
     ------
     ndarray of shape (T, 2048), float32, or VideoDecodeError
-        The features of each video in order, or why it cannot be read.
+        The features of each video, in order, or the error of an unreadable video.
 
     Raises
     ------
@@ -187,8 +187,8 @@ def embed_videos(
     share = math.ceil(len(videos) / max(1, n_workers))
     size = max(1, min(_CHUNK, share))
     chunks = [videos[i : i + size] for i in range(0, len(videos), size)]
-    # Left to itself, joblib leaves what tasks share with one of Dask's workers, and none
-    # survives that one's death.
+    # By default, joblib stores data that tasks share on one Dask worker. If that worker
+    # dies, all tasks fail.
     spread = type(backend)(client=backend.client, scatter=[embedder]) if on_cluster else None
     with parallel_config(backend=spread) if spread else nullcontext():
         parallel = _parallel(n_jobs)
@@ -213,9 +213,9 @@ def _embed(
     device: torch.device,
     n_threads: int,
 ) -> Iterator[Outcome]:
-    """Embed videos in full batches, whatever videos their frames belong to.
+    """Embed videos in full batches, which may contain frames of several videos.
 
-    So many threads decode; on a CPU the network needs them all.
+    `n_threads` threads decode. On a CPU it is 1, because the network uses all cores.
     """
     waiting: deque[int | VideoDecodeError] = deque()  # numbers of frames, or errors
     frames: list[np.ndarray] = []
@@ -240,7 +240,7 @@ def _embed(
 
 
 def _finished(waiting: deque[int | VideoDecodeError], rows: list[np.ndarray]) -> Iterator[Outcome]:
-    """Take the videos from `waiting` whose features are all there."""
+    """Remove from `waiting` the videos whose features are complete, and yield them."""
     while waiting:
         first = waiting[0]
         if isinstance(first, VideoDecodeError):
@@ -254,7 +254,7 @@ def _finished(waiting: deque[int | VideoDecodeError], rows: list[np.ndarray]) ->
 
 
 def _decoded_ahead(videos: Sequence[Any], read: Reader | None, n_threads: int) -> Iterator[Any]:
-    """Decode the next videos on threads while the network computes."""
+    """Decode the next videos in threads while the network computes."""
     pool = ThreadPoolExecutor(n_threads)
     ahead: deque[Future[Any]] = deque()
     try:
@@ -265,13 +265,13 @@ def _decoded_ahead(videos: Sequence[Any], read: Reader | None, n_threads: int) -
         while ahead:
             yield ahead.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)  # whoever interrupts waits for no more videos
+        pool.shutdown(cancel_futures=True)  # after an interruption, decode no more videos
 
 
 def digest_videos(
     videos: Sequence[Video], *, n_jobs: int | None, verbose: int
 ) -> list[str | VideoDecodeError]:
-    """Digest the content of many videos.
+    """Compute the digests of many videos.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ def digest_videos(
     Returns
     -------
     list of str or VideoDecodeError
-        The `content_digest` of each, or why it cannot be read.
+        The `content_digest` of each video, or the error of an unreadable video.
     """
     threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem", return_as="generator")
     digests = threads(delayed(_digest)(video) for video in videos)
@@ -307,36 +307,36 @@ def embed_cached(
     depends_on: Any,
     memory: Memory,
 ) -> Iterator[tuple[Outcome, bool]]:
-    """Embed many videos, taking from a cache what is there and keeping what is not.
+    """Embed many videos; reuse cached features and cache new ones.
 
     Parameters
     ----------
     videos : sequence of videos
-        The videos, whose content is the key.
+        The videos.
     digests : sequence of str or VideoDecodeError
-        What `digest_videos` makes of them.
+        The result of `digest_videos`, a part of the cache key.
     sources : sequence of videos
-        What to embed in their place: the same, or their frames.
+        The input of `embed` for each video: the video itself or its decoded frames.
     embed : callable
-        Turns sources into features, one at a time.
+        Yields the features of each source.
     depends_on : object
-        What else the features depend on.
+        Everything else that the features depend on.
     memory : joblib.Memory
         The cache.
 
     Yields
     ------
     features : ndarray of shape (T, 2048), float32, or VideoDecodeError
-        The features of each video in order, or why it cannot be read; that is
-        not kept.
+        The features of each video, in order, or the error of an unreadable video, which
+        is not cached.
     cached : bool
-        Whether they were there already.
+        Whether the features come from the cache.
     """
     cache = cached(memory, features)
-    # Short keys: joblib takes a millisecond for each where they hold many things.
+    # Keys are short texts, because joblib needs a millisecond to hash a nested one.
     rest = joblib.hash((CACHE_VERSION, depends_on))
     keys = [f"{digest} {rest}" for digest in digests]
-    # The same content twice is computed once, where it comes first.
+    # Repeated content is computed once, for its first row.
     first = {digest: i for i, digest in reversed(list(enumerate(digests))) if type(digest) is str}
     missing = [i for i in sorted(first.values()) if not cache.check_call_in_cache(keys[i], None)]
     computed = embed([sources[i] for i in missing])
@@ -353,11 +353,11 @@ def embed_cached(
                 cache(key, partial(_with_checksum, row))
             yield row, False
         elif digest in unreadable:
-            # Of the same content, but with a name of its own.
+            # The content is known to be unreadable; the error names this video.
             reason = unreadable[digest].reason
             yield VideoDecodeError(describe_video(videos[i]), reason), False
         else:
-            # There already; computed only if it proves to be damaged.
+            # Cached; computed again only if the entry is damaged.
             compute = partial(_embed_one, embed, sources[i])
             try:
                 row, checksum = cache(key, compute)
@@ -368,7 +368,7 @@ def embed_cached(
                     )
                     row, _ = compute()
                     cache.call(key, partial(_with_checksum, row))
-            except VideoDecodeError as error:  # and the video is gone
+            except VideoDecodeError as error:  # a damaged entry, and an unreadable video
                 yield error, False
             else:
                 yield row, True
