@@ -1,4 +1,4 @@
-"""The record that the loaders return."""
+"""The Bunch that the loaders return."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def make_bunch(
     split: list[str] | None,
     skipped: Mapping[str, int],
 ) -> Bunch:
-    """Make the Bunch of a data set.
+    """Create the Bunch of a data set.
 
     Parameters
     ----------
     source : Path
-        Where the data set comes from.
+        The folder or the manifest.
     data : list of Video
         The videos.
     target : list of str
         Their labels; empty if there are none.
     filenames : list of str
-        Their names in the source.
+        Their paths as in the source.
     groups, split : list of str or None
-        Their groups and parts.
+        Their groups, and their parts of the split.
     skipped : mapping of str to int
         Numbers of skipped files by suffix or reason.
 
@@ -63,7 +63,7 @@ def make_bunch(
 
 
 def describe_skipped(skipped: Mapping[str, int]) -> str:
-    """Count skipped files in words.
+    """Describe the numbers of skipped files.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ def load_video_folder(path: str | os.PathLike[str]) -> Bunch:
     Videos are recognised by the suffix of the file name, see
     `skvideo_gru.video.VIDEO_SUFFIXES`. Hidden files and files with other suffixes are
     skipped; ``DESCR`` counts them. If every video is nested in a further folder
-    inside its class folder, the name of that folder is the video's group: the
-    camera, say, whose clips a split should not separate.
+    inside its class folder, the name of that folder is the video's group, for
+    example the camera whose clips a split should not separate.
 
     Parameters
     ----------

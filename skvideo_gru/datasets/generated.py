@@ -1,4 +1,4 @@
-"""Clips made on the spot, whose classes differ only in the order of their frames."""
+"""Generated clips whose classes differ only in the order of their frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .manifests import load_video_manifest
 
 __all__ = ["make_order_videos", "write_video"]
 
-# The lamp's colours, and the two ways to go round them.
+# The colours of the lamp, and their order in each class.
 _COLOURS = {"red": (230, 60, 50), "green": (50, 200, 80), "blue": (60, 90, 235)}
 _ORDERS = {"red-green-blue": ("red", "green", "blue"), "red-blue-green": ("red", "blue", "green")}
 _SPLITS = (("train", 0.6), ("val", 0.15), ("test", 0.25))
@@ -31,27 +31,27 @@ def make_order_videos(
     frame_size: int = 64,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Make a data set of clips that no single frame tells apart.
+    """Generate clips whose classes no single frame distinguishes.
 
-    A lamp in front of a wall goes twice round three colours, beginning with any
-    of them. The class is the order: at every moment all colours are equally
-    likely in both classes, and shuffled clips of different classes are alike.
-    Wall, place, size and brightness vary from clip to clip.
+    A lamp in front of a wall shows three colours in turn, twice, starting with a
+    random colour. The class is the order of the colours. At each time, all colours are
+    equally likely in both classes, so shuffled frames contain no information about
+    the class. The wall and the position, size and brightness of the lamp are random.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Folder to make; H.264 clips in a folder for each class, and a
-        ``manifest.csv`` with the columns path, label and split (60 % train,
+        Folder to create. It contains H.264 clips in one folder for each class, and
+        a ``manifest.csv`` with the columns path, label and split (60 % train,
         15 % val, 25 % test).
     n_per_class : int, default=200
-        Clips of each of the two classes, at least 4.
+        Number of clips of each of the two classes, at least 4.
     n_frames : int, default=24
-        Frames of each clip, a multiple of 6; they run at 12 frames a second.
+        Number of frames of each clip, at 12 frames per second; a multiple of 6.
     frame_size : int, default=64
         Height and width in pixels, even, at least 16.
     random_state : int, RandomState instance or None, default=None
-        Seed of everything that varies.
+        Seed of the random variation.
 
     Returns
     -------
@@ -61,9 +61,9 @@ def make_order_videos(
     Raises
     ------
     FileExistsError
-        If there is something at `path` already.
+        If `path` exists.
     ValueError
-        If a number is out of its range.
+        If a number is out of range.
 
     Examples
     --------
@@ -72,9 +72,11 @@ def make_order_videos(
     8
     """
     if n_per_class < 4:
-        raise ValueError(f"n_per_class={n_per_class} must be at least 4, for three splits.")
+        raise ValueError(
+            f"n_per_class={n_per_class} must be at least 4: each part of a split needs a clip."
+        )
     if n_frames < 6 or n_frames % 6:
-        raise ValueError(f"n_frames={n_frames} must be a multiple of 6: twice three colours.")
+        raise ValueError(f"n_frames={n_frames} must be a multiple of 6: three colours, twice.")
     if frame_size < 16 or frame_size % 2:
         raise ValueError(f"frame_size={frame_size} must be even and at least 16.")
     target = Path(path)
@@ -82,7 +84,7 @@ def make_order_videos(
         raise FileExistsError(f"{target}: it exists already; name a new folder.")
     rng = check_random_state(random_state)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Made aside and moved when whole: an interruption leaves nothing half-written.
+    # A temporary folder is renamed when it is complete, so that an interruption leaves nothing.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as made:
         folder = Path(made) / target.name
         rows = _write_clips(folder, n_per_class, n_frames, frame_size, rng)
@@ -93,7 +95,7 @@ def make_order_videos(
         except OSError as error:
             if not target.exists():
                 raise
-            # It was not there at first.
+            # Another process has created it in the meantime.
             raise FileExistsError(f"{target}: it exists already; name a new folder.") from error
     return load_video_manifest(target / "manifest.csv")
 
@@ -108,7 +110,7 @@ def _write_clips(
             colours = np.roll([_COLOURS[name] for name in order], rng.randint(3), axis=0)
             shown = np.tile(np.repeat(colours, n_frames // 6, axis=0), (2, 1))
             name = f"{label}/{number:03d}.mp4"
-            # With its macroblock tree x264 does not encode alike every time.
+            # With mbtree, the output of x264 is not deterministic.
             frames = _draw_lamp(shown, size, rng)
             write_video(folder / name, frames, rate=12, options={"mbtree": "0"})
             rows.append((name, label, split))
@@ -116,14 +118,14 @@ def _write_clips(
 
 
 def _split_names(n: int) -> list[str]:
-    """Name the split of each of `n` clips, at least one in every split."""
+    """Assign each of `n` clips to a part of the split, at least one to each part."""
     sizes = {name: max(1, round(share * n)) for name, share in _SPLITS[1:]}
     sizes["train"] = n - sum(sizes.values())
     return [name for name, _ in _SPLITS for _ in range(sizes[name])]
 
 
 def _draw_lamp(colours: np.ndarray, size: int, rng: np.random.RandomState) -> np.ndarray:
-    """Draw a wall with a lamp in the given colours, one frame for each."""
+    """Draw a wall and a lamp, one frame for each of the given colours."""
     rows, columns = np.mgrid[:size, :size]
     coarse = rng.uniform(30, 110, (size // 8 + 1, size // 8 + 1, 3))
     wall = coarse[rows // 8, columns // 8]
@@ -149,11 +151,11 @@ def write_video(
     Parameters
     ----------
     path : str or os.PathLike
-        File to write; its ending says the container.
+        File to write; its suffix determines the container.
     frames : sequence of ndarray of shape (H, W, 3), uint8
         Frames in RGB.
     rate : int, default=25
-        Frames a second.
+        Frames per second.
     codec : str, default="libx264"
         FFmpeg's name of the encoder.
     pix_fmt : str, default="yuv420p"
@@ -163,7 +165,7 @@ def write_video(
     """
     with av.open(os.fspath(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
-        assert isinstance(stream, VideoStream), f"codec={codec!r} encodes no video"
+        assert isinstance(stream, VideoStream), f"codec={codec!r} is not a video codec"
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pix_fmt
         for pixels in frames:

@@ -23,14 +23,14 @@ from ..video import (
 
 __all__ = ["find_leaks", "repeated_content", "source_path", "warn_of_leaks"]
 
-# Pairs that a message names.
+# Number of pairs that a message names.
 _SHOWN = 3
 # Bytes that are compared before a whole file is read.
 _EDGE = 2**16
 
 
 def warn_of_leaks(data: Bunch) -> None:
-    """Warn of what the parts of a data set's own split, or two labels, share.
+    """Warn about videos that two parts of a data set's split, or two labels, share.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def warn_of_leaks(data: Bunch) -> None:
 def find_leaks(data: Bunch, parts: Mapping[str, np.ndarray] | None = None) -> list[str]:
     """Find videos that are in two parts of a split, or have two labels.
 
-    Two videos are the same source if their paths lead to one file, or if their files have
-    the same bytes. Files are read only if another one has the same size and the same
+    Two videos have the same source if their paths resolve to one file, or if their files
+    have the same content. A file is read completely only if another one has the same size,
     beginning and end.
 
     Parameters
@@ -58,8 +58,8 @@ def find_leaks(data: Bunch, parts: Mapping[str, np.ndarray] | None = None) -> li
     data : Bunch
         The data set; a video without a path is ignored.
     parts : mapping of str to ndarray of int, optional
-        Row numbers by the name of the part. By default the data set's own split,
-        if there is one.
+        Row numbers by the name of the part. By default the split of the data set, if it
+        has one.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def find_leaks(data: Bunch, parts: Mapping[str, np.ndarray] | None = None) -> li
         known = [row for row in rows if row in part_of]
         pair = _first_overlap(data.data, known, part_of) or _first_difference(known, part_of)
         divided += [pair] if pair else []
-        # Other time ranges of one file may well have other labels.
+        # Different time ranges of one file may have different labels.
         known = [row for row in rows if row in label_of and (parts is None or row in part_of)]
         pair = _first_overlap(data.data, known, label_of)
         ambiguous += [pair] if pair else []
@@ -165,13 +165,13 @@ def repeated_content(videos: Sequence[Video]) -> list[list[int]]:
 
 
 def _sources(videos: Sequence[Video]) -> list[list[int]]:
-    """Group the rows of videos that come from one file or from files of the same bytes."""
+    """Group the rows of videos of one file, or of files with the same content."""
     by_path: dict[str, list[int]] = defaultdict(list)
     for row, video in enumerate(videos):
         if isinstance(video, str | os.PathLike) or hasattr(video, "path"):
             by_path[source_path(video)].append(row)
     merged: list[list[str]] = [list(by_path)]
-    for key in (_size, _edges, _content):  # each reads more, of fewer files
+    for key in (_size, _edges, _content):  # each step reads more of fewer files
         merged = [files for paths in merged for files in _classes(paths, key) if len(files) > 1]
     duplicates = {path: files[0] for files in merged for path in files}
     sources: dict[str, list[int]] = defaultdict(list)
@@ -229,8 +229,8 @@ def _first_overlap(
 ) -> tuple[int, int] | None:
     """Find two rows with different tags whose time ranges overlap.
 
-    In the order of their starts a time range overlaps an earlier one if it starts before
-    that ends, so for each of two tags the earlier range with the latest end is enough.
+    The time ranges are sorted by start. A time range then overlaps an earlier one if it
+    starts before that one ends. For each tag, it is sufficient to remember the latest end.
     """
     latest: dict[Any, tuple[float, int]] = {}
     for row in sorted(rows, key=lambda row: (_range(videos[row])[0], row)):
@@ -240,6 +240,6 @@ def _first_overlap(
                 return min(row, other), max(row, other)
         if end > latest.get(tags[row], (-math.inf, -1))[0]:
             latest[tags[row]] = end, row
-        if len(latest) > 2:  # of more tags the two latest ends find every overlap
+        if len(latest) > 2:  # the latest ends of two tags are sufficient
             del latest[min(latest, key=lambda tag: latest[tag][0])]
     return None

@@ -1,4 +1,4 @@
-"""How a data set is divided into training, validation and test videos."""
+"""Divide a data set into training, validation and test videos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sklearn.utils import Bunch
 
 __all__ = ["SPLITS", "has_groups", "split_videos"]
 
-#: The ways `split_videos` knows.
+#: Values of the parameter `how` of `split_videos`.
 SPLITS = ("auto", "manifest", "grouped", "random")
 
 _HELD_OUT = 0.15  # share of the videos in each of validation and test
@@ -25,25 +25,26 @@ def split_videos(
     data : Bunch
         A data set as `load_video_folder` or `load_video_manifest` returns it.
     how : {"auto", "manifest", "grouped", "random"}, default="auto"
-        ``"manifest"`` takes the data set's own split; ``"grouped"`` keeps every
-        group on one side, classes balanced as far as groups allow; ``"random"``
-        is stratified by class, 70/15/15. ``"auto"`` takes the data set's own split
-        where it has one, else groups where there are several, else the last.
+        ``"manifest"`` uses the split of the manifest. ``"grouped"`` keeps each group
+        on one side and balances the classes as far as the groups allow. ``"random"``
+        is stratified by class, 70/15/15. ``"auto"`` uses the split of the manifest if
+        it has one, else ``"grouped"`` if there are at least two groups, else
+        ``"random"``.
     random_state : int, default=0
         Seed of the random and the grouped split.
 
     Returns
     -------
     parts : dict of str to ndarray of int
-        Row numbers by ``"train"``, ``"val"`` and ``"test"``; a manifest's split
-        may lack one of the last two.
+        Row numbers of the parts ``"train"``, ``"val"`` and ``"test"``; the split of a
+        manifest may lack one of the last two.
     description : str
-        How the split was made, in a sentence.
+        A description of the split.
 
     Raises
     ------
     ValueError
-        If the data does not allow the split asked for.
+        If the data does not allow the split.
     """
     if how not in SPLITS:
         raise ValueError(f"split={how!r} is unknown; choose one of {list(SPLITS)}.")
@@ -63,7 +64,7 @@ def split_videos(
 
 
 def has_groups(data: Bunch) -> bool:
-    """Tell whether a data set has groups to keep apart.
+    """Check whether a data set has several groups.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ def has_groups(data: Bunch) -> bool:
     Returns
     -------
     bool
-        True if there are at least two.
+        True if it has at least two groups.
     """
     return data.groups is not None and len(set(data.groups)) > 1
 
@@ -92,8 +93,8 @@ def _manifest_split(data: Bunch) -> dict[str, np.ndarray]:
     parts = {name: rows for name, rows in parts.items() if len(rows)}
     if "train" not in parts or len(parts) < 2:
         raise ValueError(
-            f"split='manifest': column 'split' holds only {sorted(parts)}; "
-            "it must name videos for train and for val or test."
+            f"split='manifest': column 'split' contains only {sorted(parts)}; "
+            "assign videos to train, and to val or test."
         )
     return parts
 
@@ -104,13 +105,13 @@ def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
     n_groups = len(set(data.groups))
     if n_groups < 3:
         raise ValueError(
-            f"split='grouped' needs at least 3 groups, the data set has {n_groups}. Give more, or "
-            "take split='random', which parts what belongs together."
+            f"split='grouped' needs at least 3 groups, the data set has {n_groups}. Add groups, "
+            "or use split='random', which ignores groups."
         )
     rows = np.arange(len(data.target))
     parts = {}
     for name in ("test", "val"):
-        # Few groups make few folds: then a fold is a group or two.
+        # With few groups there are few folds, of one or two groups each.
         target, groups = data.target[rows], data.groups[rows]
         most = max(np.unique(target, return_counts=True)[1])
         n_folds = min(round(1 / _HELD_OUT), len(set(groups)), most)
@@ -120,10 +121,10 @@ def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
         except ValueError as error:
             raise ValueError(
                 f"split='grouped' cannot divide {len(data.target)} videos in {n_groups} groups: "
-                f"{error} Give more videos, or take split='random'."
+                f"{error} Add videos, or use split='random'."
             ) from error
-        # Of the folds, the one that leaves most classes to learn from, then holds out
-        # most, then is nearest to the share wanted.
+        # Choose the fold with the most classes for training, then the most held-out
+        # classes, then the size nearest to the requested share.
         rest, held_out = min(
             candidates,
             key=lambda fold: (

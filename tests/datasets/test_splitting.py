@@ -66,10 +66,10 @@ def test_auto_takes_what_the_data_allows():
     assert split_videos(data_set(groups=one, split=only))[1].startswith("random")
     groups = np.arange(200).astype(str)
     assert split_videos(data_set(groups=groups, split=only))[1].startswith("grouped")
-    # What was meant to be apart is not mixed in silence.
-    with pytest.raises(ValueError, match=r"holds only \['test'\]"):
+    # A split or groups that cannot be used are an error, not a random split.
+    with pytest.raises(ValueError, match=r"contains only \['test'\]"):
         split_videos(data_set(split=np.array(["test"] * 200)))
-    with pytest.raises(ValueError, match="has 2. Give more, or take split='random'"):
+    with pytest.raises(ValueError, match="has 2. Add groups, or use split='random'"):
         split_videos(data_set(groups=np.array(["x", "y"] * 100)))
 
 
@@ -104,7 +104,7 @@ def test_groups_that_cannot_be_divided_are_told():
             "at least 3 groups, the data set has 2",
         ),
         ("manifest", {"split": np.array(["train", "hold"] * 100)}, r"unknown values \['hold'\]"),
-        ("manifest", {"split": np.array(["train"] * 200)}, r"holds only \['train'\]"),
+        ("manifest", {"split": np.array(["train"] * 200)}, r"contains only \['train'\]"),
         ("random", {"n": 5}, "cannot divide 5 videos"),
     ],
 )
