@@ -1,4 +1,4 @@
-"""The two networks, ResNet-50 and GRU, and what training them needs."""
+"""The networks, ResNet-50 and GRU, and utilities to train and run them."""
 
 import lazy_loader
 

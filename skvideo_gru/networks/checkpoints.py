@@ -20,7 +20,7 @@ __all__ = ["Checkpoint"]
 # Seconds between two writes: a file is three times as large as the weights.
 _PAUSE = 30.0
 
-# What torch raises for files that are damaged or not checkpoints.
+# Errors that torch raises for damaged files and for files that are not checkpoints.
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -67,8 +67,8 @@ class Checkpoint(Callback):
             history, random = json.loads(state["history"]), state["random"]
         except _UNREADABLE as error:
             warn_caller(
-                f"{self.path}: the interrupted training cannot be read ({error!r}) and starts "
-                "again from the beginning."
+                f"{self.path}: the checkpoint cannot be read ({error!r}). The training starts "
+                "from the beginning."
             )
             return
         for part, part_state in states:

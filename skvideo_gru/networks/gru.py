@@ -148,7 +148,7 @@ class GRUNetwork(nn.Module):
             return outputs.cumsum(dim=1) / counts[:, None]
         if self.pooling == "max":
             return outputs.cummax(dim=1).values
-        # A softmax of the frames so far, relative to their maximum, as an online algorithm.
+        # An online softmax over the frames so far, relative to their maximum.
         scores = self.attention(outputs)
         highest = scores.cummax(dim=1).values
         rescale = (highest[:, :-1] - highest[:, 1:]).exp()

@@ -43,7 +43,7 @@ def trained_a_backbone(y: Any) -> bool:
     Returns
     -------
     bool
-        True if one was. Among the labels of the latest 64 backbones.
+        True if one of the latest 64 backbones was.
     """
     with _LOCK:
         return any(labels is y for labels in _LABELS)

@@ -55,10 +55,10 @@ class GRUClassifier(SequencePredictor):
         frame, their mean, their maximum, or a mean with learned weights.
     delta_weight : float, default=0.0
         Weight of frame-to-frame differences relative to the features. The GRU's input
-        is each frame's features, their increases and their decreases since the
-        frame before: three times as many numbers. Differences are multiplied by
-        the weight's square root, features divided by it. With 0 the input is the
-        features only. `make_video_classifier` sets 100.
+        is the features of each frame, and the positive and the negative part of their
+        differences from the previous frame. Differences are multiplied by the square
+        root of the weight, and features divided by it. With 0, the features are the
+        only input. `make_video_classifier` sets 100.
     fc_sizes : tuple of int, default=()
         Units of hidden fully connected layers between the GRU and the output layer.
     optimizer : {"adam", "adamw", "nadam", "radam", "rmsprop", "sgd"}, default="adam"
@@ -324,18 +324,20 @@ class GRUClassifier(SequencePredictor):
         validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
         given = [name for name, value in validation.items() if value is not None]
         if not self.early_stopping and (given or groups is not None):
-            raise ValueError(f"{', '.join(given) or 'groups'}: only with early_stopping=True.")
+            raise ValueError(
+                f"{', '.join(given) or 'groups'}: allowed only with early_stopping=True."
+            )
         if (X_val is None) != (y_val is None) or (X_val is None and given):
-            raise ValueError("X_val and y_val belong together: give both or neither.")
+            raise ValueError("X_val and y_val belong together: pass both or neither.")
         if X_val is not None and groups is not None:
-            raise ValueError("groups define what fit holds out: give them or X_val, not both.")
+            raise ValueError("groups define the held-out videos: pass groups or X_val, not both.")
         if self.early_stopping and X_val is None and trained_a_backbone(y):
             raise ValueError(
                 "early_stopping=True would hold out videos on whose labels the backbone of a "
                 "ResNet50FrameFeaturizer is trained, so that their loss is not a validation loss. "
                 "Use make_video_classifier or VideoPipeline, which hold videos out before the "
-                "first step; or give fit the features of other videos as X_val and y_val. If X "
-                "does not come from that backbone, give a copy of y."
+                "first step; or pass fit the features of other videos as X_val and y_val. If X "
+                "does not come from that backbone, pass a copy of y."
             )
         start = getattr(self, "net_", None) if self.warm_start else None
         known = self.classes_ if start is not None else None
@@ -397,11 +399,11 @@ class GRUClassifier(SequencePredictor):
         """
         if self.class_weight == "balanced":
             raise ValueError(
-                "class_weight='balanced' needs all labels at once; give partial_fit a dict."
+                "class_weight='balanced' needs all labels at once; use a dict for partial_fit."
             )
         first = not hasattr(self, "net_")
         if first and classes is None:
-            raise ValueError("The first call of partial_fit needs classes, all labels there are.")
+            raise ValueError("The first call of partial_fit needs classes, a list of all labels.")
         known = self.classes_ if classes is None else np.unique(classes)
         if not first and not np.array_equal(known, self.classes_):
             raise ValueError(
@@ -422,7 +424,7 @@ class GRUClassifier(SequencePredictor):
                     check_same_network(net, before)
                     options = {"lr": net.lr, "batch_size": net.batch_size}
                     weight = net.get_params_for("criterion")["weight"]
-                    net = copy.deepcopy(before)  # a failure does not change the other
+                    net = copy.deepcopy(before)  # a failure must not change the fitted net
                     net.set_params(**options)
                     net.criterion_.weight.copy_(weight)
                 else:

@@ -42,7 +42,7 @@ _PREDICTING: dict[str, Any] = {
 _NOT_IN_NET_PARAMS = {
     "callbacks": "use callbacks=[...] of GRUClassifier",
     "criterion": "the loss is cross-entropy, with class_weight and label_smoothing",
-    "module": "the network is a GRU; set hidden_size, pooling and the like",
+    "module": "the network is a GRU; set hidden_size, pooling and so on",
     "train_split": "early_stopping holds out, by validation_fraction, groups or X_val and y_val",
     "predict_nonlinearity": "probabilities are the softmax of the logits",
 }
@@ -154,7 +154,7 @@ def _copy_callbacks(callbacks: list[Any] | None) -> list[Any]:
     except TypeError as error:
         raise ValueError(
             f"callbacks={callbacks!r} cannot be copied for this fit: {error}. Open files and "
-            "the like in on_train_begin."
+            "similar resources in on_train_begin."
         ) from error
 
 
@@ -180,7 +180,7 @@ def to_dataset(data: TrainingData, classes: np.ndarray) -> SequenceDataset:
 
 
 def net_state(net: WeightedNet) -> dict[str, Any]:
-    """Extract what is saved of a trained net.
+    """Extract the state of a trained net to save.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def restore_net(
     history : list of dict
         Records of the trained epochs.
     device : str or torch.device
-        The device; if it is missing, a warning and the CPU.
+        The device; if it is missing, the CPU is used, with a warning.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Predictions of a trained net, and how it is saved."""
+"""Prediction with a trained net, and its saving and loading."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _FRAMES_PER_BATCH = 4096
 
 
 class SequencePredictor(ClassifierMixin, Versioned, BaseEstimator):
-    """The half of `GRUClassifier` that uses a trained net.
+    """Base class of `GRUClassifier`: prediction, saving and loading.
 
-    A subclass trains it: its `fit` sets ``net_``, ``classes_``, ``class_prior_``,
+    A subclass trains the net: its `fit` sets ``net_``, ``classes_``, ``class_prior_``,
     ``history_`` and ``_device``, the `device` parameter that the net was made for.
     """
 
@@ -175,7 +175,7 @@ class SequencePredictor(ClassifierMixin, Versioned, BaseEstimator):
         return sequences, lengths
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is saved: of the net its weights, as arrays without a device."""
+        """Return the state to save: the net's weights as arrays, without a device."""
         state = dict(super().__getstate__())
         for name in ("_in_parts", "_device"):  # optimizer and device are not saved
             state.pop(name, None)

@@ -238,7 +238,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         sequences = fold_rows(X, instead.shape[1])
         if sequences.shape[2] != instead.shape[1]:
             raise ValueError(
-                f"X has {sequences.shape[2]} features a frame, but the transformer outputs "
+                f"X has {sequences.shape[2]} features per frame, but the transformer outputs "
                 f"{instead.shape[1]}."
             )
         real = real_frames(sequences)

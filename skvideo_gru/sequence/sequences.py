@@ -69,8 +69,8 @@ def fold_rows(X: np.ndarray, frame_dim: int) -> np.ndarray:
     n_frames, rest = divmod(X.shape[1], frame_dim)
     if rest:
         raise ValueError(
-            f"X has {X.shape[1]} features a row, which frame_dim={frame_dim} does not divide; "
-            "set frame_dim to the length of one frame's feature vector."
+            f"X has {X.shape[1]} features per row, not a multiple of frame_dim={frame_dim}; "
+            "set frame_dim to the number of features per frame."
         )
     return X.reshape(len(X), n_frames, frame_dim)
 
@@ -181,7 +181,7 @@ def validate_sequences(
         estimator.n_features_in_ = int(np.prod(X.shape[1:]))
     elif three_d and X.shape[2] != estimator.frame_dim_:
         raise ValueError(
-            f"X has {X.shape[2]} features a frame, but {type(estimator).__name__} "
+            f"X has {X.shape[2]} features per frame, but {type(estimator).__name__} "
             f"is expecting {estimator.frame_dim_} features as input."
         )
     return fold_rows(X, estimator.frame_dim_)

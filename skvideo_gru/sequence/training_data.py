@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Sequences to learn from, with labels and weights.
+    """Training sequences with labels and weights.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def check_training_data(
     sample_weight : array-like of shape (n,) or None
         Weights.
     dtype : dtype or None
-        The dtype of the estimator's net; None for the first data, which determine it:
-        float64 remains float64, as in scikit-learn, anything else becomes float32.
+        The dtype of the estimator's net. None for the first data, which determine it:
+        float64 data remain float64, and all other data become float32.
 
     Returns
     -------
@@ -319,4 +319,4 @@ def split_rows(
     for train, held_out in splits:
         if len(np.unique(y[train])) == n_classes:
             return train, held_out
-    raise ValueError(f"{cannot}: a class would be left without groups to learn from.")
+    raise ValueError(f"{cannot}: a class would have no groups for training.")

@@ -386,9 +386,9 @@ def test_early_stopping_with_a_validation_set():
     assert best == pytest.approx(log_loss(y[60:], probabilities), rel=1e-4)
     with pytest.raises(ValueError, match=r"unknown labels: \[7\]"):
         clf.fit(X, y, X_val=X[:2], y_val=[0, 7])
-    with pytest.raises(ValueError, match="give both or neither"):
+    with pytest.raises(ValueError, match="pass both or neither"):
         clf.fit(X, y, X_val=X)
-    with pytest.raises(ValueError, match="them or X_val, not both"):
+    with pytest.raises(ValueError, match="pass groups or X_val, not both"):
         clf.fit(X, y, groups=y, X_val=X, y_val=y)
 
 
@@ -459,7 +459,7 @@ def test_a_warm_start_continues_training():
     assert not np.allclose(first, twice.predict_proba(X), rtol=1e-4)
     with pytest.raises(ValueError, match=r"unknown labels: \[2\]"):
         twice.fit(X, y + 1)
-    with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
+    with pytest.raises(ValueError, match="4 features per frame.*expecting 3"):
         twice.fit(np.zeros((2, 6, 4)), [0, 1])
 
 
@@ -620,7 +620,7 @@ def test_wrong_data_is_named():
     clf = GRUClassifier(**SMALL)
     with pytest.raises(NotFittedError):
         clf.predict(X)
-    with pytest.raises(ValueError, match="18 features a row, which frame_dim=2048"):
+    with pytest.raises(ValueError, match="18 features per row, not a multiple of frame_dim=2048"):
         clf.fit(X.reshape(80, -1), y)
     with pytest.raises(ValueError, match="at least 2 classes, got 1 class in y"):
         clf.fit(X, np.zeros(80, int))
@@ -633,7 +633,7 @@ def test_wrong_data_is_named():
     with pytest.raises(ValueError, match="NaN in row 3, frame 2"):
         clf.fit(hole, y)
     clf.fit(X, y)
-    with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
+    with pytest.raises(ValueError, match="4 features per frame.*expecting 3"):
         clf.predict(np.zeros((1, 2, 4)))
     with pytest.raises(ValueError, match="X has 15 features.*expecting 18"):
         clf.predict(np.zeros((1, 15)))

@@ -155,7 +155,7 @@ def test_parameters_reach_the_inner_transformer():
 @pytest.mark.parametrize(
     ("parameters", "X", "message"),
     [
-        ({"frame_dim": 5}, np.zeros((2, 12)), "12 features a row.*frame_dim=5"),
+        ({"frame_dim": 5}, np.zeros((2, 12)), "12 features per row.*frame_dim=5"),
         ({"frame_dim": 0}, np.zeros((2, 12)), "'frame_dim' parameter"),
         ({"transformer": 3}, np.zeros((2, 12)), "'transformer' parameter"),
         ({"frame_dim": 3}, np.full((2, 12), np.inf), "infinity"),
@@ -168,7 +168,7 @@ def test_errors(parameters, X, message):
 
 def test_another_width_is_an_error(sequences):
     scaler = FrameWise(MinMaxScaler(), frame_dim=3).fit(sequences)
-    with pytest.raises(ValueError, match="4 features a frame.*expecting 3"):
+    with pytest.raises(ValueError, match="4 features per frame.*expecting 3"):
         scaler.transform(np.zeros((1, 2, 4)))
     with pytest.raises(ValueError, match="X has 9 features.*expecting 12"):
         scaler.transform(np.zeros((1, 9)))
@@ -181,7 +181,7 @@ def test_rows_without_frames_and_a_transformer_that_rejects_unknown_values():
     np.testing.assert_array_equal(codes, [[np.nan] * 4, [1, 0, 0, 1]])
     back = coder.inverse_transform(codes)
     np.testing.assert_array_equal(back, [[np.nan, np.nan], [1, 2]])
-    with pytest.raises(ValueError, match="3 features a frame, but the transformer outputs 2"):
+    with pytest.raises(ValueError, match="3 features per frame, but the transformer outputs 2"):
         coder.inverse_transform(np.zeros((1, 2, 3)))
 
 

@@ -14,7 +14,7 @@ def test_rows_are_folded_frame_by_frame():
 
 
 def test_a_width_that_is_not_a_multiple_of_frame_dim_is_an_error():
-    with pytest.raises(ValueError, match="7 features a row, which frame_dim=2 does not divide"):
+    with pytest.raises(ValueError, match="7 features per row, not a multiple of frame_dim=2"):
         fold_rows(np.zeros((1, 7)), 2)
     with pytest.raises(ValueError, match="4 dimensions"):
         fold_rows(np.zeros((1, 2, 3, 4)), 2)

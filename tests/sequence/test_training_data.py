@@ -105,5 +105,5 @@ def test_no_class_is_held_out_completely():
         train, _ = split_rows(y, groups, 0.25, seed)
         assert set(y[train]) == {"a", "b", "rare"}
     alone = groups // 2
-    with pytest.raises(ValueError, match="a class would be left without groups"):
+    with pytest.raises(ValueError, match="a class would have no groups for training"):
         split_rows(alone, alone, 0.5, seed=0)
