@@ -1,12 +1,13 @@
-"""Accuracy of configurations on data sets, by cross-validation, beside baselines.
+"""Accuracy of configurations on data sets by cross-validation, compared with baselines.
 
-Run it as ``python benchmarks/accuracy.py MANIFEST... --memory FOLDER [--config CONFIG]...``, where
-CONFIG is ``NAME[:PARAMETER=VALUE,...]`` with parameters of `make_video_classifier`, such as
-``motion:features__modality=motion,gru__delta_weight=0``; the first is the reference that the
-others are compared to, pair by pair. Every manifest is cut into five folds with seed 0,
-stratified, and grouped where it has groups; ``--split random`` ignores groups, ``--split
-leave-one-out`` leaves out each group in turn. FOLDER caches backbones, features and the
-predictions of each finished fit, so an interrupted run resumes. It prints one Markdown table.
+Run ``python benchmarks/accuracy.py MANIFEST... --memory FOLDER [--config CONFIG]...``, where
+CONFIG is ``NAME[:PARAMETER=VALUE,...]`` with parameters of `make_video_classifier`, for example
+``motion:features__modality=motion,gru__delta_weight=0``. The first configuration is the reference:
+the script reports the differences of the others from it, paired by clip. Each data set is divided
+into five folds with seed 0, stratified by class, and by groups if the manifest has groups.
+``--split random`` ignores groups; ``--split leave-one-out`` leaves out one group at a time. FOLDER
+caches backbones, features and the predictions of each fit, so an interrupted run resumes. The
+script prints one Markdown table.
 """
 
 import argparse
@@ -33,13 +34,13 @@ N_FOLDS = 5
 
 
 def main() -> None:
-    """Fit what is missing and print the table."""
+    """Run the missing fits and print the table."""
     args = parse()
-    print("| set | model | accuracy | macro-F1 | against the first | s / fit | steps |")
+    print("| data set | model | accuracy | macro-F1 | difference from first | s / fit | steps |")
     print("|---|---|---|---|---|---|---|")
     for manifest in args.manifest:
         data = load_video_manifest(manifest)
-        folds = cut(data, args.split)
+        folds = make_folds(data, args.split)
         chosen = [int(f) for f in args.folds.split(",")] if args.folds else range(len(folds))
         name = f"{Path(manifest).resolve().parent.name} ({args.split})"
         for model, records in baseline_records(data, [folds[fold] for fold in chosen]).items():
@@ -59,18 +60,22 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("manifest", nargs="+", help="columns path, label and perhaps group")
+    parser.add_argument("manifest", nargs="+", help="columns path, label and optionally group")
     parser.add_argument("--memory", required=True, help="folder of the cache")
     parser.add_argument("--config", action="append", help="NAME[:PARAMETER=VALUE,...]")
-    parser.add_argument("--folds", default="", help="numbers of folds, as 0,1 (all)")
+    parser.add_argument("--folds", default="", help="numbers of the folds, for example 0,1 (all)")
     parser.add_argument("--seeds", default="0", help="random states of the pipelines")
     parser.add_argument("--split", default="auto", choices=["auto", "random", "leave-one-out"])
-    parser.add_argument("--frames", action="store_true", help="also average single frames")
+    parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="also evaluate single frames",
+    )
     return parser.parse_args()
 
 
 def parse_config(text: str) -> tuple[str, dict[str, Any]]:
-    """Read ``NAME[:PARAMETER=VALUE,...]``; a value is JSON or else text."""
+    """Parse ``NAME[:PARAMETER=VALUE,...]``; values that are not JSON are strings."""
     name, _, options = text.partition(":")
     parameters: dict[str, Any] = {}
     for option in filter(None, options.split(",")):
@@ -81,8 +86,8 @@ def parse_config(text: str) -> tuple[str, dict[str, Any]]:
     return name, parameters
 
 
-def cut(data: Any, split: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Cut a data set into folds (training rows, test rows)."""
+def make_folds(data: Any, split: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Divide a data set into folds (training rows, test rows)."""
     grouped = data.groups is not None and len(set(data.groups)) > 1 and split != "random"
     if split == "leave-one-out":
         if not grouped:
@@ -96,7 +101,7 @@ def cut(data: Any, split: str) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def baseline_records(data: Any, folds: list[Any]) -> dict[str, list[dict[str, Any]]]:
-    """Predict with chance and with each classical baseline."""
+    """Predict the majority class, and predict with each classical baseline."""
     grey = [grey_frames(video) for video in data.data]
     found: dict[str, list[dict[str, Any]]] = {}
     majority = DummyClassifier(strategy="most_frequent")
@@ -123,7 +128,7 @@ def fit_once(
     manifest: str,
     args: argparse.Namespace,
 ) -> dict[str, Any]:
-    """Fit on one fold and predict its test part, or take the result from the cache."""
+    """Fit on one fold and predict its test clips, or load the result from the cache."""
     train, test = folds[fold]
     content = Path(manifest).read_text() + json.dumps(
         [args.split, fold, seed, parameters, args.frames], sort_keys=True
@@ -152,7 +157,7 @@ def fit_once(
 
 
 def predict_by_frames(model: Any, videos: list[Any], y: np.ndarray) -> list[Any]:
-    """Classify single frames by their features, and average each video's probabilities."""
+    """Classify single frames by their features, and average the probabilities per video."""
     width = model["gru"].frame_dim_
     train, test = (
         model[:-1].transform(part).reshape(len(part), -1, width).astype(float) for part in videos
@@ -164,7 +169,7 @@ def predict_by_frames(model: Any, videos: list[Any], y: np.ndarray) -> list[Any]
 
 
 def frame_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put the frames' predictions in the place of the sequences'."""
+    """Replace the predictions of sequences by those of single frames."""
     return [record | {"predicted": record["frames"]} for record in records]
 
 
@@ -174,7 +179,7 @@ def print_row(
     records: list[dict[str, Any]],
     reference: list[dict[str, Any]] | None,
 ) -> None:
-    """Print mean and spread over fits, and the paired difference to a reference."""
+    """Print means and standard deviations over fits, and the paired difference to a reference."""
     accuracy = np.array([accuracy_score(r["true"], r["predicted"]) for r in records])
     f1 = np.array([f1_score(r["true"], r["predicted"], average="macro") for r in records])
     against = ""

@@ -1,7 +1,8 @@
 """Classical baselines for videos: thumbnails, and histograms of space-time gradients.
 
-The second is in the manner of histograms of oriented gradients (Dalal and Triggs, 2005) and of
-optical flow (Laptev et al., 2008), over a grid of cells, for a linear support vector machine.
+The second baseline is similar to histograms of oriented gradients (Dalal and Triggs, 2005) and of
+optical flow (Laptev et al., 2008). It computes histograms over a grid of cells and classifies them
+with a linear support vector machine.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ from skvideo_gru import read_frames
 
 N_FRAMES, SIZE = 24, 64
 CELLS, N_BINS = (3, 4, 4), 8  # in time, height and width; directions
-FASTEST_STILL = 0.05  # of normal flow, in pixels per sampled frame
+MIN_FLOW = 0.05  # normal flow of a moving pixel, in pixels per sampled frame
 
 
 def grey_frames(video: object) -> np.ndarray:
@@ -24,13 +25,13 @@ def grey_frames(video: object) -> np.ndarray:
 
 
 def thumbnail(grey: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation over time of a 16 x 16 thumbnail."""
+    """Compute the mean and the standard deviation of a 16 x 16 thumbnail over time."""
     small = grey.reshape(N_FRAMES, 16, 4, 16, 4).mean((2, 4))
     return np.concatenate([small.mean(0).ravel(), small.std(0).ravel()])
 
 
 def direction_histogram(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Histogram of directions in each cell, weighted, normalised, square-rooted."""
+    """Compute the square roots of normalised weighted histograms of directions in each cell."""
     direction = ((np.arctan2(y, x) + np.pi) / (2 * np.pi) * N_BINS).astype(int) % N_BINS
     cell = np.zeros_like(direction)
     for axis, (length, n_cells) in enumerate(zip(weight.shape, CELLS, strict=True)):
@@ -42,13 +43,13 @@ def direction_histogram(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.
 
 
 def gradient_descriptor(grey: np.ndarray) -> np.ndarray:
-    """Histograms of spatial gradients, of gradients of change, and of normal flow."""
+    """Compute histograms of spatial gradients, of gradients of change, and of normal flow."""
     gy, gx = np.gradient(grey, axis=(1, 2))
     gt = np.gradient(grey, axis=0)
     cy, cx = np.gradient(np.abs(gt), axis=(1, 2))
     squared = gx**2 + gy**2 + 1e-3
     fx, fy = -gt * gx / squared, -gt * gy / squared
-    moving = np.hypot(fx, fy) > FASTEST_STILL
+    moving = np.hypot(fx, fy) > MIN_FLOW
     return np.concatenate(
         [
             direction_histogram(gx, gy, np.hypot(gx, gy)),
@@ -58,7 +59,7 @@ def gradient_descriptor(grey: np.ndarray) -> np.ndarray:
     )
 
 
-#: Name of each baseline: what it sees of the grey frames, and its classifier.
+#: The descriptor of grey frames and the classifier of each baseline.
 BASELINES = {
     "1-NN on thumbnails": (thumbnail, KNeighborsClassifier(1)),
     "linear SVM on space-time gradients": (

@@ -20,7 +20,7 @@ def main(weights: str | None = None) -> None:
         data = make_order_videos(Path(folder, "clips"), n_per_class=6, random_state=0)
         if weights is None:
             weights = str(Path(folder, "resnet50.safetensors"))
-            # Stands in for a long training on your own videos.
+            # A placeholder for a long training on your own videos.
             donor = ResNet50FrameFeaturizer(n_frames=4, frame_size=32, max_epochs=1)
             donor.fit(data.data, data.target).save_weights(weights)
             print(f"saved: {Path(weights).name}, {Path(weights).stat().st_size / 1e6:.0f} MB")
