@@ -64,7 +64,7 @@ def predict(args: argparse.Namespace) -> int:
         if os.path.isdir(video):
             raise IsADirectoryError(f"{video}: this is a folder; use --data {video}.")
     if not videos:
-        raise ValueError("no video given; name VIDEO files, or a data set with --data.")
+        raise ValueError("no video given; pass VIDEO files, or a data set as --data.")
     model = load_named_model(args)
     n_failed = 0
     ranges = list(map(video_bounds, videos))
@@ -175,7 +175,7 @@ def cache(args: argparse.Namespace) -> int:
     """
     if not os.path.isdir(os.path.join(args.folder, "joblib")):
         raise FileNotFoundError(
-            f"{args.folder}: this folder contains no cache; name a folder of --memory."
+            f"{args.folder}: this folder contains no cache; pass the folder of --memory."
         )
     store = joblib.Memory(args.folder, verbose=0)
     remove_unfinished(store, older_than=3600)
@@ -256,7 +256,7 @@ def load_named_model(args: argparse.Namespace) -> Any:
     trust = args.trust == "yes"
     if not args.model.startswith(("runs:/", "models:/")):
         return load_model(args.model, trust=trust)
-    from ..mlops import fetch_model  # MLflow, too
+    from ..mlops import fetch_model  # so does MLflow
 
     with TemporaryDirectory() as folder:
         return load_model(fetch_model(args.model, folder), trust=trust)

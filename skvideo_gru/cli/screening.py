@@ -19,7 +19,7 @@ from ..video import Video, VideoDecodeError, describe_video, read_frames
 
 __all__ = ["check_names", "log_skipped", "readable_videos", "warn", "warn_of_leaks"]
 
-# Unreadable videos that an error names.
+# Number of unreadable videos that an error names.
 _SHOWN = 3
 
 
@@ -80,7 +80,7 @@ def readable_videos(
     data : Bunch
         The data set without unreadable videos.
     skipped : list of VideoDecodeError
-        What is wrong with those.
+        The errors of the unreadable videos.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def readable_videos(
         print(f"  {error}")
     lost = sorted(set(data.target_names) - set(readable.target_names))
     if lost:
-        warn(args, f"no readable video is left of the classes {lost}.")
+        warn(args, f"the classes {lost} contain no readable video.")
     return readable, skipped
 
 
@@ -143,7 +143,7 @@ def log_skipped(skipped: list[VideoDecodeError]) -> None:
 def warn_of_leaks(
     args: argparse.Namespace, data: Bunch, parts: Mapping[str, np.ndarray] | None = None
 ) -> list[str]:
-    """Print what two parts of a split, or two labels, share.
+    """Print warnings about videos that two parts of a split, or two labels, share.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def warn_of_leaks(
     data : Bunch
         The data set.
     parts : mapping of str to ndarray of int, optional
-        Row numbers by the name of the part; by default the data set's own split.
+        Row numbers by the name of the part; by default the split of the data set.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a fitted model does: scores, figures, film strips, reports."""
+"""Evaluation of fitted models: metrics, figures, film strips, reports."""
 
 import lazy_loader
 

@@ -83,7 +83,7 @@ class FilmStripDisplay:
 
     See Also
     --------
-    MistakesDisplay : Plots the videos that a classifier got wrong.
+    MistakesDisplay : Plots misclassified videos.
 
     Examples
     --------

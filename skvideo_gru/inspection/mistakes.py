@@ -1,4 +1,4 @@
-"""Figures of the videos that a classifier got wrong."""
+"""Figures of misclassified videos."""
 
 from __future__ import annotations
 

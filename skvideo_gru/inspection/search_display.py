@@ -15,7 +15,7 @@ from .plotting import STYLES, contrasting_colour, draw_tick_labels, one_line
 
 __all__ = ["SearchDisplay"]
 
-# Larger heat maps grow no further, and have no scores in their cells.
+# Heat maps of more cells have the same size, and no scores in their cells.
 _WRITTEN_COLUMNS, _WRITTEN_ROWS = 13, 16
 
 
@@ -109,7 +109,7 @@ class SearchDisplay:
         NotFittedError
             If the search is not fitted.
         ValueError
-            If the search varies neither parameter, or has no such score.
+            If the search varies neither parameter, or did not compute the score.
         """
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_

@@ -128,7 +128,7 @@ class ServedModel:
         if isinstance(given, bytes):
             return given if whole else _RefusedError(_RANGE_OF_CONTENT)
         if not isinstance(given, str):
-            return _RefusedError("no video; give a path, or the content of a file as base64.")
+            return _RefusedError("no video; send a path, or the content of a file as base64.")
         uri = _DATA_URI.match(given)
         if uri or _BASE64.fullmatch(given):
             if not whole:
@@ -160,7 +160,7 @@ class _RefusedError(ValueError):
 
 
 class _RequestError(MlflowException, ValueError):
-    """A request that cannot be answered; the server responds with its message and status 400."""
+    """An invalid request; the server responds with status 400 and the message."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
@@ -251,7 +251,7 @@ def save_model(path: str, mlflow_model: Model, pipe: Pipeline, **settings: Any) 
 
 
 def _load_pyfunc(path: str, model_config: dict[str, Any] | None = None) -> ServedModel:
-    """Load what `save_model` wrote; called by MLflow."""
+    """Load a model that `save_model` wrote; called by MLflow."""
     config = model_config or {}
     folders = config.get("folders") or [
         folder for folder in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if folder

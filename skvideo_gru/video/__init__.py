@@ -1,4 +1,4 @@
-"""Reading videos: which frames of a file are wanted, and their pixels."""
+"""Read videos: select frames, decode them and convert them to arrays."""
 
 import lazy_loader
 

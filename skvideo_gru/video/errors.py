@@ -6,9 +6,9 @@ from contextvars import ContextVar
 
 __all__ = ["ALWAYS_RAISE", "VideoDecodeError"]
 
-#: Whether a video that cannot be read is an error whatever `on_error` says: if each video gets
-#: a prediction, a missing one must not get one too. The setting does not reach featurizers
-#: that run in joblib's workers, such as those of a FeatureUnion.
+#: Whether an unreadable video is an error regardless of `on_error`, so that it does not get a
+#: prediction. The setting does not affect featurizers that run in joblib's workers, such as
+#: those of a FeatureUnion.
 ALWAYS_RAISE: ContextVar[bool] = ContextVar("ALWAYS_RAISE", default=False)
 
 

@@ -26,8 +26,8 @@ ACCEPTED = (
 
 _RGB = "uint8 of shape (T, H, W, 3) in RGB order (reverse OpenCV's BGR: frame[..., ::-1])"
 
-# A scheme has at least two letters, so that Windows drives are not URLs. pathlib makes one
-# slash of two.
+# A scheme has at least two letters, so that Windows drives are not URLs. pathlib replaces two
+# slashes by one.
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _LONGEST_PATH = 1024
 

@@ -21,7 +21,7 @@ _MAY_JUMP = 0x200
 # First byte of a Theora comment header, which does not affect decoding.
 _COMMENT_HEADER = 0x81
 
-# Seconds. The first two are FFmpeg's (dts_delta_threshold and the tolerance beside it).
+# Seconds. The first two are FFmpeg's (dts_delta_threshold and its tolerance).
 _LARGEST_STEP = 10.0
 _LARGEST_STEP_BACK = 0.1
 _LARGEST_STEP_BACK_ELSEWHERE = 1.0
@@ -76,7 +76,7 @@ class Timeline:
                 self.n_jumps += 1
                 self._offset = self._next - dts
                 if packet.pts is not None and not self._any_step:
-                    # FFmpeg itself derives these decoding times, not always alike.
+                    # FFmpeg derives these decoding times, not always consistently.
                     self._offset = max(self._offset, self._next_shown - packet.pts)
             self._last = dts + self._offset
             self._next = self._last + (packet.duration or self._frame)
@@ -114,7 +114,7 @@ def frame_rate(stream: VideoStream) -> float:
 def demux(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
     """Read the packets of a stream that contain frames.
 
-    Concatenated Ogg files repeat Theora's headers, which the decoder knows already.
+    Concatenated Ogg files repeat Theora's headers, which are skipped.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def _decode_packets(
         for packet in demux(container, stream):
             timeline.shift(packet)
             if is_empty(packet):
-                # FFmpeg's decoders take an empty packet for the end of the stream.
+                # FFmpeg's decoders interpret an empty packet as the end of the stream.
                 pts = packet.dts if packet.pts is None else packet.pts
                 repeats.append(_Repeat(pts, n_packets))
                 continue
@@ -228,7 +228,7 @@ def _decode_packets(
         if not allow_partial:
             raise
         with suppress(av.error.FFmpegError):
-            yield from stream.codec_context.decode(None)  # frames that are still delayed
+            yield from stream.codec_context.decode(None)  # the delayed frames
 
 
 def _comes_before(repeat: _Repeat, frame: VideoFrame, n_shown: int) -> bool:

@@ -71,7 +71,7 @@ def webp_frames(video: Video, allow_partial: bool) -> Iterator[VideoFrame]:
                     frame.pts, frame.time_base = milliseconds, Fraction(1, 1000)
                     yield frame
                     milliseconds += int(image_frame.info.get("duration", 0))
-        # Pillow's errors for what it does not know and cannot decode are OSErrors.
+        # Pillow raises OSErrors for unknown formats and for corrupt data.
         except (Image.DecompressionBombError, EOFError, OSError) as error:
             if not allow_partial or frame is None:
-                raise VideoDecodeError(name, f"as WebP: {error}") from error
+                raise VideoDecodeError(name, f"it cannot be decoded as WebP: {error}") from error
