@@ -72,9 +72,7 @@ def make_order_videos(
     8
     """
     if n_per_class < 4:
-        raise ValueError(
-            f"n_per_class={n_per_class} must be at least 4: each part of a split needs a clip."
-        )
+        raise ValueError(f"n_per_class={n_per_class} must be at least 4, one or more per part.")
     if n_frames < 6 or n_frames % 6:
         raise ValueError(f"n_frames={n_frames} must be a multiple of 6: three colours, twice.")
     if frame_size < 16 or frame_size % 2:
