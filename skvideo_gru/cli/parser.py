@@ -14,9 +14,9 @@ from .. import __version__
 __all__ = ["DEFAULTS", "GENERATED", "main"]
 
 #: Values of "auto" for the user's videos.
-DEFAULTS = {"frame_size": 64, "n_frames": 20, "backbone_epochs": 15}
+DEFAULTS: dict[str, int | None] = {"frame_size": 32, "n_frames": 20, "backbone_epochs": None}
 #: Values of "auto" for generated clips, whose single frames do not show the class.
-GENERATED = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
+GENERATED: dict[str, int | None] = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -185,6 +185,10 @@ def _list_of(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return parse
 
 
+def _names(text: str) -> list[str]:
+    return [] if text == "none" else text.split(",")
+
+
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
@@ -234,24 +238,33 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
     number("n_frames", "frames sampled from each video")
     number("frame_size", "height and width of the frames in pixels")
-    number("backbone_epochs", "training epochs of the ResNet-50; 0 leaves it untrained")
+    parser.add_argument(
+        "--backbone-epochs",
+        type=_auto(int),
+        default="auto",
+        help="training epochs of the ResNet-50; 0 leaves it untrained (as many as make 1200 "
+        "optimizer steps; generated clips: 0)",
+    )
     parser.add_argument(
         "--objective",
-        default="frame",
+        default="clip",
         choices=["frame", "clip"],
         help="train the ResNet-50 on single frames or on whole clips (%(default)s)",
     )
     parser.add_argument(
         "--modality",
-        default="rgb",
-        choices=["rgb", "motion"],
-        help="input of the ResNet-50: RGB frames or motion images (%(default)s)",
+        default="auto",
+        choices=["auto", "rgb", "motion"],
+        help="input of the ResNet-50: RGB frames or motion images; auto: motion images if it is "
+        "trained, else frames",
     )
     parser.add_argument(
         "--augmentation",
-        default="light",
-        choices=["light", "strong"],
-        help="random variation of the training frames (%(default)s)",
+        type=_names,
+        default=["shift", "scale", "light", "time"],
+        metavar="NAME,NAME,...",
+        help="random variation of the training clips: shift, scale, mirror, light, time, or none "
+        "(shift,scale,light,time)",
     )
     parser.add_argument(
         "--epochs", type=int, default=20, help="training epochs of the GRU (%(default)s)"

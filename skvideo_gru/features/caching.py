@@ -30,7 +30,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: Part of every key: raise it when decoding, preprocessing or training change.
-CACHE_VERSION = 5
+CACHE_VERSION = 6
 
 
 # joblib empties a function's folder when its text changes: leave the next two as they are.

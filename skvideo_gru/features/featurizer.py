@@ -36,6 +36,7 @@ from ..video import (
     check_frame_size,
     describe_video,
 )
+from .augmentation import check_augmentation
 from .embedding import (
     ENGINES,
     FrameEmbedder,
@@ -72,24 +73,26 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     stride : int, default=1
         Distance between frames with ``sampling="dense"``.
     frame_size : int or (int, int), optional
-        Height and width of the frames in pixels. By default 64, or 224 with `weights`.
+        Height and width of the frames in pixels. By default 32, or 224 with `weights`.
     resize : {"stretch", "crop", "pad"}, default="stretch"
         How frames are resized to `frame_size`, see `read_frames`.
-    modality : {"rgb", "motion"}, default="rgb"
-        What the network sees: RGB frames, or motion images, which show outlines and
-        motion and differ less between cameras. Motion images are computed from frames of
-        up to 256 pixels if `frame_size` is smaller. `weights` require the modality that
-        they were trained with; for ImageNet's it is ``"rgb"``.
+    modality : {"auto", "rgb", "motion"}, default="auto"
+        What the network sees: RGB frames, or motion images (see `motion_images`). A motion
+        image shows a frame in grey, and what changes before and after it. For motion
+        images all frames of a video are decoded. ``"auto"`` means ``"motion"`` for a
+        backbone that is trained from scratch, and ``"rgb"`` for an untrained one and with
+        `weights`. Use ``"rgb"`` for classes that only colours distinguish.
     on_error : {"raise", "nan"}, default="raise"
         How to treat a video that cannot be read: raise the error, or omit the video from
         training, return a row of NaN and issue one warning with the number of such videos.
     allow_partial : bool, default=False
         Whether a corrupt video is truncated at the error instead of unreadable.
-    objective : {"frame", "clip"}, default="frame"
+    objective : {"frame", "clip"}, default="clip"
         What the backbone is trained to classify: single frames, or sequences of frames
         through a temporary GRU, for classes that single frames do not show.
-    max_epochs : int, default=15
-        Epochs of the backbone's training. With 0 it keeps its initial weights.
+    max_epochs : int, optional
+        Epochs of the backbone's training. With 0 it keeps its initial weights. By default
+        the smallest number, at least 5, that makes 1,200 optimizer steps.
     lr : float, default=1e-3
         Maximum learning rate of the one-cycle schedule.
     weight_decay : float, default=0.05
@@ -101,11 +104,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         each of as many equal segments.
     batch_size : int, default=64
         Frames per training step.
-    augmentation : {"light", "strong"}, default="light"
-        Random variation of the training frames: small shifts, contrast and brightness; or
-        large shifts, scaling and horizontal mirroring too, which helps with cameras that
-        are not in the training data. Do not use ``"strong"`` for classes that differ in
-        left and right.
+    augmentation : collection of str or None, default=("shift", "scale", "light", "time")
+        Random variation of the training clips, for all frames of a clip alike.
+        ``"shift"``: the position, by up to a tenth of the frame. ``"scale"``: the size, by
+        up to a fifth. ``"mirror"``: left and right; do not use it for classes that differ
+        in direction. ``"light"``: contrast and brightness. ``"time"``: up to a fifth of
+        the clip is cut off its ends, with ``objective="clip"``.
     mixed_precision : bool, default=False
         Whether the network computes in bfloat16: in training with torch's autocast, and
         entirely afterwards. It is faster on GPUs and on processors with AMX; features are
@@ -144,6 +148,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         State dict of the frozen backbone.
     frame_size_ : (int, int)
         Height and width of the frames.
+    modality_ : {"rgb", "motion"}
+        What the network sees.
     history_ : list of dict
         Losses and durations of the backbone's training epochs.
     classes_ : ndarray of shape (n_classes,)
@@ -197,17 +203,17 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         stride=1,
         frame_size=None,
         resize="stretch",
-        modality="rgb",
+        modality="auto",
         on_error="raise",
         allow_partial=False,
-        objective="frame",
-        max_epochs=15,
+        objective="clip",
+        max_epochs=None,
         lr=1e-3,
         weight_decay=0.05,
         label_smoothing=0.1,
         frames_per_clip=4,
         batch_size=64,
-        augmentation="light",
+        augmentation=("shift", "scale", "light", "time"),
         mixed_precision=False,
         weights=None,
         pixel_mean=IMAGENET[0],
@@ -433,6 +439,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             for name in (
                 "weights_",
                 "frame_size_",
+                "modality_",
                 "history_",
                 "classes_",
                 "failed_",
@@ -443,11 +450,14 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             return self._fit_backbone(as_video_list(X), y)
 
     def _fit_backbone(self, videos: list[Video], y: Any) -> FittedVideos:
-        default_size = 64 if self.weights is None else 224
+        default_size = 32 if self.weights is None else 224
         size = self.frame_size if self.frame_size is not None else default_size
         self.frame_size_ = cast(tuple[int, int], check_frame_size(size))
         self._normalisation = check_normalisation(self.pixel_mean, self.pixel_std)
-        training = y is not None and self.max_epochs > 0
+        training = y is not None and self.max_epochs != 0
+        self.modality_ = self.modality
+        if self.modality == "auto":
+            self.modality_ = "motion" if training and self.weights is None else "rgb"
         record_backbone_labels(y, trained=training)
         device = resolve_device(self.device, training=training)
         check_engine(self.engine, self.mixed_precision, device)
@@ -458,7 +468,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         fitter = BackboneFitter(
             reader=self._reader(),
             normalisation=self._normalisation,
-            recipe={name: to_builtin(getattr(self, name)) for name in RECIPE_CONSTRAINTS},
+            recipe={name: to_builtin(getattr(self, name)) for name in RECIPE_CONSTRAINTS}
+            | {"augmentation": check_augmentation(self.augmentation)},
             start=None if self.weights is None else load_weights(self.weights),
             seed=seed,
             memory=self._memory(),
@@ -504,7 +515,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         return reading_options(vars(self), self.frame_size_, self._sampling_seed)
 
     def _reader(self) -> FrameReader:
-        return FrameReader(self.modality, self._reading())
+        return FrameReader(self.modality_, self._reading())
 
     def _embed(self, fitted: FittedVideos, out: Any = None) -> np.ndarray:
         """Embed videos, reusing their digests and frames if they are known."""

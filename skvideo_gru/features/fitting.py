@@ -25,15 +25,15 @@ from .training import train_backbone
 __all__ = ["RECIPE_CONSTRAINTS", "Backbone", "BackboneFitter", "FittedVideos"]
 
 #: Valid values of the featurizer's parameters that `train_backbone` receives.
-RECIPE_CONSTRAINTS: dict[str, list[Any]] = {
+RECIPE_CONSTRAINTS: dict[str, Any] = {
     "objective": [StrOptions({"frame", "clip"})],
-    "max_epochs": [Interval(Integral, 0, None, closed="left")],
+    "max_epochs": [Interval(Integral, 0, None, closed="left"), None],
     "lr": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     "frames_per_clip": [Interval(Integral, 1, None, closed="left")],
     "batch_size": [Interval(Integral, 2, None, closed="left")],
-    "augmentation": [StrOptions({"light", "strong"})],
+    "augmentation": "no_validation",  # check_augmentation
     "mixed_precision": ["boolean"],
 }
 
@@ -161,7 +161,8 @@ class BackboneFitter:
         encoded = encode_labels(y)[1].tolist()
         clips: list[np.ndarray | VideoDecodeError] = []
         if self.memory.location is None:
-            return self._train(videos, y, clips), FittedVideos(videos, None, clips)
+            made = self._train(videos, y, clips)
+            return made, FittedVideos(videos, None, self._for_prediction(clips))
         digests = digest_videos(videos, n_jobs=self.n_jobs, verbose=self.verbose)
         key = (
             CACHE_VERSION,
@@ -179,13 +180,20 @@ class BackboneFitter:
         self.readable_rows(videos, made.failed)
         with suppress(OSError):  # in a shared folder, it can belong to another user
             checkpoint.unlink()
-        return made, FittedVideos(videos, digests, clips or None)
+        return made, FittedVideos(videos, digests, self._for_prediction(clips) or None)
+
+    def _for_prediction(
+        self, clips: list[np.ndarray | VideoDecodeError]
+    ) -> list[np.ndarray | VideoDecodeError]:
+        select = self.reader.for_training().for_prediction
+        return [clip if isinstance(clip, VideoDecodeError) else select(clip) for clip in clips]
 
     def _train(
         self, videos: list[Video], y: np.ndarray, clips: list[Any], **options: Any
     ) -> Backbone:
         """Decode the videos into `clips` and train on the readable ones."""
-        clips[:] = decode_videos(videos, self.reader, n_jobs=self.n_jobs, verbose=self.verbose)
+        reader = self.reader.for_training()
+        clips[:] = decode_videos(videos, reader, n_jobs=self.n_jobs, verbose=self.verbose)
         failed = {
             row: clip.reason
             for row, clip in enumerate(clips)

@@ -1,4 +1,4 @@
-"""From frames to pictures of their outlines and of what moves."""
+"""Images that show where a video changes."""
 
 from __future__ import annotations
 
@@ -6,81 +6,83 @@ import numpy as np
 
 __all__ = ["motion_detail", "motion_images"]
 
-# Pixels that the longer side of a frame should have for thin outlines to show.
-_FINE = 256
-# What of a change is left in the next frame's picture.
-_FADED = np.float32(0.9)
+# Pixels of the longer side of the frames between which changes are computed.
+_DETAIL_SIZE = 128
+# Length of the time before and after an image, in distances between sampled images.
+_REACH = 4
+# Mean and standard deviation of the grey channel.
+_GREY = 128.0, 48.0
 
 
 def motion_detail(height: int, width: int) -> int:
-    """Choose how many times larger than their pictures frames should be.
+    """Choose how much larger than the images the frames are for computing changes.
 
-    What is thin or far away is lost where frames shrink; of its outlines and motion
-    something is left. `benchmarks/tank_wagon.md` shows what it brings.
+    Thin and distant objects disappear in small frames, but their changes do not.
 
     Parameters
     ----------
     height, width : int
-        A picture's size.
+        Size of an image.
 
     Returns
     -------
     int
-        Factor of both sides: the largest with at most 256 pixels, or 1.
+        Factor of both sides: the largest with at most 128 pixels, or 1.
     """
-    return max(1, _FINE // max(height, width))
+    return max(1, _DETAIL_SIZE // max(height, width))
 
 
-def motion_images(frames: np.ndarray, detail: int = 1) -> np.ndarray:
-    """Draw a clip's outlines and motion instead of its colours.
+def motion_images(
+    grey: np.ndarray, changes: np.ndarray, indices: np.ndarray, step: float
+) -> np.ndarray:
+    """Show at some moments of a video the frame, and what changes before and after it.
 
-    Cameras differ in colours and light; how things move before them, less. Pictures of
-    what has changed, and how long ago, were proposed in [1]_.
+    An image with several moments as channels follows [1]_, the largest change of a time
+    span is a form of the motion-energy image [2]_.
 
     Parameters
     ----------
-    frames : ndarray of shape (T, H, W, 3), uint8
-        A clip's frames.
-    detail : int, default=1
-        How many times larger than the pictures the frames are. A picture shows the
-        strongest of so many rows and columns.
+    grey : ndarray of shape (T, H, W), uint8
+        All frames, see `read_changes`.
+    changes : ndarray of shape (T, H, W), uint8
+        Change of each frame from the frame before.
+    indices : ndarray of shape (n,), int64
+        The frames to show.
+    step : float
+        Distance between sampled frames, in frames.
 
     Returns
     -------
-    ndarray of shape (T, H / detail, W / detail, 3), uint8
-        Of every frame, as three channels: how steep its grey is, where the clip's
-        greys have a standard deviation of a quarter of the scale; where the grey has
-        changed until then; and where it is going to change. A change counts a tenth
-        less with each frame, and the greatest is shown. Of all three the square root,
-        so that little is seen beside much: a change by 1 of 255 gives 15, by 255
-        gives 255.
-
-    Notes
-    -----
-    What gets lighter and what gets darker look alike. Black bars count as greys, and
-    take strength from the outlines between them.
+    ndarray of shape (n, H, W, 3), uint8
+        Three channels: the frame in grey, with mean 128 and standard deviation 48; the
+        largest change in the four steps before; and in the four steps after. A change
+        `c` is shown as ``sqrt(255 * c)``, so that small changes are visible.
 
     References
     ----------
-    .. [1] A. F. Bobick, J. W. Davis, "The Recognition of Human Movement Using Temporal
+    .. [1] S. Kim et al., "Capturing Temporal Information in a Single Frame: Channel
+       Sampling Strategies for Action Recognition", 2022, arXiv:2201.10394.
+    .. [2] A. F. Bobick, J. W. Davis, "The Recognition of Human Movement Using Temporal
        Templates", IEEE Transactions on Pattern Analysis and Machine Intelligence 23(3),
        2001.
     """
-    grey = frames.mean(axis=3, dtype=np.float32)
-    even = grey * (64 / max(grey.std(), 1.0))
-    steepness = np.zeros_like(grey)
-    steepness[:, :, 1:-1] += np.abs(even[:, :, 2:] - even[:, :, :-2])
-    steepness[:, 1:-1] += np.abs(even[:, 2:] - even[:, :-2])
-    channels = np.stack([steepness, _changes_before(grey), _changes_before(grey[::-1])[::-1]], 3)
-    n_frames, height, width = grey.shape
-    blocks = channels.reshape(n_frames, height // detail, detail, width // detail, detail, 3)
-    return np.sqrt(255 * blocks.max(axis=(2, 4)).clip(max=255)).astype(np.uint8)
+    shown = np.sqrt(255 * changes[1:].astype(np.float32)).round().astype(np.uint8)
+    if len(shown) == 0:  # a single frame
+        shown = np.zeros_like(changes)
+    reach = max(1, round(_REACH * step))
+    images = np.empty((len(indices), *grey.shape[1:], 3), np.uint8)
+    for image, index in zip(images, indices.tolist(), strict=True):
+        image[..., 0] = _standardise(grey[index])
+        # shown[k] is the change from frame k to frame k + 1.
+        first = min(max(index - reach, 0), len(shown) - 1)
+        image[..., 1] = shown[first : max(index, first + 1)].max(axis=0)
+        first = min(index, len(shown) - 1)
+        image[..., 2] = shown[first : first + reach].max(axis=0)
+    return images
 
 
-def _changes_before(grey: np.ndarray) -> np.ndarray:
-    """For every moment the greatest change until then, faded by its age."""
-    changes = np.zeros_like(grey)
-    for moment in range(1, len(grey)):
-        change = np.abs(grey[moment] - grey[moment - 1])
-        changes[moment] = np.maximum(change, _FADED * changes[moment - 1])
-    return changes
+def _standardise(grey: np.ndarray) -> np.ndarray:
+    mean, deviation = _GREY
+    values = grey.astype(np.float32)
+    scaled = mean + (values - values.mean()) * (deviation / max(float(values.std()), 4.0))
+    return scaled.clip(0, 255)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..networks import to_builtin
-from ..video import RESIZES, SAMPLINGS, Video, read_frames
+from ..video import RESIZES, SAMPLINGS, Video, read_changes, read_frames, select_frames
 from .motion import motion_detail, motion_images
 
 __all__ = ["READING_CONSTRAINTS", "FrameReader", "reading_options"]
@@ -24,7 +24,7 @@ READING_CONSTRAINTS: dict[str, list[Any]] = {
     "stride": [Interval(Integral, 1, None, closed="left")],
     "frame_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
     "resize": [StrOptions(set(RESIZES))],
-    "modality": [StrOptions({"rgb", "motion"})],
+    "modality": [StrOptions({"auto", "rgb", "motion"})],
     "allow_partial": ["boolean"],
 }
 
@@ -64,6 +64,11 @@ def reading_options(
     return options | {"frame_size": frame_size}
 
 
+# How many times more images training reads. The number is odd, so that the images at the
+# centres of the segments are among them.
+_OVERSAMPLING = 3
+
+
 @dataclass(frozen=True)
 class FrameReader:
     """Read videos in one modality with fixed options.
@@ -74,10 +79,40 @@ class FrameReader:
         What the network sees: frames or motion images.
     options : dict of str to object
         Keyword arguments of `read_frames`.
+    oversampling : int, default=1
+        How many images are read for each of `n_frames`, with uniform sampling.
     """
 
     modality: str
     options: dict[str, Any]
+    oversampling: int = 1
+
+    def for_training(self) -> Self:
+        """Return a reader of more images of each video, from which training draws.
+
+        Returns
+        -------
+        FrameReader
+            A reader of three times as many images with uniform sampling; otherwise the
+            same reader.
+        """
+        uniform = self.options["sampling"] == "uniform"
+        return replace(self, oversampling=_OVERSAMPLING if uniform else 1)
+
+    def for_prediction(self, images: np.ndarray) -> np.ndarray:
+        """Select the images that a reader without oversampling reads.
+
+        Parameters
+        ----------
+        images : ndarray of shape (T * oversampling, H, W, 3), uint8
+            What this reader has read.
+
+        Returns
+        -------
+        ndarray of shape (T, H, W, 3), uint8
+            The images at the centres of the segments.
+        """
+        return images[self.oversampling // 2 :: self.oversampling]
 
     def __call__(self, video: Video) -> np.ndarray:
         """Read one video.
@@ -97,12 +132,22 @@ class FrameReader:
         VideoDecodeError
             If the video cannot be read.
         """
+        n_frames = self.options["n_frames"] * self.oversampling
         if self.modality == "rgb":
-            return read_frames(video, **self.options)
-        height, width = self.options["frame_size"]
-        detail = motion_detail(height, width)
-        larger = self.options | {"frame_size": (height * detail, width * detail)}
-        return motion_images(read_frames(video, **larger), detail)
+            return read_frames(video, **self.options | {"n_frames": n_frames})
+        size = self.options["frame_size"]
+        grey, changes, times = read_changes(
+            video,
+            frame_size=size,
+            detail=motion_detail(*size),
+            resize=self.options["resize"],
+            allow_partial=self.options.get("allow_partial", False),
+        )
+        names = ("sampling", "fps", "stride", "seed")
+        sampling = {name: self.options[name] for name in names if name in self.options}
+        indices = select_frames(times, n_frames=n_frames, **sampling)
+        distance = (indices[-1] - indices[0]) / max(len(indices) - 1, 1)
+        return motion_images(grey, changes, indices, distance * self.oversampling)
 
     @property
     def cache_key(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""The backbone's training, on single frames or on their order."""
+"""The backbone's training, on single frames or on whole clips."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,14 @@ from ..networks import (
     seeded,
     to_numpy,
 )
-from ..video import segment_indices
 from .augmentation import augment
 
 __all__ = ["train_backbone"]
+
+# Optimizer steps of a training without `max_epochs`, and its smallest number of epochs.
+_N_STEPS, _MIN_EPOCHS = 1200, 5
+# Largest share of a clip that the augmentation "time" cuts off.
+_TIME = 0.2
 
 _Augment = Callable[[torch.Tensor], torch.Tensor]
 
@@ -62,13 +66,13 @@ class _ClipObjective(nn.Module):
         super().__init__()
         self.backbone = _start(weights)
         self.augment = augment
-        self.head = GRUNetwork(N_FEATURES, n_classes)
+        self.head = GRUNetwork(N_FEATURES, n_classes, pooling="mean")
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         real = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
         found = self.backbone(self.augment(frames)[real.flatten()])
         features = found.new_zeros((*real.shape, N_FEATURES))
-        # Torch draws a GRU's weights for few inputs: so many would drive its gates to their ends.
+        # Torch initialises a GRU for few inputs; with 2048 its gates would saturate.
         features[real] = found / math.sqrt(N_FEATURES)
         return self.head(features, lengths)
 
@@ -82,7 +86,7 @@ def _start(weights: Weights | None) -> ResNet50:
 
 
 class _RandomFrames(Dataset):
-    """Some random frames of every clip, anew in every epoch."""
+    """Random frames of each clip, different in every epoch."""
 
     def __init__(self, clips: Sequence[np.ndarray], y: np.ndarray, per_clip: int) -> None:
         self.clips, self.y, self.per_clip = clips, y, per_clip
@@ -96,10 +100,15 @@ class _RandomFrames(Dataset):
 
 
 class _FramesInOrder(Dataset):
-    """A random frame of each of a clip's equal segments, black ones where it is shorter."""
+    """A random frame of each of a clip's equal segments, padded with black frames.
 
-    def __init__(self, clips: Sequence[np.ndarray], y: np.ndarray, per_clip: int) -> None:
-        self.clips, self.y = clips, y
+    With `cut`, the segments divide a random part of the clip, at least 1 - `cut` of it.
+    """
+
+    def __init__(
+        self, clips: Sequence[np.ndarray], y: np.ndarray, per_clip: int, cut: float = 0.0
+    ) -> None:
+        self.clips, self.y, self.cut = clips, y, cut
         self.longest = min(per_clip, max(map(len, clips)))
 
     def __len__(self) -> int:
@@ -109,7 +118,11 @@ class _FramesInOrder(Dataset):
         clip = self.clips[index]
         n_frames = min(self.longest, len(clip))
         frames = np.zeros((self.longest, *clip.shape[1:]), np.uint8)
-        frames[:n_frames] = clip[segment_indices(len(clip), torch.rand(n_frames).numpy())]
+        cut, offset = torch.rand(2).tolist()
+        length, start = 1 - self.cut * cut, self.cut * cut * offset
+        moments = (torch.arange(n_frames) + torch.rand(n_frames)).numpy() / n_frames
+        places = ((start + length * moments) * len(clip)).astype(np.int64)
+        frames[:n_frames] = clip[places.clip(max=len(clip) - 1)]
         return {"frames": frames, "lengths": n_frames}, self.y[index]
 
 
@@ -119,14 +132,14 @@ def train_backbone(
     *,
     weights: Weights | None = None,
     normalisation: Normalisation = IMAGENET,
-    objective: str = "frame",
-    max_epochs: int = 15,
+    objective: str = "clip",
+    max_epochs: int | None = None,
     lr: float = 1e-3,
     weight_decay: float = 0.05,
     label_smoothing: float = 0.1,
     frames_per_clip: int = 4,
     batch_size: int = 64,
-    augmentation: str = "light",
+    augmentation: Collection[str] = ("shift", "scale", "light", "time"),
     mixed_precision: bool = False,
     seed: int = 0,
     device: str | torch.device = "auto",
@@ -150,10 +163,11 @@ def train_backbone(
     normalisation : ((float, float, float), (float, float, float)), optional
         Mean and standard deviation of red, green and blue, in [0, 1], that turn
         pixels into the network's input; by default ImageNet's.
-    objective : {"frame", "clip"}, default="frame"
-        Learn from single frames, or from their order, through a temporary GRU.
-    max_epochs : int, default=15
-        Passes over the clips.
+    objective : {"frame", "clip"}, default="clip"
+        Classify single frames, or sequences of frames through a temporary GRU.
+    max_epochs : int, optional
+        Passes over the clips. By default the smallest number, at least 5, that makes 1,200
+        optimizer steps.
     lr : float, default=1e-3
         Highest learning rate of the schedule.
     weight_decay : float, default=0.05
@@ -165,12 +179,12 @@ def train_backbone(
         as many equal segments [3]_.
     batch_size : int, default=64
         Frames in a training step.
-    augmentation : {"light", "strong"}, default="light"
-        How examples vary at random, with ``"clip"`` all frames of a clip alike. Both
-        change contrast by up to a fifth and brightness by up to 0.2 of the
-        normalisation's deviation. ``"light"`` shifts by up to 1/32 of the frame;
-        ``"strong"`` by up to 1/10, shows between 4/5 and 6/5 of its height and width, and
-        mirrors half of them.
+    augmentation : collection of str, default=("shift", "scale", "light", "time")
+        What varies at random, for all frames of a clip alike. ``"shift"``: the position,
+        by up to a tenth of the frame. ``"scale"``: the size, by a factor from 1/1.2 to 1.2.
+        ``"mirror"``: left and right, for half of the clips. ``"light"``: the contrast, by
+        up to a fifth, and the brightness, by up to 0.2 of the normalisation's deviation.
+        ``"time"``, with ``objective="clip"``: up to a fifth of the clip is cut off its ends.
     mixed_precision : bool, default=False
         Whether to compute in bfloat16 where that does no harm.
     seed : int, default=0
@@ -207,12 +221,15 @@ def train_backbone(
         data, module = _RandomFrames(clips, y, frames_per_clip), _FrameObjective
         per_step = batch_size
     else:
-        data, module = _FramesInOrder(clips, y, frames_per_clip), _ClipObjective
+        cut = _TIME if "time" in augmentation else 0.0
+        data, module = _FramesInOrder(clips, y, frames_per_clip, cut), _ClipObjective
         per_step = max(2, batch_size // data.longest)
     n_examples = len(data)
     # A last batch of one frame would leave BatchNorm nothing to normalise over.
     drop_last = n_examples > per_step
     n_steps = n_examples // per_step if drop_last else 1
+    if max_epochs is None:
+        max_epochs = max(_MIN_EPOCHS, math.ceil(_N_STEPS / n_steps))
     counts = np.bincount(y)
     callbacks: list[Any] = [
         LRScheduler(
@@ -229,9 +246,7 @@ def train_backbone(
             mixed_precision=mixed_precision,
             module__n_classes=len(counts),
             module__weights=weights,
-            module__augment=partial(
-                augment, normalisation=normalisation, augmentation=augmentation
-            ),
+            module__augment=partial(augment, normalisation=normalisation, parts=augmentation),
             criterion=nn.CrossEntropyLoss,
             criterion__weight=torch.tensor(len(y) / (len(counts) * counts), dtype=torch.float32),
             criterion__label_smoothing=label_smoothing,

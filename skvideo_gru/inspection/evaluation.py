@@ -252,7 +252,7 @@ def order_baselines(
 
     unordered = [(shuffled(videos), y) for videos, y in (train, test)]
     # A motion image depends on the frames before and after, which must be shuffled too.
-    single_data = unordered if features.modality == "motion" else [train, test]
+    single_data = unordered if features.modality_ == "motion" else [train, test]
     single = LogisticRegression(max_iter=300).fit(*frames(*single_data[0]))
     shuffled_model = clone(model).fit(*unordered[0])
     return {

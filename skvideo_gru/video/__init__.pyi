@@ -1,3 +1,4 @@
+from .changes import read_changes as read_changes
 from .checking import check_videos as check_videos
 from .decoding import DECODER_THREADS as DECODER_THREADS
 from .decoding import read_frames as read_frames

@@ -27,7 +27,7 @@ from .timeline import Timeline, decode_frames, frame_rate
 from .videos import Video, describe_time_range, describe_video, video_bounds
 from .webp import is_webp, webp_frames
 
-__all__ = ["DECODER_THREADS", "no_frame_reason", "open_frames", "read_frames"]
+__all__ = ["DECODER_THREADS", "convert_frames", "no_frame_reason", "open_frames", "read_frames"]
 
 #: Number of threads with which FFmpeg decodes one large video; 0 lets FFmpeg choose.
 DECODER_THREADS: ContextVar[int] = ContextVar("DECODER_THREADS", default=0)
@@ -39,6 +39,7 @@ _PIXELS_FOR_THREADS = 1280 * 720
 _ARRAY_RATE = 25
 
 Select = Callable[[ArrayLike], np.ndarray]
+Convert = Callable[[VideoFrame], np.ndarray]
 
 
 def read_frames(
@@ -139,16 +140,64 @@ def read_frames(
         )
 
     select([0.0])  # Check the parameters before any file is opened.
-    if isinstance(video, np.ndarray):
-        frames = _sample_array(video, select, FrameConverter(size, resize))
+    if isinstance(video, np.ndarray) and size in (None, video.shape[1:3]):
+        _check_array(video)
+        frames = list(video[select(_array_times(video))])
     else:
-        frames = _decode(video, select, size, resize, end, allow_partial)
+        frames, _ = convert_frames(
+            video, select, partial(FrameConverter, size, resize), allow_partial
+        )
     name = describe_video(video)
     if not frames:
         raise VideoDecodeError(name, no_frame_reason(start, end))
     if len({frame.shape for frame in frames}) > 1:
         raise VideoDecodeError(name, "its frames change size; set frame_size")
     return np.stack(frames)
+
+
+def convert_frames(
+    video: Video,
+    select: Select,
+    make_converter: Callable[[float], Convert],
+    allow_partial: bool = False,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Convert selected frames of a video.
+
+    Parameters
+    ----------
+    video : str, os.PathLike, VideoClip, bytes, binary file object or ndarray
+        The video.
+    select : callable
+        Turns the times of all frames, in seconds from the first, into the indices of the
+        selected frames, never decreasing.
+    make_converter : callable
+        Turns the width of a pixel divided by its height into a function that converts one
+        frame. That function receives each selected frame once, in order.
+    allow_partial : bool, default=False
+        Whether to use the frames before the first error of a corrupt video.
+
+    Returns
+    -------
+    converted : list of ndarray
+        The converted frames; empty if none is selected.
+    times : ndarray of shape (n,), float64
+        Their times in seconds from the video's first frame.
+
+    Raises
+    ------
+    VideoDecodeError
+        If the video cannot be read.
+    """
+    if not isinstance(video, np.ndarray):
+        return _decode(video, select, make_converter, allow_partial)
+    _check_array(video)
+    times = _array_times(video)
+    chosen, convert = select(times), make_converter(1.0)
+    converted = {
+        index: convert(VideoFrame.from_ndarray(np.ascontiguousarray(video[index]), "rgb24"))
+        for index in dict.fromkeys(chosen.tolist())
+    }
+    return [converted[index] for index in chosen.tolist()], times[chosen]
 
 
 def no_frame_reason(start: float | None, end: float | None) -> str:
@@ -168,26 +217,24 @@ def no_frame_reason(start: float | None, end: float | None) -> str:
     return f"it contains no video frame{time_range}"
 
 
-def _sample_array(video: np.ndarray, select: Select, convert: FrameConverter) -> list[np.ndarray]:
+def _check_array(video: np.ndarray) -> None:
     shaped = video.ndim == 4 and video.shape[-1] == 3 and all(video.shape[1:])
     if not shaped or video.dtype != np.uint8:
         raise VideoDecodeError(describe_video(video), array_fault(video))
-    chosen = video[select(np.arange(len(video)) / _ARRAY_RATE)]
-    if convert.size in (None, chosen.shape[1:3]):
-        return list(chosen)
-    frames = map(np.ascontiguousarray, chosen)
-    return [convert(VideoFrame.from_ndarray(frame, "rgb24")) for frame in frames]
+
+
+def _array_times(video: np.ndarray) -> np.ndarray:
+    return np.arange(len(video)) / _ARRAY_RATE
 
 
 def _decode(
     video: Video,
     select: Select,
-    size: tuple[int, int] | None,
-    resize: str,
-    end: float | None,
+    make_converter: Callable[[float], Convert],
     allow_partial: bool,
-) -> list[np.ndarray]:
+) -> tuple[list[np.ndarray], np.ndarray]:
     """Decode only what the selected frames need if that is safe, else everything in order."""
+    _, end = video_bounds(video)
     wanted = np.empty(0, np.int64)
     try:
         with open_video(video) as (container, stream):
@@ -196,32 +243,38 @@ def _decode(
             if index.trusted and not allow_partial:
                 pts = np.sort(index.pts)[wanted].tolist()
                 _choose_threads(stream, index.sliced)
-                convert = FrameConverter(size, resize, _pixel_aspect(stream))
+                convert = make_converter(_pixel_aspect(stream))
                 converted = _decode_pts(container, stream, index, pts, convert)
                 if converted is not None:
-                    return [converted[stamp] for stamp in pts]
+                    return [converted[stamp] for stamp in pts], np.asarray(index.times)[wanted]
             elif container.format.name == "avi" and end is None and not allow_partial:
                 # Seeking back is faster than opening again; the count shows whether it worked.
                 container.seek(0)
                 _choose_threads(stream, sliced=False)
-                convert = FrameConverter(size, resize, _pixel_aspect(stream))
+                convert = make_converter(_pixel_aspect(stream))
                 frames = decode_frames(container, stream, Timeline(container, stream))
                 rate = frame_rate(stream)
                 in_order, times = _decode_indices(frames, wanted, convert, end, rate)
                 if len(times) == len(index.times) and np.array_equal(select(times), wanted):
-                    return [in_order[number] for number in wanted.tolist()]
+                    return _in_order(in_order, times, wanted)
     except VideoDecodeError:
         pass  # Decoding in order shows whether the video is corrupt, and where.
     for _ in range(3):
         with open_frames(video, allow_partial) as opened:
-            convert = FrameConverter(size, resize, opened.pixel_aspect)
+            convert = make_converter(opened.pixel_aspect)
             in_order, times = _decode_indices(opened.frames, wanted, convert, end, opened.rate)
         # Times are known only after decoding; those of packets can be wrong.
         chosen = select(times)
         if np.array_equal(chosen, wanted):
-            return [in_order[index] for index in wanted.tolist()]
+            return _in_order(in_order, times, wanted)
         wanted = chosen
     raise VideoDecodeError(describe_video(video), "decoding it twice gave different frames")
+
+
+def _in_order(
+    converted: dict[int, np.ndarray], times: array[float], wanted: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
+    return [converted[index] for index in wanted.tolist()], np.asarray(times)[wanted]
 
 
 @dataclass(frozen=True)
@@ -296,7 +349,7 @@ def _decode_pts(
     stream: VideoStream,
     index: PacketIndex,
     wanted: list[int],
-    convert: FrameConverter,
+    convert: Convert,
 ) -> dict[int, np.ndarray] | None:
     """Decode the frames with these timestamps; None if anything is unexpected."""
     context = stream.codec_context
@@ -351,7 +404,7 @@ def _surprises(frame: VideoFrame, shown: int | None) -> bool:
 def _decode_indices(
     decoded: Iterable[VideoFrame],
     wanted: np.ndarray,
-    convert: FrameConverter,
+    convert: Convert,
     end: float | None,
     rate: float,
 ) -> tuple[dict[int, np.ndarray], array[float]]:

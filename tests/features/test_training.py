@@ -4,6 +4,7 @@ import torch
 from conftest import needs_gpu
 from references import tone_clips
 
+from skvideo_gru.features import training
 from skvideo_gru.features.training import _FramesInOrder, train_backbone
 from skvideo_gru.networks.weights import initial_weights
 
@@ -30,6 +31,35 @@ def test_clips_are_seen_by_a_frame_of_each_segment():
     assert data[0][0]["frames"].ravel().tolist() == [0, 1, 2, 0]
     assert data[2][0]["frames"].ravel().tolist() == [0, 1, 0, 0]
     assert data[2][0]["lengths"] == 2
+
+
+def test_time_augmentation_sees_a_random_part_of_the_clip():
+    clip = np.arange(100, dtype=np.uint8)[:, None, None, None]
+    data = _FramesInOrder([clip], np.array([0]), 5, cut=0.2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        moments = np.array([data[0][0]["frames"].ravel() for _ in range(3000)]).astype(int)
+    assert (np.diff(moments) >= 0).all()
+    assert moments.min() == 0
+    assert moments.max() == 99
+    # On average 0.05 of the clip is cut off at each end, and a segment is 0.18 long.
+    assert abs(moments[:, 0].mean() + 0.5 - (5 + 9)) < 0.5
+    assert abs(moments[:, 4].mean() + 0.5 - (95 - 9)) < 0.5
+
+
+def test_length_of_training_in_steps():
+    clips, y = tone_clips(4), np.arange(4) % 2
+    options = {"batch_size": 8, "frames_per_clip": 2, "device": "cpu"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_N_STEPS", 7)
+        for objective in ("frame", "clip"):
+            _, history = train_backbone(clips, y, objective=objective, **options)
+            assert sum(record["train_batch_count"] for record in history) == 7
+        patch.setattr(training, "_N_STEPS", 1)
+        _, history = train_backbone(clips, y, **options)
+    assert len(history) == 5
+    _, history = train_backbone(clips, y, max_epochs=2, **options)
+    assert len(history) == 2
 
 
 @pytest.mark.parametrize(
