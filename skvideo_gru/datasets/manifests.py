@@ -128,17 +128,14 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         seen[key] = line
         data.append(video)
 
-    def column(name: str) -> list[str] | None:
-        return [row[name] for _, row in rows] if name in columns else None
-
-    names = [row["path"] for _, row in rows]
+    values = {name: [row[name] for _, row in rows] for name in _COLUMNS if name in columns}
     return make_bunch(
         manifest,
         data=data,
-        target=column("label") or [],
-        filenames=names,
-        groups=column("group") or _files_as_groups(data, names),
-        split=column("split"),
+        target=values.get("label", []),
+        filenames=values["path"],
+        groups=values.get("group") or _files_as_groups(data, values["path"]),
+        split=values.get("split"),
         skipped={},
     )
 

@@ -22,7 +22,7 @@ __all__ = ["Mistake", "MistakesDisplay"]
 class Mistake:
     """A misclassified video, its labels and its frames.
 
-    Parameters
+    Attributes
     ----------
     name : str
         The name of the video.

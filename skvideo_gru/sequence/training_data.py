@@ -31,7 +31,7 @@ __all__ = [
 class TrainingData:
     """Training sequences with labels and weights.
 
-    Parameters
+    Attributes
     ----------
     sequences : ndarray of shape (n, T, d)
         Sequences, each with at least one frame.

@@ -39,7 +39,7 @@ _UNITS = {
 class PacketIndex:
     """What a video's packets state about its frames.
 
-    Parameters
+    Attributes
     ----------
     times : ndarray of shape (n_frames,), float64
         Times of the frames in seconds from the first one, in presentation order.
