@@ -1,4 +1,4 @@
-"""Work that a Dask cluster does, on two worker processes of this machine."""
+"""Features and searches on a Dask cluster of two worker processes."""
 
 import io
 import os
@@ -45,7 +45,7 @@ def test_a_cluster_computes_the_same_rows(client, featurizer, colour_clips, monk
     with joblib.parallel_config(backend="dask"):
         rows = featurizer.transform(videos)
     assert largest_error(rows, expected) < 1e-5
-    assert len(sent) <= 3  # to be named and sent once; not with each of the twelve tasks
+    assert len(sent) <= 3  # for the key and to send it once, not with each of the twelve tasks
 
 
 def test_the_example_searches_on_a_cluster(client, monkeypatch, capsys):

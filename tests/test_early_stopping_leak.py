@@ -26,14 +26,14 @@ STOPPING = {"gru__early_stopping": True, "gru__validation_fraction": 0.5}
 
 
 def random_labels(n, n_features):
-    """Features of noise and labels that have nothing to do with them."""
+    """Noise features and unrelated labels."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, 2, n_features)).astype(np.float32)
     return X, rng.permutation(np.arange(n) % 2)
 
 
 def steps_that_learn_labels():
-    """The features that fit the labels best: like a trained backbone, they know them."""
+    """Select the features that fit the labels best: like a trained backbone, they leak them."""
     gru = GRUClassifier(
         16, frame_dim=20, max_epochs=40, lr=0.03, random_state=0,
         early_stopping=True, validation_fraction=0.4, n_iter_no_change=5,
@@ -91,12 +91,12 @@ def test_a_trained_backbone_before_early_stopping_is_refused():
         gru.fit(features, labels)
     gru.fit(features[:6], labels[:6], X_val=features[6:], y_val=labels[6:])
     clone(gru).set_params(early_stopping=False).fit(features, labels)
-    # Without labels in the backbone nothing leaks.
+    # A backbone that was trained without labels leaks nothing.
     pipe.set_params(features__max_epochs=0).fit(videos, y)
     pipe.set_params(features__max_epochs=0).fit(videos, labels)
 
 
-def test_members_of_an_ensemble_do_not_refuse_each_other():
+def test_members_of_an_ensemble_do_not_affect_each_other():
     videos, y = tone_clips(12), np.arange(12) % 2
     trained = make_video_classifier(features__max_epochs=1, gru__max_epochs=1, **BACKBONE)
     untrained = Pipeline(
@@ -143,7 +143,7 @@ def test_groups_and_weights_are_split_with_the_videos():
         plain.fit(rows, y, gru__groups=groups[:-1])
 
 
-def test_it_is_scikit_learns_pipeline_otherwise():
+def test_without_early_stopping_it_equals_scikit_learns_pipeline():
     X, y = random_labels(40, 10)
     rows = X.reshape(40, -1)
     gru = GRUClassifier(4, frame_dim=10, max_epochs=2, random_state=0)

@@ -79,7 +79,7 @@ def make_order_videos(
         raise ValueError(f"frame_size={frame_size} must be even and at least 16.")
     target = Path(path)
     if target.exists():
-        raise FileExistsError(f"{target}: it exists already; name a new folder.")
+        raise FileExistsError(f"{target}: it exists already; choose a new folder.")
     rng = check_random_state(random_state)
     target.parent.mkdir(parents=True, exist_ok=True)
     # A temporary folder is renamed when it is complete, so that an interruption leaves nothing.
@@ -94,7 +94,7 @@ def make_order_videos(
             if not target.exists():
                 raise
             # Another process has created it in the meantime.
-            raise FileExistsError(f"{target}: it exists already; name a new folder.") from error
+            raise FileExistsError(f"{target}: it exists already; choose a new folder.") from error
     return load_video_manifest(target / "manifest.csv")
 
 

@@ -146,7 +146,7 @@ def _random_split(target: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         val, test = train_test_split(rest, test_size=0.5, stratify=target[rest], random_state=seed)
     except ValueError as error:
         raise ValueError(
-            f"split='random' cannot divide {len(target)} videos 70/15/15 within every class: "
-            f"{error}"
+            f"split='random' cannot divide {len(target)} videos 70/15/15 within each class "
+            f"({error}). Add videos."
         ) from error
     return {"train": train, "val": val, "test": test}

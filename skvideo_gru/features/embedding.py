@@ -102,7 +102,8 @@ def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> No
             ) from error
     if engine == "onnxruntime" and mixed_precision:
         raise ValueError(
-            "engine='onnxruntime' has no mixed_precision=True; take 'torch' or 'openvino'."
+            "engine='onnxruntime' does not support mixed_precision=True; take 'torch' or "
+            "'openvino'."
         )
 
 
@@ -238,11 +239,11 @@ class FrameEmbedder:
             if device not in self._networks:
                 self._networks[device] = self._build(device)
         network = self._networks[device]
-        whole = torch.from_numpy(np.ascontiguousarray(frames))
+        pixels = torch.from_numpy(np.ascontiguousarray(frames))
         if device.type == "cuda":
-            whole = whole.pin_memory()  # allows an asynchronous transfer
+            pixels = pixels.pin_memory()  # allows an asynchronous transfer
         with torch.inference_mode():
-            batches = whole.split(frames_per_batch(frames[0, ..., 0].size, device))
+            batches = pixels.split(frames_per_batch(frames[0, ..., 0].size, device))
             parts = [
                 network(normalise(part.to(device, non_blocking=True), self.normalisation))
                 for part in batches

@@ -228,7 +228,7 @@ def test_a_failed_run_is_marked_as_failed(tracking, clips, monkeypatch, tmp_path
     assert "skvideo-gru train: error: no picture\n" in err
     (run,) = newest_runs()
     assert run.info.status == "FAILED"
-    # Metrics precede the pictures, and the model precedes both.
+    # Metrics precede the figures, and the model precedes both.
     assert "test: accuracy 1.000" in out
     assert run.data.metrics["test_accuracy"] == run.data.metrics["val_accuracy"] == 1.0
     assert load_model(output).predict([f"{clips}/dark/0.mp4"]) == ["dark"]
@@ -285,7 +285,7 @@ def test_unreadable_videos_are_skipped_and_logged(
         (["evaluate", "--model", "none.skops", "--part", "odd"], "--part odd: "),
     ],
 )
-def test_bad_parameters_open_no_run(tracking, clips, arguments, message, capsys):
+def test_invalid_parameters_create_no_run(tracking, clips, arguments, message, capsys):
     before = n_runs()
     assert cli.main([*arguments, "--data", str(clips)]) == 1
     assert message in capsys.readouterr().err
@@ -353,7 +353,7 @@ def test_leaks_between_folds_are_printed_and_logged(tracking, clips, tmp_path, c
     assert "the same content" in parent.data.tags["leaks"]
 
 
-def test_options_of_the_backbone_reach_it():
+def test_options_of_the_backbone_are_passed_to_it():
     options = ["--objective", "clip", "--modality", "motion", "--augmentation", "strong"]
     pipe = experiments._pipeline(_parse(["train", *options]), generated=True, memory=None)
     chosen = {name: pipe["features"].get_params()[name[2:]] for name in options[::2]}

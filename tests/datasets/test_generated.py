@@ -18,7 +18,7 @@ def test_the_data_set_is_a_manifest_of_real_clips(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clips"]
 
 
-def test_it_is_a_function_of_its_seed(tmp_path):
+def test_clips_depend_only_on_the_seed(tmp_path):
     first = make_order_videos(tmp_path / "a", n_per_class=4, random_state=3)
     second = make_order_videos(tmp_path / "b", n_per_class=4, random_state=3)
     other = make_order_videos(tmp_path / "c", n_per_class=4, random_state=4)
@@ -28,7 +28,7 @@ def test_it_is_a_function_of_its_seed(tmp_path):
         assert not np.array_equal(frames, read_frames(c, sampling="all"))
 
 
-def test_at_every_moment_all_colours_are_as_likely_in_both_classes(tmp_path):
+def test_all_colours_are_equally_likely_in_both_classes(tmp_path):
     data = make_order_videos(tmp_path / "clips", n_per_class=60, random_state=0)
     shown = np.stack(
         [
@@ -38,7 +38,7 @@ def test_at_every_moment_all_colours_are_as_likely_in_both_classes(tmp_path):
     )
     for label, step in (("red-green-blue", 1), ("red-blue-green", 2)):
         own = shown[data.target == label]
-        assert ((own[:, 1:] - own[:, :-1]) % 3 == step).all()  # the order tells
+        assert ((own[:, 1:] - own[:, :-1]) % 3 == step).all()  # the order of the class
         for moment in range(6):
             counts = np.bincount(own[:, moment], minlength=3)
             assert counts.min() >= 10  # 20 expected of 60: 2.7 standard deviations
@@ -67,12 +67,12 @@ def test_wrong_numbers_are_named(tmp_path, parameters, message):
     assert not (tmp_path / "clips").exists()
 
 
-def test_nothing_is_overwritten(tmp_path):
+def test_an_existing_folder_is_not_overwritten(tmp_path):
     with pytest.raises(FileExistsError, match="exists already"):
         make_order_videos(tmp_path)
 
 
-def test_of_two_at_once_one_is_told(tmp_path, monkeypatch):
+def test_a_folder_created_in_the_meantime_is_an_error(tmp_path, monkeypatch):
     made = generated._write_clips
 
     def overtaken(folder, *args):

@@ -99,7 +99,7 @@ def test_three_pairs_are_named_and_the_rest_counted(folder):
     assert "; and 2 more. " in leak
 
 
-def test_only_files_of_one_size_beginning_and_end_are_read_whole(folder, monkeypatch):
+def test_only_files_of_equal_size_beginning_and_end_are_read_completely(folder, monkeypatch):
     (folder / "other.mp4").write_bytes(b"other")
     read = []
     digest = leakage.content_digest

@@ -42,7 +42,7 @@ def test_grouped_split_keeps_every_group_on_one_side(n_groups):
     assert description.startswith("grouped")
 
 
-def test_grouped_split_leaves_every_class_to_learn_from():
+def test_grouped_split_has_every_class_in_training():
     groups = np.repeat(np.arange(10), 20).astype(str)
     data = data_set(groups=groups)
     data.target = np.where(groups == "9", "rare", np.tile(["a", "b"], 100))
@@ -50,7 +50,7 @@ def test_grouped_split_leaves_every_class_to_learn_from():
     assert set(data.target[parts["train"]]) == {"a", "b", "rare"}
 
 
-def test_the_manifests_split_comes_first():
+def test_auto_prefers_the_split_of_the_manifest():
     split = np.array(["train"] * 150 + ["validation"] * 30 + ["test"] * 20)
     groups = np.arange(200).astype(str)
     parts, description = split_videos(data_set(groups=groups, split=split))
@@ -60,7 +60,7 @@ def test_the_manifests_split_comes_first():
     assert set(parts) == {"train", "val"}
 
 
-def test_auto_takes_what_the_data_allows():
+def test_auto_selects_a_split_that_the_data_allows():
     only = np.array(["train"] * 200)
     one = np.array(["x"] * 200)
     assert split_videos(data_set(groups=one, split=only))[1].startswith("random")
@@ -73,7 +73,7 @@ def test_auto_takes_what_the_data_allows():
         split_videos(data_set(groups=np.array(["x", "y"] * 100)))
 
 
-def test_few_videos_of_each_class_make_few_folds():
+def test_few_videos_per_class_reduce_the_number_of_folds():
     data = Bunch(
         data=list(range(10)),
         target=np.array(list("xyxyxyxyxx")),
@@ -85,7 +85,7 @@ def test_few_videos_of_each_class_make_few_folds():
     assert all(len(rows) for rows in parts.values())
 
 
-def test_groups_that_cannot_be_divided_are_told():
+def test_groups_that_cannot_be_divided_are_an_error():
     groups = np.array(["a"] * 14 + ["b", "c"])
     data = Bunch(data=list(range(16)), target=np.array(["x", "y"] * 8), groups=groups, split=None)
     with pytest.raises(ValueError, match=r"cannot divide 16 videos in 3 groups: .*split='random'"):
@@ -108,6 +108,6 @@ def test_groups_that_cannot_be_divided_are_told():
         ("random", {"n": 5}, "cannot divide 5 videos"),
     ],
 )
-def test_impossible_splits_say_why(how, changes, message):
+def test_impossible_splits_are_errors(how, changes, message):
     with pytest.raises(ValueError, match=message):
         split_videos(data_set(**changes), how)

@@ -1,4 +1,4 @@
-"""The cache under hard conditions: killed and rival processes, a full disk."""
+"""The cache with killed processes, concurrent processes and a full disk."""
 
 import os
 import resource
@@ -27,7 +27,7 @@ from skvideo_gru import ResNet50FrameFeaturizer
 n_videos = int(sys.argv[1])
 cache, videos, outputs = sys.argv[2], sys.argv[3:3 + n_videos], sys.argv[3 + n_videos:]
 model = ResNet50FrameFeaturizer(n_frames=2, frame_size=64, random_state=0, memory=cache)
-# One process for each output; all is imported and nothing computed when they part.
+# One process per output, forked after the imports and before any computation.
 children = []
 for rows in outputs[1:]:
     children.append(os.fork())
@@ -91,7 +91,7 @@ def test_a_full_disk_costs_the_cache_not_the_rows(videos, tmp_path):
     expected = model.transform(videos[:4])
     model.set_params(memory=tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # as a disk of 4 KiB
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # like a disk of 4 KiB
     try:
         with pytest.warns(Warning, match="Unable to cache to disk.*File too large"):
             rows = model.transform(videos[:4])
@@ -101,7 +101,7 @@ def test_a_full_disk_costs_the_cache_not_the_rows(videos, tmp_path):
     assert n_features(tmp_path) == 0
     assert (
         remove_unfinished(Memory(str(tmp_path), verbose=0), older_than=3600) == 0
-    )  # perhaps in work
+    )  # may still be written
     assert remove_unfinished(Memory(str(tmp_path), verbose=0), older_than=0) == 4
     assert largest_error(model.transform(videos[:4]), expected) < 1e-5
     assert n_features(tmp_path) == 4

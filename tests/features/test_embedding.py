@@ -39,7 +39,7 @@ def test_engines_agree(engine):
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
-def test_bfloat16_keeps_two_digits(engine):
+def test_bfloat16_is_accurate_to_two_digits(engine):
     weights = weights_of(random_state())
     frames = np.random.default_rng(0).integers(0, 256, (4, 64, 48, 3), dtype=np.uint8)
     exact = FrameEmbedder(weights, engine=engine)(frames, "cpu")
@@ -47,7 +47,7 @@ def test_bfloat16_keeps_two_digits(engine):
     features = embedder(frames, "cpu")
     assert features.dtype == np.float32
     assert np.linalg.norm(features - exact) / np.linalg.norm(exact) < 0.02
-    if engine == "torch":  # OpenVINO keeps to float32 where the processor has no bfloat16
+    if engine == "torch":  # without bfloat16 in the processor, OpenVINO computes in float32
         assert not np.allclose(features, exact, rtol=1e-4)
     alone = np.concatenate([embedder(frame[None], "cpu") for frame in frames])
     assert np.linalg.norm(features - alone) / np.linalg.norm(exact) < 0.02
@@ -55,7 +55,7 @@ def test_bfloat16_keeps_two_digits(engine):
 
 @needs_gpu
 @pytest.mark.parametrize(("mixed_precision", "tolerance"), [(False, 0.005), (True, 0.02)])
-def test_a_gpu_agrees_with_the_processor(mixed_precision, tolerance):
+def test_gpu_and_cpu_agree(mixed_precision, tolerance):
     weights = weights_of(random_state())
     frames = np.random.default_rng(0).integers(0, 256, (300, 64, 48, 3), dtype=np.uint8)
     exact = FrameEmbedder(weights)(frames, "cpu")
@@ -63,7 +63,7 @@ def test_a_gpu_agrees_with_the_processor(mixed_precision, tolerance):
     assert np.linalg.norm(features - exact) / np.linalg.norm(exact) < tolerance
 
 
-def test_the_cache_tells_arithmetic_apart(monkeypatch):
+def test_numeric_precisions_have_different_names(monkeypatch):
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
     cudnn = torch.backends.cudnn
     monkeypatch.setattr(cudnn, "allow_tf32", True)
@@ -75,12 +75,12 @@ def test_the_cache_tells_arithmetic_apart(monkeypatch):
     ]
     assert len(set(names)) == 4
     assert numeric_precision("openvino", False, cpu) == names[0]
-    assert numeric_precision("openvino", True, gpu) == names[2]  # a GPU is torch's
+    assert numeric_precision("openvino", True, gpu) == names[2]  # on a GPU, torch is used
     monkeypatch.setattr(cudnn, "allow_tf32", False)
     assert numeric_precision("torch", False, gpu) == names[0]
 
 
-def test_a_gpu_gets_more_frames_at_once():
+def test_batches_are_larger_on_a_gpu():
     cpu, gpu = (frames_per_batch(112 * 224, torch.device(name)) for name in ("cpu", "cuda"))
     assert (cpu, gpu) == (16, 256)
     assert frames_per_batch(4096**2, torch.device("cpu")) == 1
@@ -94,7 +94,7 @@ def test_a_missing_engine_is_named(engine, monkeypatch):
         embedder(np.zeros((1, 32, 32, 3), np.uint8), "cpu")
 
 
-def test_pixels_are_normalised_as_asked():
+def test_pixels_are_normalised():
     weights = weights_of(random_state())
     frames = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     embedder = FrameEmbedder(weights, ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)))
@@ -115,8 +115,8 @@ def test_a_process_builds_the_network_once_for_many_tasks():
     assert first is second
     assert first._networks == {}
     for other in ({"engine": "onnxruntime"}, {"mixed_precision": True}):
-        arrived = pickle.loads(pickle.dumps(FrameEmbedder(first.weights, **other)))
-        assert arrived is not first
-        assert (arrived.engine, arrived.mixed_precision) == tuple(
+        loaded = pickle.loads(pickle.dumps(FrameEmbedder(first.weights, **other)))
+        assert loaded is not first
+        assert (loaded.engine, loaded.mixed_precision) == tuple(
             ({"engine": "torch", "mixed_precision": False} | other).values()
         )

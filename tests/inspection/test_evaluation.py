@@ -91,7 +91,7 @@ def test_baselines_of_motion_images_do_not_use_the_order():
     assert abs(baselines["single_frames"] - 0.5) <= 0.15
 
 
-def test_labels_of_which_the_model_knows_none():
+def test_labels_that_the_model_does_not_know():
     class Coded:
         classes_ = np.array([0, 1])
 

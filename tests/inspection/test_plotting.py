@@ -56,12 +56,12 @@ def test_without_validation_there_is_one_line():
     assert [len(axes.lines) for axes in display.axes_] == [2, 1]
 
 
-def test_nothing_was_trained():
+def test_a_pipeline_without_training():
     (axes,) = TrainingDisplay({"GRU": []}).plot().axes_
     assert axes.texts[0].get_text() == "No network was trained."
 
 
-def test_training_of_a_pipeline_goes_where_it_is_told(order_model):
+def test_training_of_a_pipeline_is_plotted_on_the_given_figure(order_model):
     display = TrainingDisplay.from_estimator(order_model)
     (axes,) = display.axes_
     losses = [record["train_loss"] for record in order_model["gru"].history_]

@@ -59,7 +59,7 @@ def test_an_empty_experiment_is_named_with_the_remedy(store, monkeypatch, variab
     assert not store.search_runs(["0"])
 
 
-def test_a_named_experiment_is_created_and_holds_the_children(store, monkeypatch):
+def test_a_named_experiment_is_created_and_contains_the_children(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "windows")
     with tracked_run("parent") as run, child_run("child") as child:
         assert child.info.experiment_id == run.info.experiment_id

@@ -21,7 +21,7 @@ def after_every_epoch(monkeypatch):
 
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Let the training stop when it takes so many frames; counts the frames taken."""
+    """Interrupt the training after a number of frames; return the list of frames read."""
     taken = []
     read = training._RandomFrames.__getitem__
 

@@ -50,7 +50,7 @@ def test_one_cycle():
 
 
 def test_decay_on_a_plateau():
-    # At a rate so high the loss rises.
+    # At this high rate, the loss increases.
     steps = rates(lr_schedule="plateau", lr_decay=0.5, lr=50.0)[:, 0]
     assert steps[0] == 50
     assert steps[-1] < 50

@@ -42,7 +42,7 @@ def test_saved_weights_load_in_other_libraries(tmp_path, name):
     assert list(back) == list(weights)
     for key, value in weights.items():
         np.testing.assert_array_equal(back[key], value)
-    # As torch's users read them, without this package.
+    # Loaded by torch, without this package.
     load = partial(torch.load, weights_only=True) if name == "w.pth" else load_file
     state = load(tmp_path / name)
     shapes = torchvision_shapes()
