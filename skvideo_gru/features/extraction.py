@@ -265,7 +265,9 @@ def _decoded_ahead(videos: Sequence[Any], read: Reader | None, n_threads: int) -
         while ahead:
             yield ahead.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)  # after an interruption, decode no more videos
+        # Without waiting: the garbage collector can run this on a thread that is starting,
+        # where joining other threads deadlocks.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def digest_videos(

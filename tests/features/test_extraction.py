@@ -113,6 +113,24 @@ def test_who_stops_early_waits_for_no_more_videos():
     assert len(begun) < 1 + extraction._AHEAD
 
 
+def test_closing_a_reader_does_not_wait_for_its_threads():
+    # The garbage collector can close it on any thread, where waiting can deadlock.
+    finish = threading.Event()
+
+    def read(video):
+        if video == 1:
+            finish.wait(60)
+        return video
+
+    ahead = extraction._decoded_ahead(range(4), read, 1)
+    assert next(ahead) == 0
+    closing = threading.Thread(target=ahead.close)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
+    finish.set()
+
+
 def test_decoders_share_the_threads(monkeypatch):
     """FFmpeg gets what its worker has, and of that a share where several decode at once."""
     monkeypatch.setattr(extraction.torch, "get_num_threads", lambda: 8)
