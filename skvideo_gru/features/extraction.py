@@ -98,22 +98,21 @@ def decode_videos(
     ValueError
         If a video cannot be sent to a worker.
     """
-    with _sent(videos):
+    with _explained_pickling_errors(videos):
         clips = _parallel(n_jobs)(delayed(_read)(video, read) for video in videos)
         return list(video_progress("decoding", len(videos), verbose, clips))
 
 
 @contextmanager
-def _sent(videos: Sequence[Any]) -> Iterator[None]:
-    """Tell of what cannot go to another process."""
+def _explained_pickling_errors(videos: Sequence[Any]) -> Iterator[None]:
+    """Raise a `ValueError` for videos or settings that joblib cannot pickle."""
     try:
         yield
     except PicklingError as error:
         opened = [describe_video(video) for video in videos if hasattr(video, "read")]
+        what = f"open files, {opened[0]} first" if opened else f"the videos or settings: {error}"
         raise ValueError(
-            "What joblib's workers need cannot be sent to them"
-            + (f"; among the videos are open files, {opened[0]} first" if opened else "")
-            + ". Give paths or bytes, or n_jobs=1."
+            f"joblib cannot send its workers {what}. Give paths or bytes, or n_jobs=1."
         ) from error
 
 
@@ -193,7 +192,7 @@ def embed_videos(
     with parallel_config(backend=spread) if spread else nullcontext():
         parallel = _parallel(n_jobs)
     task = delayed(_embed_chunk)
-    with _sent(videos):
+    with _explained_pickling_errors(videos):
         for rows in parallel(task(chunk, embedder, read, device) for chunk in chunks):
             yield from rows
 

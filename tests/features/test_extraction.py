@@ -17,7 +17,7 @@ from skvideo_gru.video.opening import content_digest
 
 
 def brightness(sources):
-    """Stand-in for the network: a video's mean and its first pixel."""
+    """A substitute for the network: the mean of a video and its first pixel."""
     for source in sources:
         yield np.array([source.mean(), source[0, 0, 0, 0]])
 
@@ -31,18 +31,18 @@ VIDEOS = [np.full((1, 4, 4, 3), grey, np.uint8) for grey in (1, 2, 3, 2, 4)]
 EXPECTED = [[1, 1], [2, 2], [3, 3], [2, 2], [4, 4]]
 
 
-def test_rows_come_in_order_whatever_is_in_the_cache(tmp_path):
+def test_rows_are_in_order_for_any_content_of_the_cache(tmp_path):
     for known in ([0], [1], [0, 4], [2, 3]):
         memory = Memory(tmp_path / str(known), verbose=0)
         some = [VIDEOS[i] for i in known]
         list(embedded(some, brightness, "net", memory))
         rows, cached = zip(*embedded(VIDEOS, brightness, "net", memory), strict=True)
         assert np.array_equal(rows, EXPECTED)
-        # 1 and 3 are alike: the second is always there when its turn comes.
+        # Videos 1 and 3 have the same content, so that 3 is always cached when it is embedded.
         assert set(np.flatnonzero(cached)) == {*known, 3} | ({1} if 3 in known else set())
 
 
-def test_rows_stay_with_their_videos_when_another_process_is_faster(tmp_path):
+def test_rows_match_their_videos_if_another_process_is_faster(tmp_path):
     memory = Memory(tmp_path, verbose=0)
 
     def overtaken(sources):
@@ -53,7 +53,7 @@ def test_rows_stay_with_their_videos_when_another_process_is_faster(tmp_path):
     assert np.array_equal(rows, EXPECTED)
 
 
-def test_only_what_is_missing_is_computed(tmp_path):
+def test_only_missing_entries_are_computed(tmp_path):
     memory = Memory(tmp_path, verbose=0)
     seen = []
 
@@ -79,7 +79,7 @@ def test_a_damaged_entry_that_can_be_read_is_computed_again(tmp_path):
     assert np.array(1.0).tobytes() in entry.read_bytes()
 
 
-def test_a_video_that_is_gone_beside_its_damaged_entry_is_an_outcome(tmp_path):
+def test_a_missing_video_with_a_damaged_entry_is_an_error(tmp_path):
     memory = Memory(tmp_path, verbose=0)
     list(embedded(VIDEOS[:2], brightness, "net", memory))
     for entry in tmp_path.rglob("output.pkl"):
@@ -95,12 +95,12 @@ def test_a_video_that_is_gone_beside_its_damaged_entry_is_an_outcome(tmp_path):
     assert np.array_equal(row, [2, 2])
 
 
-def test_who_stops_early_waits_for_no_more_videos():
+def test_an_interruption_does_not_wait_for_more_videos():
     begun, stopped = [], threading.Event()
 
     def read(video):
         begun.append(video)
-        if len(begun) > 1:  # it lasts until the network has stopped
+        if len(begun) > 1:  # wait until the network has stopped
             stopped.wait(60)
         return np.zeros((8, 224, 224, 3), np.uint8)  # a batch
 
@@ -132,7 +132,7 @@ def test_closing_a_reader_does_not_wait_for_its_threads():
 
 
 def test_decoders_share_the_threads(monkeypatch):
-    """FFmpeg gets what its worker has, and of that a share where several decode at once."""
+    """FFmpeg gets the threads of its worker, divided by the number of simultaneous reads."""
     monkeypatch.setattr(extraction.torch, "get_num_threads", lambda: 8)
 
     def read(video):
@@ -145,7 +145,7 @@ def test_decoders_share_the_threads(monkeypatch):
     assert DECODER_THREADS.get() == 0
 
 
-def test_a_gpu_is_fed_by_threads_of_one_process(monkeypatch):
+def test_one_process_with_threads_decodes_for_a_gpu(monkeypatch):
     asked = []
 
     def embed(videos, embedder, read, device, n_threads):
@@ -161,24 +161,24 @@ def test_a_gpu_is_fed_by_threads_of_one_process(monkeypatch):
 
 
 @pytest.mark.parametrize("config", [{}, {"prefer": "processes"}, {"backend": "threading"}])
-def test_digests_are_made_by_threads_whatever_is_asked_of_joblib(config):
+def test_digests_are_computed_in_threads_for_any_backend(config):
     with parallel_config(**config):
         digests = digest_videos([*VIDEOS, "missing.mp4"], n_jobs=2, verbose=0)
     assert digests[:5] == [content_digest(video) for video in VIDEOS]
     assert isinstance(digests[5], VideoDecodeError)
 
 
-def test_alike_videos_fail_under_their_own_names(tmp_path):
+def test_errors_of_repeated_content_name_each_video(tmp_path):
     paths = [tmp_path / name for name in ("a.mp4", "b.mp4")]
     for path in paths:
         path.write_bytes(b"no video")
 
     def fails(sources):
         for source in sources:
-            yield VideoDecodeError(str(source), "it holds no video")
+            yield VideoDecodeError(str(source), "it contains no video")
 
     memory = Memory(tmp_path / "cache", verbose=0)
     errors = [outcome for outcome, _ in embedded(paths, fails, "net", memory)]
     assert [(error.path, error.reason) for error in errors] == [
-        (str(path), "it holds no video") for path in paths
+        (str(path), "it contains no video") for path in paths
     ]
