@@ -27,7 +27,7 @@ __all__ = ["Evaluation", "evaluate", "fitted_pipeline", "order_baselines"]
 class Evaluation:
     """True labels and predicted probabilities of a set of videos.
 
-    Parameters
+    Attributes
     ----------
     target : ndarray of shape (n,)
         True labels.
@@ -243,19 +243,25 @@ def order_baselines(
     features = model.named_steps["features"]
     reading = features._reading()
 
-    def shuffled(videos: Sequence[Video]) -> list[np.ndarray]:
-        return [rng.permutation(read_frames(video, **reading)) for video in videos]
-
-    def frames(videos: Sequence[Video], y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        rows = model[:-1].transform(videos)
-        return rows.reshape(len(videos) * features.n_frames, -1), np.repeat(y, features.n_frames)
-
-    unordered = [(shuffled(videos), y) for videos, y in (train, test)]
+    unordered = [
+        ([rng.permutation(read_frames(video, **reading)) for video in videos], y)
+        for videos, y in (train, test)
+    ]
     # A motion image depends on the frames before and after, which must be shuffled too.
     single_data = unordered if features.modality_ == "motion" else [train, test]
-    single = LogisticRegression(max_iter=300).fit(*frames(*single_data[0]))
+    train_frames, test_frames = (_single_frames(model, *part) for part in single_data)
+    single = LogisticRegression(max_iter=300).fit(*train_frames)
     shuffled_model = clone(model).fit(*unordered[0])
     return {
-        "single_frames": float(single.score(*frames(*single_data[1]))),
+        "single_frames": float(single.score(*test_frames)),
         "shuffled_frames": float(shuffled_model.score(*unordered[1])),
     }
+
+
+def _single_frames(
+    model: Pipeline, videos: Sequence[Video], y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the features and the label of every frame."""
+    n_frames = model.named_steps["features"].n_frames
+    rows = model[:-1].transform(videos)
+    return rows.reshape(len(videos) * n_frames, -1), np.repeat(y, n_frames)

@@ -60,7 +60,7 @@ def read_frames(
     file's display matrix is applied) and in RGB order. If a file contains several
     video streams, the one that FFmpeg rates best is read. Only the packets that the
     selected frames need are decoded; the frames equal those of decoding everything
-    in order, bit by bit.
+    in order, bit for bit.
 
     Timestamps that restart or jump, as in concatenated MPEG-TS files, are made
     continuous as in FFmpeg's program. An empty packet repeats the frame before it.
@@ -127,18 +127,16 @@ def read_frames(
         raise ValueError(f"resize={resize!r} is unknown; choose one of {list(RESIZES)}.")
     start, end = video_bounds(video)
 
-    def select(times: ArrayLike) -> np.ndarray:
-        return select_frames(
-            times,
-            sampling=sampling,
-            n_frames=n_frames,
-            fps=fps,
-            stride=stride,
-            seed=seed,
-            start=start,
-            end=end,
-        )
-
+    select = partial(
+        select_frames,
+        sampling=sampling,
+        n_frames=n_frames,
+        fps=fps,
+        stride=stride,
+        seed=seed,
+        start=start,
+        end=end,
+    )
     select([0.0])  # Check the parameters before any file is opened.
     if isinstance(video, np.ndarray) and size in (None, video.shape[1:3]):
         _check_array(video)
@@ -233,7 +231,7 @@ def _decode(
     make_converter: Callable[[float], Convert],
     allow_partial: bool,
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Decode only what the selected frames need if that is safe, else everything in order."""
+    """Decode only the packets that the selected frames need if possible, else all in order."""
     _, end = video_bounds(video)
     wanted = np.empty(0, np.int64)
     try:
@@ -281,7 +279,7 @@ def _in_order(
 class OpenFrames:
     """All frames of an open video, in order.
 
-    Parameters
+    Attributes
     ----------
     frames : iterator of av.VideoFrame
         The frames. A frame is valid until the next one is requested.
@@ -308,7 +306,7 @@ def open_frames(video: Video, allow_partial: bool) -> Iterator[OpenFrames]:
     video : str, os.PathLike, VideoClip, bytes or binary file object
         The video.
     allow_partial : bool
-        Whether the frames end where the video is corrupt.
+        Whether the frames end at the first error instead of raising it.
 
     Yields
     ------
@@ -371,7 +369,7 @@ def _decode_pts(
             if packet.size:
                 if at == len(index.pts) or packet.pts != index.pts[at]:
                     return None
-                # Timestamps can restart; positions tell equal ones apart.
+                # Timestamps can restart; positions distinguish equal ones.
                 if packet.pos != index.positions[at]:
                     return None
                 at += 1
@@ -379,7 +377,7 @@ def _decode_pts(
             all_needed = packet.pts in needed or packet.pts in index.monotonic
             context.skip_frame = "DEFAULT" if all_needed else "NONREF"
             for frame in packet.decode():
-                if _surprises(frame, shown):
+                if _is_unexpected(frame, shown):
                     return None
                 if frame.pict_type == PictureType.B and frame.pts in index.monotonic:
                     return None
@@ -395,7 +393,7 @@ def _has_other_pts(pts: int, packet: Packet[VideoStream]) -> bool:
     return packet.pts != pts
 
 
-def _surprises(frame: VideoFrame, shown: int | None) -> bool:
+def _is_unexpected(frame: VideoFrame, shown: int | None) -> bool:
     # A packet of interlaced video may contain a single field.
     late = frame.pts is None or (shown is not None and frame.pts <= shown)
     return late or frame.interlaced_frame or frame.is_corrupt

@@ -128,9 +128,11 @@ def test_few_frames_of_a_long_clip_cost_little(tmp_path, monkeypatch):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode(None))
     decoded = []
-    surprises = decoding._surprises
+    is_unexpected = decoding._is_unexpected
     monkeypatch.setattr(
-        decoding, "_surprises", lambda frame, shown: decoded.append(0) or surprises(frame, shown)
+        decoding,
+        "_is_unexpected",
+        lambda frame, shown: decoded.append(0) or is_unexpected(frame, shown),
     )
     frames = read_frames(path, n_frames=4)
     np.testing.assert_array_equal(frames, decode_in_order(path)[0][[125, 375, 625, 875]])
