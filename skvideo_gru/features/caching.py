@@ -33,7 +33,7 @@ T = TypeVar("T")
 CACHE_VERSION = 6
 
 
-# joblib empties a function's folder when its text changes: leave the next two as they are.
+# joblib clears the cache of a function whose source code changes: do not edit the next two.
 
 
 def features(key: Any, compute: Callable[[], T]) -> T:
@@ -73,11 +73,11 @@ def backbone(key: Any, compute: Callable[[], T]) -> T:
 
 
 def cached(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any:
-    """Let joblib keep what `features` or `backbone` return, by their `key` alone.
+    """Cache the results of `features` or `backbone` by their `key` alone.
 
-    joblib writes atomically, so that many processes may share a cache and an
-    interruption leaves nothing half-written, and computes a damaged entry again
-    with a warning.
+    joblib writes atomically, so that several processes can share a cache and an
+    interruption leaves no incomplete entry. It computes a damaged entry again, with a
+    warning.
 
     Parameters
     ----------
@@ -89,8 +89,9 @@ def cached(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any
     Returns
     -------
     joblib.memory.MemorizedFunc
-        Called like `kind`; calls `compute` only for what is not in the cache. Where
-        nothing can be written a warning says so, and it always does.
+        A function with the arguments of `kind`, which calls `compute` only for entries that
+        are not cached. If the cache cannot be written, a warning is issued and every call
+        computes.
     """
     try:
         return memory.cache(kind, ignore=["compute"])
@@ -100,7 +101,7 @@ def cached(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any
 
 
 def checkpoint_path(memory: Memory, key: Any) -> Path:
-    """Name the file that keeps a backbone whose training was interrupted.
+    """Return the path of the checkpoint of a backbone's training.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def _interrupted_folder(memory: Memory) -> Path:
 
 
 def cache_contents(memory: Memory) -> dict[str, tuple[int, int]]:
-    """Tell what a cache holds.
+    """Count the entries of a cache.
 
     Parameters
     ----------
@@ -132,8 +133,8 @@ def cache_contents(memory: Memory) -> dict[str, tuple[int, int]]:
     Returns
     -------
     dict of str to (int, int)
-        For ``"features"``, ``"backbone"`` and ``"interrupted"`` trainings the number
-        of entries and of bytes.
+        Number of entries and their size in bytes, for ``"features"``, ``"backbone"`` and
+        ``"interrupted"`` (checkpoints of interrupted trainings).
     """
     contents = {}
     items = [(Path(item.path).parent.name, item.size) for item in memory.store_backend.get_items()]
@@ -145,51 +146,50 @@ def cache_contents(memory: Memory) -> dict[str, tuple[int, int]]:
 
 
 def prune(memory: Memory, max_size: int | None, max_age: timedelta | None) -> None:
-    """Remove what was used longest ago.
+    """Remove the least recently used entries.
 
     Parameters
     ----------
     memory : joblib.Memory
         The cache.
     max_size : int or None
-        Bytes that may stay; interrupted trainings get what features and backbones
-        leave of them.
+        Maximum size in bytes. Checkpoints may use what features and backbones leave of it.
     max_age : timedelta or None
-        For how long what stays may not have been used.
+        Maximum time since an entry was last used.
     """
     if max_size is None and max_age is None:
         return
     memory.reduce_size(bytes_limit=max_size, age_limit=max_age)
-    room = math.inf if max_size is None else max_size
-    room -= sum(item.size for item in memory.store_backend.get_items())
+    available = math.inf if max_size is None else max_size
+    available -= sum(item.size for item in memory.store_backend.get_items())
     newest_first = sorted(_interrupted(memory).items(), key=lambda found: -found[1].st_mtime)
     for file, found in newest_first:
         too_old = max_age is not None and time.time() - found.st_mtime > max_age.total_seconds()
-        if too_old or found.st_size > room:
+        if too_old or found.st_size > available:
             file.unlink(missing_ok=True)
         else:
-            room -= found.st_size
+            available -= found.st_size
 
 
 def _interrupted(memory: Memory) -> dict[Path, os.stat_result]:
     files = {}
     for file in _interrupted_folder(memory).glob("*.pt"):
-        with suppress(FileNotFoundError):  # its training has ended meanwhile
+        with suppress(FileNotFoundError):  # its training has ended in the meantime
             files[file] = file.stat()
     return files
 
 
 def remove_unfinished(memory: Memory, older_than: float) -> int:
-    """Remove what a killed process or a full disk has left half-written.
+    """Remove incomplete files that a killed process or a full disk has left.
 
-    Such files are never read; they only take space.
+    Such files are never read.
 
     Parameters
     ----------
     memory : joblib.Memory
         The cache.
     older_than : float
-        Seconds since they were last written to; younger ones may be in work.
+        Minimum number of seconds since the last write; newer files may still be written.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def remove_unfinished(memory: Memory, older_than: float) -> int:
     trainings = _interrupted_folder(memory).glob(".unfinished-*/part")
     n_removed = 0
     for file in (*results, *trainings):
-        with suppress(FileNotFoundError):  # it has been finished meanwhile
+        with suppress(FileNotFoundError):  # completed in the meantime
             if time.time() - file.stat().st_mtime >= older_than:
                 file.unlink()
                 n_removed += 1
