@@ -21,6 +21,7 @@ from mlflow.data.sources import LocalArtifactDatasetSource  # type: ignore[attr-
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
@@ -139,7 +140,7 @@ def log_pipeline_params(pipe: Pipeline) -> None:
 
 
 def log_history(prefix: str, records: Sequence[Mapping[str, float]]) -> None:
-    """Log the metrics of every epoch.
+    """Log the metrics of every epoch, and the number of optimizer steps.
 
     Parameters
     ----------
@@ -157,7 +158,11 @@ def log_history(prefix: str, records: Sequence[Mapping[str, float]]) -> None:
         for key, value in record.items()
         if key not in ("epoch", "train_batch_count", "valid_batch_count")
     ]
-    mlflow.MlflowClient().log_batch(run.info.run_id, metrics=metrics)
+    steps = sum(record.get("train_batch_count", 0) for record in records)
+    metrics.append(Metric(f"{prefix}_steps", float(steps), 0, len(records)))
+    for first in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+        batch = metrics[first : first + MAX_METRICS_PER_BATCH]
+        mlflow.MlflowClient().log_batch(run.info.run_id, metrics=batch)
 
 
 def check_register(register: str) -> None:

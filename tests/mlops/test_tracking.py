@@ -28,6 +28,18 @@ def test_the_run_of_a_project_is_reused_and_others_are_new(store, monkeypatch):
     assert [(metric.step, metric.value) for metric in metrics] == [(1, 0.5), (2, 0.25)]
 
 
+def test_the_metrics_of_many_epochs_are_logged(store):
+    records = [
+        {"epoch": n, "train_loss": 1 / n, "dur": 1.0, "train_batch_count": 2}
+        for n in range(1, 701)
+    ]
+    with tracked_run("long") as run:
+        log_history("backbone", records)
+    losses = store.get_metric_history(run.info.run_id, "backbone_train_loss")
+    assert [metric.value for metric in losses] == [record["train_loss"] for record in records]
+    assert store.get_run(run.info.run_id).data.metrics["backbone_steps"] == 1400
+
+
 def test_a_deleted_experiment_is_named_with_the_remedy(store, monkeypatch):
     with tracked_run("first") as run:
         own = run.info.experiment_id
