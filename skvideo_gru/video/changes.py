@@ -1,4 +1,4 @@
-"""Read what changes from frame to frame of a video."""
+"""Read the changes between neighbouring frames of a video."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 from av.video.frame import VideoFrame
-from numpy.typing import ArrayLike
 
 from .decoding import convert_frames, no_frame_reason
 from .errors import VideoDecodeError
@@ -28,7 +27,7 @@ def read_changes(
     """Read all frames of a video in grey, and the changes between neighbouring frames.
 
     Changes are computed at a larger size, because thin and distant objects disappear in
-    small frames. Of each block of pixels the largest change is returned. Only the small
+    small frames. The largest change of each block of pixels is returned. Only the small
     arrays are stored, two bytes per pixel and frame.
 
     Parameters
@@ -60,9 +59,7 @@ def read_changes(
     """
     start, end = video_bounds(video)
 
-    def select(times: ArrayLike) -> np.ndarray:
-        return select_frames(times, sampling="all", start=start, end=end)
-
+    select = partial(select_frames, sampling="all", start=start, end=end)
     converter = partial(_ChangeConverter, frame_size, detail, resize)
     converted, times = convert_frames(video, select, converter, allow_partial)
     if not converted:
