@@ -102,7 +102,7 @@ def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> No
             ) from error
     if engine == "onnxruntime" and mixed_precision:
         raise ValueError(
-            "engine='onnxruntime' does not support mixed_precision=True; take 'torch' or "
+            "engine='onnxruntime' does not support mixed_precision=True; use 'torch' or "
             "'openvino'."
         )
 

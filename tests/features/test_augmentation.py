@@ -7,7 +7,7 @@ from skvideo_gru.networks.resnet import IMAGENET, normalise
 
 
 @pytest.mark.parametrize("part", ["shift", "scale", "mirror", "light"])
-def test_augmentation_treats_the_frames_of_a_clip_alike(part):
+def test_augmentation_is_the_same_for_all_frames_of_a_clip(part):
     clip = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
     clips = torch.tensor(np.stack([clip.repeat(4, 0)] * 3))
     with torch.random.fork_rng():

@@ -101,7 +101,7 @@ def test_saved_weights_give_the_same_features(colour_clips, tmp_path):
     np.testing.assert_allclose(again.fit(videos).transform(videos), expected, rtol=1e-5)
 
 
-def test_features_do_not_depend_on_company(colour_clips):
+def test_features_do_not_depend_on_other_videos(colour_clips):
     videos, _ = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
     before = torch.get_rng_state()
@@ -114,7 +114,7 @@ def test_features_do_not_depend_on_company(colour_clips):
     assert largest_error(two_jobs, np.tile(together, (2, 1))) < 1e-5
 
 
-def test_every_form_of_a_data_set_gives_the_same(colour_clips):
+def test_all_types_of_a_data_set_give_the_same_features(colour_clips):
     videos = colour_clips[0][:2]
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
     expected = model.transform(videos)
@@ -157,7 +157,7 @@ def test_fit_with_labels_trains_and_without_does_not(colour_clips):
     )
 
 
-def test_fitting_is_a_function_of_its_inputs(colour_clips):
+def test_fit_depends_only_on_its_inputs(colour_clips):
     videos, y = colour_clips
     model = ResNet50FrameFeaturizer(**TRAINED)
     first = model.fit(videos, y).transform(videos)
@@ -166,7 +166,7 @@ def test_fitting_is_a_function_of_its_inputs(colour_clips):
     assert largest_error(second, first) < 1e-3
 
 
-def test_memory_keeps_features_by_content(colour_clips, tmp_path, decoded):
+def test_memory_caches_features_by_content(colour_clips, tmp_path, decoded):
     videos, _ = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path / "cache").fit(videos)
     first = model.transform(videos)
@@ -207,13 +207,13 @@ def test_motion_images_are_read_at_the_sampled_moments(colour_clips):
         ({"modality": "motion", "max_epochs": 0}, False, "motion"),
     ],
 )
-def test_the_modality_follows_from_the_training(colour_clips, params, labels, expected):
+def test_the_default_modality_depends_on_the_training(colour_clips, params, labels, expected):
     videos, y = colour_clips
     model = ResNet50FrameFeaturizer(**{**TRAINED, **params}).fit(videos, y if labels else None)
     assert model.modality_ == expected
 
 
-def test_given_weights_see_rgb_frames_of_224_pixels(colour_clips, tmp_path):
+def test_given_weights_receive_rgb_frames_of_224_pixels(colour_clips, tmp_path):
     videos, y = colour_clips
     file = tmp_path / "weights.pth"
     ResNet50FrameFeaturizer(max_epochs=0, random_state=0).fit(videos).save_weights(file)
@@ -254,7 +254,7 @@ def test_memory_computes_the_same_content_once(colour_clips, tmp_path, decoded):
     np.testing.assert_array_equal(rows, np.repeat(rows[:1], 5, axis=0))
 
 
-def test_memory_keeps_trained_backbones_per_training_set(colour_clips, tmp_path, decoded):
+def test_memory_caches_trained_backbones_by_training_set(colour_clips, tmp_path, decoded):
     videos, y = colour_clips
     model = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path)
     first = model.fit_transform(videos, y)
@@ -291,7 +291,7 @@ def test_a_damaged_entry_is_computed_again(colour_clips, tmp_path, decoded, capl
     assert "Exception while loading results" in caplog.text
 
 
-def test_an_interrupted_transform_goes_on_where_it_was(colour_clips, tmp_path, monkeypatch):
+def test_an_interrupted_transform_resumes(colour_clips, tmp_path, monkeypatch):
     videos, _ = colour_clips
     monkeypatch.setattr(extraction, "frames_per_batch", lambda *_: 6)
     model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path).fit(videos)
@@ -323,7 +323,7 @@ def test_joblib_round_trip(colour_clips, tmp_path):
     assert all(isinstance(value, np.ndarray) for value in loaded.weights_.values())
 
 
-def test_features_go_to_a_file(colour_clips, tmp_path):
+def test_features_are_written_to_a_file(colour_clips, tmp_path):
     videos, _ = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
     expected = model.transform(videos)
@@ -340,7 +340,7 @@ def test_features_go_to_a_file(colour_clips, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.npy", "half.npy"]
 
 
-def test_what_goes_wrong_leaves_no_file(colour_clips, broken_clip, tmp_path, monkeypatch):
+def test_a_failed_transform_leaves_no_file(colour_clips, broken_clip, tmp_path, monkeypatch):
     videos = colour_clips[0][:2]
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
     folder = tmp_path / "features"
@@ -367,7 +367,7 @@ def test_what_goes_wrong_leaves_no_file(colour_clips, broken_clip, tmp_path, mon
     assert list(folder.iterdir()) == []
 
 
-def test_progress_tells_speed_cache_and_failures(colour_clips, broken_clip, tmp_path, monkeypatch):
+def test_progress_shows_speed_cache_and_failures(colour_clips, broken_clip, tmp_path, monkeypatch):
     videos = [*colour_clips[0][:3], str(broken_clip)]
     options = {"memory": tmp_path, "on_error": "nan", "verbose": 1}
     model = ResNet50FrameFeaturizer(**UNTRAINED, **options).fit(videos)
@@ -398,7 +398,7 @@ def test_feature_names():
     ]
 
 
-def test_a_broken_video_is_named(colour_clips, broken_clip, tmp_path):
+def test_the_error_names_the_unreadable_video(colour_clips, broken_clip, tmp_path):
     videos, y = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
     for memory in (None, tmp_path):
@@ -456,7 +456,7 @@ def test_unreadable_videos_can_become_nan(colour_clips, broken_clip, tmp_path, m
         assert warning.filename == __file__
         assert rows.shape == (5, 3 * 2048)
         assert np.isnan(rows[[0, 3, 4]]).all()
-        # They were not trained on either.
+        # Training has omitted them too.
         assert largest_error(rows[1:3], expected) < 1e-4
         assert [path for path, _ in model.failed_] == [str(broken_clip), missing, missing]
         assert model.failed_[1][1] == "No such file or directory"
@@ -474,7 +474,7 @@ def test_unreadable_videos_can_become_nan(colour_clips, broken_clip, tmp_path, m
     assert not np.isnan(model.transform([missing])).any()
 
 
-def test_nothing_readable_is_an_error_even_so(broken_clip, tmp_path):
+def test_no_readable_video_is_an_error(broken_clip, tmp_path):
     model = ResNet50FrameFeaturizer(**TRAINED, on_error="nan")
     with pytest.raises(VideoDecodeError, match="none of 2 videos can be read"):
         model.fit([str(broken_clip), str(tmp_path / "missing.mp4")], ["a", "b"])
@@ -506,7 +506,7 @@ def test_a_pipeline_warns_once_and_predicts_the_class_priors(colour_clips, broke
         np.testing.assert_allclose(row, [1 - dark, dark], rtol=1e-6)
 
 
-def test_shorter_videos_end_in_nan(tmp_path):
+def test_rows_of_short_videos_are_padded_with_nan(tmp_path):
     for n_frames in (5, 30):
         write_video(tmp_path / f"{n_frames}.mp4", make_frames(n_frames, 32, 32), rate=10)
     videos = [tmp_path / "5.mp4", tmp_path / "30.mp4"]
@@ -546,7 +546,7 @@ def test_the_backbone_learns_from_videos_of_any_length(tmp_path, objective):
     assert all(np.isfinite(record["train_loss"]) for record in model.history_)
 
 
-def test_a_partial_video_can_count(tmp_path):
+def test_allow_partial_uses_the_frames_of_a_truncated_video(tmp_path):
     path = tmp_path / "a.mp4"
     write_video(path, make_frames(20, 32, 32), options={"g": "5", "bf": "0"})
     break_video(path, 10)
@@ -576,7 +576,7 @@ def test_wrong_data_is_named(colour_clips):
         model.fit([])
 
 
-def test_mixed_precision_embeds_in_bfloat16_and_is_kept_apart(colour_clips, tmp_path):
+def test_mixed_precision_embeds_in_bfloat16_and_is_cached_separately(colour_clips, tmp_path):
     videos, _ = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path)
     exact = model.fit_transform(videos)
@@ -586,11 +586,11 @@ def test_mixed_precision_embeds_in_bfloat16_and_is_kept_apart(colour_clips, tmp_
     np.testing.assert_array_equal(model.set_params(mixed_precision=False).transform(videos), exact)
 
 
-def test_an_engine_that_cannot_do_it_shows_before_the_training(monkeypatch):
+def test_an_unsupported_engine_is_an_error_before_the_training(monkeypatch):
     videos, y = [np.zeros((1, 8, 8, 3), np.uint8)] * 2, [0, 1]
     model = ResNet50FrameFeaturizer(**TRAINED, device="cpu", engine="onnxruntime")
     monkeypatch.setattr(fitting, "train_backbone", None)
-    with pytest.raises(ValueError, match="take 'torch' or 'openvino'"):
+    with pytest.raises(ValueError, match="use 'torch' or 'openvino'"):
         clone(model).set_params(mixed_precision=True).fit(videos, y)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match="pip install"):
@@ -606,7 +606,7 @@ def test_an_engine_that_cannot_do_it_shows_before_the_training(monkeypatch):
         ("multiprocessing", "torch"),
     ],
 )
-def test_every_backend_of_joblibs_embeds(colour_clips, backend, engine):
+def test_all_joblib_backends_give_the_same_features(colour_clips, backend, engine):
     videos, _ = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
     expected = model.transform(videos)
@@ -629,7 +629,7 @@ def test_open_files_are_not_sent_to_workers(colour_clips):
     np.testing.assert_array_equal(alone, model.transform(videos))
 
 
-def test_few_videos_are_spread_over_all_workers(colour_clips):
+def test_few_videos_are_distributed_over_all_workers(colour_clips):
     videos, _ = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED).fit(videos)
     sizes = []
@@ -644,7 +644,7 @@ def test_few_videos_are_spread_over_all_workers(colour_clips):
     assert sizes == [6, 6]
 
 
-def test_numbers_of_numpy_are_numbers(colour_clips, tmp_path, decoded):
+def test_numpy_numbers_are_the_same_as_python_numbers(colour_clips, tmp_path, decoded):
     videos, y = colour_clips
     model = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path)
     rows = model.fit_transform(videos, y)
@@ -656,7 +656,7 @@ def test_numbers_of_numpy_are_numbers(colour_clips, tmp_path, decoded):
 
 
 @pytest.mark.filterwarnings("ignore:1 of 5 videos")
-def test_what_could_not_be_read_is_kept_with_the_backbone(colour_clips, broken_clip, tmp_path):
+def test_unreadable_videos_are_cached_with_the_backbone(colour_clips, broken_clip, tmp_path):
     videos, y = [*colour_clips[0][:4], str(broken_clip)], [*colour_clips[1][:4], "never read"]
     model = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path, on_error="nan").fit(videos, y)
     again = clone(model).fit(videos, y)
@@ -665,10 +665,10 @@ def test_what_could_not_be_read_is_kept_with_the_backbone(colour_clips, broken_c
         assert [path for path, _ in fitted.failed_] == [str(broken_clip)]
     with pytest.raises(VideoDecodeError, match=r"broken\.mp4"):
         again.set_params(on_error="raise").fit(videos, y)
-    assert again.classes_.tolist() == ["bright", "dark"]  # as it was
+    assert again.classes_.tolist() == ["bright", "dark"]  # unchanged
 
 
-def test_what_can_be_read_after_all_is_trained_on(colour_clips, tmp_path, monkeypatch):
+def test_repaired_videos_are_used_for_training(colour_clips, tmp_path, monkeypatch):
     videos, y = colour_clips[0][:4], colour_clips[1][:4]
 
     def failing(video, **reading):
@@ -682,12 +682,12 @@ def test_what_can_be_read_after_all_is_trained_on(colour_clips, tmp_path, monkey
         model.fit(videos, y)
     monkeypatch.undo()
     expected = ResNet50FrameFeaturizer(**TRAINED).fit(videos, y).history_
-    for on_error in ("raise", "nan"):  # the second finds what the first has kept
+    for on_error in ("raise", "nan"):  # the second reuses the cache of the first
         history = clone(model).set_params(on_error=on_error).fit(videos, y).history_
         assert history[0]["train_loss"] == pytest.approx(expected[0]["train_loss"], rel=1e-4)
 
 
-def test_training_that_diverges_says_so(colour_clips, tmp_path):
+def test_a_diverging_training_is_an_error(colour_clips, tmp_path):
     videos, y = colour_clips
     model = ResNet50FrameFeaturizer(**{**TRAINED, "max_epochs": 3}, lr=1e30, memory=tmp_path)
     with pytest.raises(ValueError, match=r"diverged.* Lower lr=1e\+30"):
@@ -696,7 +696,7 @@ def test_training_that_diverges_says_so(colour_clips, tmp_path):
         model.transform(videos)
 
 
-def test_a_cache_that_cannot_be_written_costs_no_result(colour_clips, tmp_path, monkeypatch):
+def test_without_a_writable_cache_features_are_computed(colour_clips, tmp_path, monkeypatch):
     videos, _ = colour_clips
     expected = ResNet50FrameFeaturizer(**UNTRAINED).fit_transform(videos)
 

@@ -48,7 +48,7 @@ def test_brightness_and_contrast_make_no_difference():
     assert np.abs(first - second).max() <= 1
 
 
-def test_a_single_frame_does_not_move(clip):
+def test_a_single_frame_has_no_changes(clip):
     grey, changes = clip
     images = motion_images(grey[:1], changes[:1], np.array([0, 0]), 0.0)
     assert images[..., 0].any()

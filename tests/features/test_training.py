@@ -17,7 +17,7 @@ def order_clips(n=12, n_frames=4, size=32):
     return list(clips.astype(np.uint8))
 
 
-def test_clips_are_seen_by_a_frame_of_each_segment():
+def test_one_frame_of_each_segment_is_drawn():
     lengths = [3, 10, 2]
     clips = [np.arange(n, dtype=np.uint8)[:, None, None, None] for n in lengths]
     data = _FramesInOrder(clips, np.array([0, 1, 0]), 4)
@@ -26,14 +26,14 @@ def test_clips_are_seen_by_a_frame_of_each_segment():
         drawn = [data[1] for _ in range(200)]
     moments = np.array([example["frames"].ravel() for example, _ in drawn])
     assert {(example["lengths"], target) for example, target in drawn} == {(4, 1)}
-    # Segments of two and a half frames: the one in the middle of two counts half for each.
+    # Segments of two and a half frames: the frame between two belongs to each with weight 1/2.
     assert [set(column) for column in moments.T] == [{0, 1, 2}, {2, 3, 4}, {5, 6, 7}, {7, 8, 9}]
     assert data[0][0]["frames"].ravel().tolist() == [0, 1, 2, 0]
     assert data[2][0]["frames"].ravel().tolist() == [0, 1, 0, 0]
     assert data[2][0]["lengths"] == 2
 
 
-def test_time_augmentation_sees_a_random_part_of_the_clip():
+def test_time_augmentation_selects_a_random_part_of_the_clip():
     clip = np.arange(100, dtype=np.uint8)[:, None, None, None]
     data = _FramesInOrder([clip], np.array([0]), 5, cut=0.2)
     with torch.random.fork_rng():
@@ -65,7 +65,7 @@ def test_length_of_training_in_steps():
 @pytest.mark.parametrize(
     ("objective", "clips"), [("frame", tone_clips(8)), ("clip", order_clips())]
 )
-def test_training_moves_every_weight_and_lowers_the_loss(objective, clips):
+def test_training_changes_every_weight_and_reduces_the_loss(objective, clips):
     y = np.arange(len(clips)) % 2
     options = {"objective": objective, "batch_size": 16, "lr": 1e-3, "device": "cpu"}
     start, _ = train_backbone(clips, y, max_epochs=1, seed=0, **{**options, "lr": 1e-12})
@@ -77,7 +77,7 @@ def test_training_moves_every_weight_and_lowers_the_loss(objective, clips):
     assert history[-1]["train_loss"] < history[0]["train_loss"]
 
 
-def test_training_is_a_function_of_its_seed():
+def test_training_depends_only_on_the_seed():
     clips, y = tone_clips(6), np.arange(6) % 2
     options = {"max_epochs": 1, "batch_size": 8, "device": "cpu"}
     torch.manual_seed(1)
@@ -116,7 +116,7 @@ def test_mixed_precision_changes_little(objective):
 @needs_gpu
 @pytest.mark.parametrize("objective", ["frame", "clip"])
 @pytest.mark.parametrize("mixed_precision", [False, True])
-def test_a_gpu_learns_what_the_processor_does(objective, mixed_precision):
+def test_training_on_gpu_and_cpu_agrees(objective, mixed_precision):
     clips, y = tone_clips(4), np.arange(4) % 2
     clips[0] = clips[0][:2]
     options = {"max_epochs": 2, "batch_size": 8, "frames_per_clip": 2, "objective": objective}
