@@ -19,152 +19,152 @@ __all__ = ["VideoPipeline", "make_video_classifier"]
 
 
 class VideoPipeline(Pipeline):
- benchmarks/tank_wagon.md."""A Pipeline that holds out videos for early stopping before its first step.
+    """A Pipeline that holds out videos for early stopping before its first step.
 
- benchmarks/tank_wagon.md.Except for this, it is scikit-learn's Pipeline, with the same parameters. With
- benchmarks/tank_wagon.md.``GRUClassifier(early_stopping=True)`` as its last step, `fit` first splits the
- benchmarks/tank_wagon.md.videos as that classifier would: by its `validation_fraction`, stratified by class,
- benchmarks/tank_wagon.md.by whole `groups` if these are given. All steps are fitted without the held-out
- benchmarks/tank_wagon.md.videos. The classifier receives their features as `X_val`. In a plain Pipeline a trained
- benchmarks/tank_wagon.md.backbone has learned the labels of the videos that the classifier holds out.
+    Except for this, it is scikit-learn's Pipeline, with the same parameters. With
+    ``GRUClassifier(early_stopping=True)`` as its last step, `fit` first splits the
+    videos as that classifier would: by its `validation_fraction`, stratified by class,
+    by whole `groups` if these are given. All steps are fitted without the held-out
+    videos. The classifier receives their features as `X_val`. In a plain Pipeline a trained
+    backbone has learned the labels of the videos that the classifier holds out.
 
- benchmarks/tank_wagon.md.See Also
- benchmarks/tank_wagon.md.--------
- benchmarks/tank_wagon.md.make_video_classifier : Creates the standard pipeline.
+    See Also
+    --------
+    make_video_classifier : Creates the standard pipeline.
 
- benchmarks/tank_wagon.md.Examples
- benchmarks/tank_wagon.md.--------
- benchmarks/tank_wagon.md.>>> from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, VideoPipeline
- benchmarks/tank_wagon.md.>>> steps = [("features", ResNet50FrameFeaturizer()), ("gru", GRUClassifier())]
- benchmarks/tank_wagon.md.>>> pipe = VideoPipeline(steps).set_params(gru__early_stopping=True)
- benchmarks/tank_wagon.md."""
+    Examples
+    --------
+    >>> from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, VideoPipeline
+    >>> steps = [("features", ResNet50FrameFeaturizer()), ("gru", GRUClassifier())]
+    >>> pipe = VideoPipeline(steps).set_params(gru__early_stopping=True)
+    """
 
- benchmarks/tank_wagon.md.steps: list[tuple[str, Any]]
+    steps: list[tuple[str, Any]]
 
- benchmarks/tank_wagon.md.def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
- benchmarks/tank_wagon.md.    """Fit all steps.
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit all steps.
 
- benchmarks/tank_wagon.md.    Parameters
- benchmarks/tank_wagon.md.    ----------
- benchmarks/tank_wagon.md.    X : sequence of videos, DataFrame or array-like
- benchmarks/tank_wagon.md.        Input of the first step.
- benchmarks/tank_wagon.md.    y : array-like of shape (n,), optional
- benchmarks/tank_wagon.md.        Labels.
- benchmarks/tank_wagon.md.    **params : dict
- benchmarks/tank_wagon.md.        Parameters of the steps' `fit`, as in Pipeline; ``gru__groups=groups``
- benchmarks/tank_wagon.md.        (with metadata routing, ``groups=groups``) are groups for the split.
+        Parameters
+        ----------
+        X : sequence of videos, DataFrame or array-like
+            Input of the first step.
+        y : array-like of shape (n,), optional
+            Labels.
+        **params : dict
+            Parameters of the steps' `fit`, as in Pipeline; ``gru__groups=groups``
+            (with metadata routing, ``groups=groups``) are groups for the split.
 
- benchmarks/tank_wagon.md.    Returns
- benchmarks/tank_wagon.md.    -------
- benchmarks/tank_wagon.md.    VideoPipeline
- benchmarks/tank_wagon.md.        The fitted pipeline.
+        Returns
+        -------
+        VideoPipeline
+            The fitted pipeline.
 
- benchmarks/tank_wagon.md.    Raises
- benchmarks/tank_wagon.md.    ------
- benchmarks/tank_wagon.md.    ValueError
- benchmarks/tank_wagon.md.        If the data does not allow the split, or a step raises it.
- benchmarks/tank_wagon.md.    """
- benchmarks/tank_wagon.md.    gru = self.steps[-1][1]
- benchmarks/tank_wagon.md.    stopping = isinstance(gru, GRUClassifier) and gru.early_stopping
- benchmarks/tank_wagon.md.    if not stopping or y is None or len(self.steps) == 1:
- benchmarks/tank_wagon.md.        return super().fit(X, y, **params)
- benchmarks/tank_wagon.md.    for_front, for_gru = self._split_params(params)
- benchmarks/tank_wagon.md.    if for_gru.get("X_val") is not None:
- benchmarks/tank_wagon.md.        return super().fit(X, y, **params)
- benchmarks/tank_wagon.md.    gru._validate_params()
- benchmarks/tank_wagon.md.    check_consistent_length(X, y)
- benchmarks/tank_wagon.md.    labels, groups = column_or_1d(y), for_gru.pop("groups", None)
- benchmarks/tank_wagon.md.    if groups is not None:
- benchmarks/tank_wagon.md.        check_consistent_length(X, groups)
- benchmarks/tank_wagon.md.        groups = column_or_1d(groups)
- benchmarks/tank_wagon.md.    seed = int(check_random_state(gru.random_state).randint(np.iinfo(np.int32).max))
- benchmarks/tank_wagon.md.    train, held_out = split_rows(labels, groups, gru.validation_fraction, seed)
- benchmarks/tank_wagon.md.    front = Pipeline(self.steps[:-1], memory=self.memory, verbose=self.verbose)
- benchmarks/tank_wagon.md.    Xt = front.fit_transform(
- benchmarks/tank_wagon.md.        _safe_indexing(X, train),
- benchmarks/tank_wagon.md.        _safe_indexing(y, train),
- benchmarks/tank_wagon.md.        **_check_method_params(X, for_front, indices=train),
- benchmarks/tank_wagon.md.    )
- benchmarks/tank_wagon.md.    validation = {
- benchmarks/tank_wagon.md.        "X_val": front.transform(_safe_indexing(X, held_out)),
- benchmarks/tank_wagon.md.        "y_val": _safe_indexing(y, held_out),
- benchmarks/tank_wagon.md.    }
- benchmarks/tank_wagon.md.    if (weight := for_gru.get("sample_weight")) is not None:
- benchmarks/tank_wagon.md.        validation["sample_weight_val"] = _safe_indexing(weight, held_out)
- benchmarks/tank_wagon.md.    of_train = _check_method_params(X, for_gru, indices=train)
- benchmarks/tank_wagon.md.    gru.fit(Xt, _safe_indexing(y, train), **of_train, **validation)
- benchmarks/tank_wagon.md.    self.steps = [*front.steps, self.steps[-1]]
- benchmarks/tank_wagon.md.    return self
+        Raises
+        ------
+        ValueError
+            If the data does not allow the split, or a step raises it.
+        """
+        gru = self.steps[-1][1]
+        stopping = isinstance(gru, GRUClassifier) and gru.early_stopping
+        if not stopping or y is None or len(self.steps) == 1:
+            return super().fit(X, y, **params)
+        for_front, for_gru = self._split_params(params)
+        if for_gru.get("X_val") is not None:
+            return super().fit(X, y, **params)
+        gru._validate_params()
+        check_consistent_length(X, y)
+        labels, groups = column_or_1d(y), for_gru.pop("groups", None)
+        if groups is not None:
+            check_consistent_length(X, groups)
+            groups = column_or_1d(groups)
+        seed = int(check_random_state(gru.random_state).randint(np.iinfo(np.int32).max))
+        train, held_out = split_rows(labels, groups, gru.validation_fraction, seed)
+        front = Pipeline(self.steps[:-1], memory=self.memory, verbose=self.verbose)
+        Xt = front.fit_transform(
+            _safe_indexing(X, train),
+            _safe_indexing(y, train),
+            **_check_method_params(X, for_front, indices=train),
+        )
+        validation = {
+            "X_val": front.transform(_safe_indexing(X, held_out)),
+            "y_val": _safe_indexing(y, held_out),
+        }
+        if (weight := for_gru.get("sample_weight")) is not None:
+            validation["sample_weight_val"] = _safe_indexing(weight, held_out)
+        of_train = _check_method_params(X, for_gru, indices=train)
+        gru.fit(Xt, _safe_indexing(y, train), **of_train, **validation)
+        self.steps = [*front.steps, self.steps[-1]]
+        return self
 
- benchmarks/tank_wagon.md.def _split_params(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
- benchmarks/tank_wagon.md.    """Separate the parameters of `fit` for the last step from those for the others."""
- benchmarks/tank_wagon.md.    last = self.steps[-1][0]
- benchmarks/tank_wagon.md.    if get_config()["enable_metadata_routing"]:
- benchmarks/tank_wagon.md.        routed = process_routing(self, "fit", **params) if params else {}
- benchmarks/tank_wagon.md.        calls = [call for name in routed if name != last for call in routed[name].values()]
- benchmarks/tank_wagon.md.        for_front = {name: params[name] for call in calls for name in call}
- benchmarks/tank_wagon.md.        return for_front, dict(routed[last]["fit"]) if last in routed else {}
- benchmarks/tank_wagon.md.    prefix = f"{last}__"
- benchmarks/tank_wagon.md.    for_front = {n: value for n, value in params.items() if not n.startswith(prefix)}
- benchmarks/tank_wagon.md.    return for_front, {
- benchmarks/tank_wagon.md.        n.removeprefix(prefix): value for n, value in params.items() if n.startswith(prefix)
- benchmarks/tank_wagon.md.    }
+    def _split_params(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Separate the parameters of `fit` for the last step from those for the others."""
+        last = self.steps[-1][0]
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", **params) if params else {}
+            calls = [call for name in routed if name != last for call in routed[name].values()]
+            for_front = {name: params[name] for call in calls for name in call}
+            return for_front, dict(routed[last]["fit"]) if last in routed else {}
+        prefix = f"{last}__"
+        for_front = {n: value for n, value in params.items() if not n.startswith(prefix)}
+        return for_front, {
+            n.removeprefix(prefix): value for n, value in params.items() if n.startswith(prefix)
+        }
 
 
 def make_video_classifier(
- benchmarks/tank_wagon.md.*,
- benchmarks/tank_wagon.md.memory: Any = None,
- benchmarks/tank_wagon.md.random_state: Any = None,
- benchmarks/tank_wagon.md.device: Any = "auto",
- benchmarks/tank_wagon.md.n_jobs: int | None = None,
- benchmarks/tank_wagon.md.verbose: int = 0,
- benchmarks/tank_wagon.md.**params: Any,
+    *,
+    memory: Any = None,
+    random_state: Any = None,
+    device: Any = "auto",
+    n_jobs: int | None = None,
+    verbose: int = 0,
+    **params: Any,
 ) -> VideoPipeline:
- benchmarks/tank_wagon.md."""Make the standard video classifier.
+    """Make the standard video classifier.
 
- benchmarks/tank_wagon.md.Parameters
- benchmarks/tank_wagon.md.----------
- benchmarks/tank_wagon.md.memory : str, os.PathLike or joblib.Memory, optional
- benchmarks/tank_wagon.md.    Cache of features and trained backbones. With it, a search decodes and embeds
- benchmarks/tank_wagon.md.    every video once for each backbone instead of once for each candidate.
- benchmarks/tank_wagon.md.random_state : int, RandomState instance or None, default=None
- benchmarks/tank_wagon.md.    Seed of the featurizer and of the classifier.
- benchmarks/tank_wagon.md.device : str or torch.device, default="auto"
- benchmarks/tank_wagon.md.    Device of both networks.
- benchmarks/tank_wagon.md.n_jobs : int, optional
- benchmarks/tank_wagon.md.    Number of joblib workers that decode and embed.
- benchmarks/tank_wagon.md.verbose : int, default=0
- benchmarks/tank_wagon.md.    With 1 or more, progress bars on a terminal.
- benchmarks/tank_wagon.md.**params : dict
- benchmarks/tank_wagon.md.    Parameters of the steps by prefix: ``features__frame_size=64``,
- benchmarks/tank_wagon.md.    ``gru__hidden_size=128``.
+    Parameters
+    ----------
+    memory : str, os.PathLike or joblib.Memory, optional
+        Cache of features and trained backbones. With it, a search decodes and embeds
+        every video once for each backbone instead of once for each candidate.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the featurizer and of the classifier.
+    device : str or torch.device, default="auto"
+        Device of both networks.
+    n_jobs : int, optional
+        Number of joblib workers that decode and embed.
+    verbose : int, default=0
+        With 1 or more, progress bars on a terminal.
+    **params : dict
+        Parameters of the steps by prefix: ``features__frame_size=64``,
+        ``gru__hidden_size=128``.
 
- benchmarks/tank_wagon.md.Returns
- benchmarks/tank_wagon.md.-------
- benchmarks/tank_wagon.md.VideoPipeline
- benchmarks/tank_wagon.md.    Steps ``features`` (`ResNet50FrameFeaturizer`), ``scale`` (`FrameWise`
- benchmarks/tank_wagon.md.    around ``MinMaxScaler``) and ``gru`` (`GRUClassifier` with ``delta_weight=100``).
+    Returns
+    -------
+    VideoPipeline
+        Steps ``features`` (`ResNet50FrameFeaturizer`), ``scale`` (`FrameWise`
+        around ``MinMaxScaler``) and ``gru`` (`GRUClassifier` with ``delta_weight=100``).
 
- benchmarks/tank_wagon.md.Raises
- benchmarks/tank_wagon.md.------
- benchmarks/tank_wagon.md.ValueError
- benchmarks/tank_wagon.md.    If a step has no such parameter.
+    Raises
+    ------
+    ValueError
+        If a step has no such parameter.
 
- benchmarks/tank_wagon.md.Examples
- benchmarks/tank_wagon.md.--------
- benchmarks/tank_wagon.md.>>> from skvideo_gru import make_video_classifier
- benchmarks/tank_wagon.md.>>> pipe = make_video_classifier(random_state=0, gru__hidden_size=128)
- benchmarks/tank_wagon.md.>>> list(pipe.named_steps)
- benchmarks/tank_wagon.md.['features', 'scale', 'gru']
- benchmarks/tank_wagon.md."""
- benchmarks/tank_wagon.md.features = ResNet50FrameFeaturizer(
- benchmarks/tank_wagon.md.    memory=memory, random_state=random_state, device=device, n_jobs=n_jobs, verbose=verbose
- benchmarks/tank_wagon.md.)
- benchmarks/tank_wagon.md.# A backbone trained on single frames overfits to the appearance of the training videos,
- benchmarks/tank_wagon.md.# but not to their changes, which therefore get a higher weight; see
- benchmarks/tank_wagon.md.# benchmarks/tank_wagon.md.
- benchmarks/tank_wagon.md.gru = GRUClassifier(
- benchmarks/tank_wagon.md.    delta_weight=100.0, random_state=random_state, device=device, verbose=verbose
- benchmarks/tank_wagon.md.)
- benchmarks/tank_wagon.md.steps = [("features", features), ("scale", FrameWise(MinMaxScaler())), ("gru", gru)]
- benchmarks/tank_wagon.md.return VideoPipeline(steps).set_params(**params)
+    Examples
+    --------
+    >>> from skvideo_gru import make_video_classifier
+    >>> pipe = make_video_classifier(random_state=0, gru__hidden_size=128)
+    >>> list(pipe.named_steps)
+    ['features', 'scale', 'gru']
+    """
+    features = ResNet50FrameFeaturizer(
+        memory=memory, random_state=random_state, device=device, n_jobs=n_jobs, verbose=verbose
+    )
+    # A backbone trained on single frames overfits to the appearance of the training videos,
+    # but not to their changes, which therefore get a higher weight; see
+    # benchmarks/accuracy.md.
+    gru = GRUClassifier(
+        delta_weight=100.0, random_state=random_state, device=device, verbose=verbose
+    )
+    steps = [("features", features), ("scale", FrameWise(MinMaxScaler())), ("gru", gru)]
+    return VideoPipeline(steps).set_params(**params)
