@@ -118,9 +118,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             f"{os.fspath(path)!r}: the folder {folder!r} does not exist; create it."
         )
     if os.path.isdir(path):
-        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; give the path of a file.")
+        raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; pass the path of a file.")
     if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(f"{os.fspath(path)!r} is a device, pipe or socket; give the path of a file.")
+        raise OSError(f"{os.fspath(path)!r} is a device, pipe or socket; pass the path of a file.")
 
 
 @contextmanager

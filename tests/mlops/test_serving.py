@@ -65,7 +65,7 @@ def test_an_unreadable_video_does_not_affect_other_rows(pipe, clip, broken_clip,
     answers = served.predict(given)
     assert answers["label"].notna().tolist() == [False, True] + [False] * 8
     assert str(broken_clip) in answers["error"][0]
-    assert "give a path, or the content of a file as base64" in answers["error"][2]
+    assert "send a path, or the content of a file as base64" in answers["error"][2]
     assert "not base64" in answers["error"][3]
 
 
