@@ -12,7 +12,6 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skvideo_gru import FrameWise, GRUClassifier, ResNet50FrameFeaturizer, make_video_classifier
 from skvideo_gru.features import reading
-from skvideo_gru.video.decoding import read_frames
 
 SETTINGS = {
     "features__n_frames": 3,
@@ -66,12 +65,15 @@ def test_a_search_decodes_each_video_once_for_each_backbone(colour_clips, tmp_pa
     videos, y = colour_clips
     decoded = []
 
-    def counting(video, **reading):
-        if not isinstance(video, np.ndarray):
-            decoded.append(video)
-        return read_frames(video, **reading)
+    for name in ("read_frames", "read_changes"):
+        read = getattr(reading, name)
 
-    monkeypatch.setattr(reading, "read_frames", counting)
+        def counting(video, read=read, **options):
+            if not isinstance(video, np.ndarray):
+                decoded.append(video)
+            return read(video, **options)
+
+        monkeypatch.setattr(reading, name, counting)
     grid = {"gru__lr_decay": [0.9, 0.97], "gru__hidden_size": [4, 8]}
     settings = {**SETTINGS, "features__max_epochs": 1, "features__batch_size": 8}
     pipe = make_video_classifier(memory=str(tmp_path / "trained"), random_state=0, **settings)

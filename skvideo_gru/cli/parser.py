@@ -242,7 +242,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--backbone-epochs",
         type=_auto(int),
         default="auto",
-        help="training epochs of the ResNet-50; 0 leaves it untrained (as many as make 1200 "
+        help="training epochs of the ResNet-50; 0 leaves it untrained (auto: enough for 1200 "
         "optimizer steps; generated clips: 0)",
     )
     parser.add_argument(

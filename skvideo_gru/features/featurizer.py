@@ -109,7 +109,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         ``"shift"``: the position, by up to a tenth of the frame. ``"scale"``: the size, by
         up to a fifth. ``"mirror"``: left and right; do not use it for classes that differ
         in direction. ``"light"``: contrast and brightness. ``"time"``: up to a fifth of
-        the clip is cut off its ends, with ``objective="clip"``.
+        the clip is removed from its ends, with ``objective="clip"``.
     mixed_precision : bool, default=False
         Whether the network computes in bfloat16: in training with torch's autocast, and
         entirely afterwards. It is faster on GPUs and on processors with AMX; features are
@@ -414,6 +414,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             for feature in range(N_FEATURES)
         ]
         return np.asarray(names, dtype=object)
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_augmentation(self.augmentation)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to save: the weights, but not the network."""

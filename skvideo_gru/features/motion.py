@@ -15,7 +15,7 @@ _GREY = 128.0, 48.0
 
 
 def motion_detail(height: int, width: int) -> int:
-    """Choose how much larger than the images the frames are for computing changes.
+    """Choose the factor between the frames, on which changes are computed, and the images.
 
     Thin and distant objects disappear in small frames, but their changes do not.
 
@@ -35,7 +35,7 @@ def motion_detail(height: int, width: int) -> int:
 def motion_images(
     grey: np.ndarray, changes: np.ndarray, indices: np.ndarray, step: float
 ) -> np.ndarray:
-    """Show at some moments of a video the frame, and what changes before and after it.
+    """Create images of frames and of the changes before and after them.
 
     An image with several moments as channels follows [1]_, the largest change of a time
     span is a form of the motion-energy image [2]_.

@@ -40,7 +40,7 @@ __all__ = ["train_backbone"]
 
 # Optimizer steps of a training without `max_epochs`, and its smallest number of epochs.
 _N_STEPS, _MIN_EPOCHS = 1200, 5
-# Largest share of a clip that the augmentation "time" cuts off.
+# Largest share of a clip that the augmentation "time" removes.
 _TIME = 0.2
 
 _Augment = Callable[[torch.Tensor], torch.Tensor]
@@ -173,10 +173,10 @@ def train_backbone(
     weight_decay : float, default=0.05
         Weight decay.
     label_smoothing : float, default=0.1
-        Share of the target spread over all classes.
+        Share of the target that is spread over all classes.
     frames_per_clip : int, default=4
-        Frames of each clip in an epoch: any, or for ``"clip"`` one at random from each of
-        as many equal segments [3]_.
+        Frames of each clip in an epoch, drawn at random; for ``"clip"`` one from each of as
+        many equal segments [3]_.
     batch_size : int, default=64
         Frames in a training step.
     augmentation : collection of str, default=("shift", "scale", "light", "time")
@@ -184,15 +184,15 @@ def train_backbone(
         by up to a tenth of the frame. ``"scale"``: the size, by a factor from 1/1.2 to 1.2.
         ``"mirror"``: left and right, for half of the clips. ``"light"``: the contrast, by
         up to a fifth, and the brightness, by up to 0.2 of the normalisation's deviation.
-        ``"time"``, with ``objective="clip"``: up to a fifth of the clip is cut off its ends.
+        ``"time"``, with ``objective="clip"``: up to a fifth of the clip is removed from its ends.
     mixed_precision : bool, default=False
-        Whether to compute in bfloat16 where that does no harm.
+        Whether to use autocast to bfloat16.
     seed : int, default=0
-        Seed of everything random.
+        Random seed.
     device : str or torch.device, default="auto"
-        Where to compute.
+        Device.
     checkpoint : Path, optional
-        File that an interrupted training is kept in, and goes on from.
+        Checkpoint file from which an interrupted training resumes.
     verbose : int, default=0
         With 1 or more, a progress bar.
 
@@ -201,7 +201,7 @@ def train_backbone(
     weights : dict of str to ndarray
         The trained backbone's state dict.
     history : list of dict
-        Numbers of every epoch.
+        Records of each epoch.
 
     Raises
     ------
@@ -225,7 +225,7 @@ def train_backbone(
         data, module = _FramesInOrder(clips, y, frames_per_clip, cut), _ClipObjective
         per_step = max(2, batch_size // data.longest)
     n_examples = len(data)
-    # A last batch of one frame would leave BatchNorm nothing to normalise over.
+    # BatchNorm needs more than one frame per batch.
     drop_last = n_examples > per_step
     n_steps = n_examples // per_step if drop_last else 1
     if max_epochs is None:
