@@ -65,7 +65,7 @@ def test_a_search_decodes_each_video_once_for_each_backbone(colour_clips, tmp_pa
     videos, y = colour_clips
     decoded = []
 
-    for name in ("read_frames", "read_changes"):
+    for name in ("read_frames", "read_outlines"):
         read = getattr(reading, name)
 
         def counting(video, read=read, **options):

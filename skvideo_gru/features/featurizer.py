@@ -77,11 +77,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     resize : {"stretch", "crop", "pad"}, default="stretch"
         How frames are resized to `frame_size`, see `read_frames`.
     modality : {"auto", "rgb", "motion"}, default="auto"
-        What the network sees: RGB frames, or motion images (see `motion_images`). A motion
-        image shows a frame in grey, and what changes before and after it. For motion
-        images all frames of a video are decoded. ``"auto"`` means ``"motion"`` for a
-        backbone that is trained from scratch, and ``"rgb"`` for an untrained one and with
-        `weights`. Use ``"rgb"`` for classes that only colours distinguish.
+        Input of the network: RGB frames, or motion images (see `motion_images`). A motion
+        image has three channels: the outlines in a frame, the changes before it and the
+        changes after it. All frames of a video are decoded for motion images. ``"auto"``
+        means ``"motion"`` for a backbone that is trained from scratch, and ``"rgb"`` for an
+        untrained one and with `weights`. Use ``"rgb"`` for classes that differ only in
+        colours.
     on_error : {"raise", "nan"}, default="raise"
         How to treat a video that cannot be read: raise the error, or omit the video from
         training, return a row of NaN and issue one warning with the number of such videos.

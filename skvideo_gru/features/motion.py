@@ -10,8 +10,6 @@ __all__ = ["motion_detail", "motion_images"]
 _DETAIL_SIZE = 128
 # Length of the time before and after an image, in distances between sampled images.
 _REACH = 4
-# Mean and standard deviation of the grey channel.
-_GREY = 128.0, 48.0
 
 
 def motion_detail(height: int, width: int) -> int:
@@ -33,19 +31,20 @@ def motion_detail(height: int, width: int) -> int:
 
 
 def motion_images(
-    grey: np.ndarray, changes: np.ndarray, indices: np.ndarray, step: float
+    outlines: np.ndarray, changes: np.ndarray, indices: np.ndarray, step: float
 ) -> np.ndarray:
-    """Create images of frames and of the changes before and after them.
+    """Create images of the outlines in frames and of the changes before and after them.
 
-    An image with several moments as channels follows [1]_, the largest change of a time
-    span is a form of the motion-energy image [2]_.
+    Outlines and changes differ less between cameras than colours do. An image with several
+    moments as channels follows [1]_; the largest change of a time span is a form of the
+    motion-energy image [2]_.
 
     Parameters
     ----------
-    grey : ndarray of shape (T, H, W), uint8
-        All frames, see `read_changes`.
+    outlines : ndarray of shape (T, H, W), uint8
+        Outlines in all frames, see `read_outlines`.
     changes : ndarray of shape (T, H, W), uint8
-        Change of each frame from the frame before.
+        Change of each frame from the frame before; 0 for the first frame.
     indices : ndarray of shape (n,), int64
         The frames to show.
     step : float
@@ -54,9 +53,9 @@ def motion_images(
     Returns
     -------
     ndarray of shape (n, H, W, 3), uint8
-        Three channels: the frame in grey, with mean 128 and standard deviation 48; the
-        largest change in the four steps before; and in the four steps after. A change
-        `c` is shown as ``sqrt(255 * c)``, so that small changes are visible.
+        Three channels: the outlines in the frame, the largest change in the four steps
+        before it, and in the four steps after it. A value `v` is shown as
+        ``sqrt(255 * v)``, so that small values are visible.
 
     References
     ----------
@@ -66,23 +65,13 @@ def motion_images(
        Templates", IEEE Transactions on Pattern Analysis and Machine Intelligence 23(3),
        2001.
     """
-    shown = np.sqrt(255 * changes[1:].astype(np.float32)).round().astype(np.uint8)
-    if len(shown) == 0:  # a single frame
-        shown = np.zeros_like(changes)
     reach = max(1, round(_REACH * step))
-    images = np.empty((len(indices), *grey.shape[1:], 3), np.uint8)
+    images = np.empty((len(indices), *outlines.shape[1:], 3), np.uint8)
+    images[..., 0] = outlines[indices]
+    last = len(changes) - 1
     for image, index in zip(images, indices.tolist(), strict=True):
-        image[..., 0] = _standardise(grey[index])
-        # shown[k] is the change from frame k to frame k + 1.
-        first = min(max(index - reach, 0), len(shown) - 1)
-        image[..., 1] = shown[first : max(index, first + 1)].max(axis=0)
-        first = min(index, len(shown) - 1)
-        image[..., 2] = shown[first : first + reach].max(axis=0)
-    return images
-
-
-def _standardise(grey: np.ndarray) -> np.ndarray:
-    mean, deviation = _GREY
-    values = grey.astype(np.float32)
-    scaled = mean + (values - values.mean()) * (deviation / max(float(values.std()), 4.0))
-    return scaled.clip(0, 255)
+        end = max(index, min(1, last))
+        image[..., 1] = changes[max(end - reach + 1, 0) : end + 1].max(axis=0)
+        start = min(index + 1, last)
+        image[..., 2] = changes[start : start + reach].max(axis=0)
+    return np.sqrt(255 * images.astype(np.float32)).round().astype(np.uint8)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..networks import to_builtin
-from ..video import RESIZES, SAMPLINGS, Video, read_changes, read_frames, select_frames
+from ..video import RESIZES, SAMPLINGS, Video, read_frames, read_outlines, select_frames
 from .motion import motion_detail, motion_images
 
 __all__ = ["READING_CONSTRAINTS", "FrameReader", "reading_options"]
@@ -136,7 +136,7 @@ class FrameReader:
         if self.modality == "rgb":
             return read_frames(video, **self.options | {"n_frames": n_frames})
         size = self.options["frame_size"]
-        grey, changes, times = read_changes(
+        outlines, changes, times = read_outlines(
             video,
             frame_size=size,
             detail=motion_detail(*size),
@@ -147,7 +147,7 @@ class FrameReader:
         sampling = {name: self.options[name] for name in names if name in self.options}
         indices = select_frames(times, n_frames=n_frames, **sampling)
         distance = (indices[-1] - indices[0]) / max(len(indices) - 1, 1)
-        return motion_images(grey, changes, indices, distance * self.oversampling)
+        return motion_images(outlines, changes, indices, distance * self.oversampling)
 
     @property
     def cache_key(self) -> dict[str, Any]:

@@ -1,4 +1,3 @@
-from .changes import read_changes as read_changes
 from .checking import check_videos as check_videos
 from .decoding import DECODER_THREADS as DECODER_THREADS
 from .decoding import read_frames as read_frames
@@ -9,6 +8,7 @@ from .geometry import check_frame_size as check_frame_size
 from .opening import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from .opening import content_digest as content_digest
 from .opening import open_video as open_video
+from .outlines import read_outlines as read_outlines
 from .packets import scan_packets as scan_packets
 from .sampling import SAMPLINGS as SAMPLINGS
 from .sampling import segment_indices as segment_indices

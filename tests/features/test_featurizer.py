@@ -28,7 +28,7 @@ from skvideo_gru.features import extraction, fitting, reading
 from skvideo_gru.features.motion import motion_images
 from skvideo_gru.features.reading import FrameReader
 from skvideo_gru.networks import build_network, normalise
-from skvideo_gru.video import read_changes, uniform_indices
+from skvideo_gru.video import read_outlines, uniform_indices
 from skvideo_gru.video.decoding import read_frames
 
 UNTRAINED = {"n_frames": 3, "frame_size": 32, "max_epochs": 0, "random_state": 0}
@@ -50,7 +50,7 @@ def decoded(monkeypatch):
     """The videos that were decoded, in order."""
     names = []
 
-    for name in ("read_frames", "read_changes"):
+    for name in ("read_frames", "read_outlines"):
         read = getattr(reading, name)
 
         def counting(video, read=read, **options):
@@ -188,9 +188,9 @@ def test_motion_images_are_read_at_the_sampled_moments(colour_clips):
     videos, _ = colour_clips
     model = ResNet50FrameFeaturizer(**UNTRAINED, modality="motion").fit(videos)
     for video, row in zip(videos[:3], model.transform(videos[:3]), strict=True):
-        grey, changes, times = read_changes(video, frame_size=(32, 32), detail=4)
+        outlines, changes, times = read_outlines(video, frame_size=(32, 32), detail=4)
         indices = uniform_indices(len(times), 3)
-        images = motion_images(grey, changes, indices, (indices[-1] - indices[0]) / 2)
+        images = motion_images(outlines, changes, indices, (indices[-1] - indices[0]) / 2)
         network = build_network(model.weights_).eval()
         with torch.inference_mode():
             expected = network(normalise(torch.from_numpy(images))).numpy()
@@ -674,9 +674,9 @@ def test_repaired_videos_are_used_for_training(colour_clips, tmp_path, monkeypat
     def failing(video, **reading):
         if video == videos[3]:
             raise VideoDecodeError(video, "not today")
-        return read_changes(video, **reading)
+        return read_outlines(video, **reading)
 
-    monkeypatch.setattr(reading, "read_changes", failing)
+    monkeypatch.setattr(reading, "read_outlines", failing)
     model = ResNet50FrameFeaturizer(**TRAINED, memory=tmp_path, on_error="nan")
     with pytest.warns(UserWarning, match="1 of 4 videos"):
         model.fit(videos, y)

@@ -1,4 +1,4 @@
-"""Read the changes between neighbouring frames of a video."""
+"""Read the outlines in the frames of a video, and the changes between the frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from .geometry import FrameConverter
 from .sampling import select_frames
 from .videos import Video, describe_video, video_bounds
 
-__all__ = ["read_changes"]
+__all__ = ["read_outlines"]
+
+# Standard deviation of grey that outlines refer to.
+_DEVIATION = 64.0
 
 
-def read_changes(
+def read_outlines(
     video: Video,
     *,
     frame_size: tuple[int, int],
@@ -24,11 +27,11 @@ def read_changes(
     resize: str = "stretch",
     allow_partial: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Read all frames of a video in grey, and the changes between neighbouring frames.
+    """Read the outlines in all frames of a video, and the changes between the frames.
 
-    Changes are computed at a larger size, because thin and distant objects disappear in
-    small frames. The largest change of each block of pixels is returned. Only the small
-    arrays are stored, two bytes per pixel and frame.
+    Both are computed at a larger size, because thin and distant objects disappear in small
+    frames. The largest value of each block of pixels is returned. Only the small arrays are
+    stored, two bytes per pixel and frame.
 
     Parameters
     ----------
@@ -45,8 +48,10 @@ def read_changes(
 
     Returns
     -------
-    grey : ndarray of shape (T, H, W), uint8
-        Mean of red, green and blue.
+    outlines : ndarray of shape (T, H, W), uint8
+        Gradient of grey, the mean of red, green and blue: the sum of the absolute
+        differences of the two neighbours in the row and in the column, at most 255. The
+        grey of each frame is first scaled to a standard deviation of 64.
     changes : ndarray of shape (T, H, W), uint8
         Largest absolute difference of grey from the frame before; 0 for the first frame.
     times : ndarray of shape (T,), float64
@@ -60,7 +65,7 @@ def read_changes(
     start, end = video_bounds(video)
 
     select = partial(select_frames, sampling="all", start=start, end=end)
-    converter = partial(_ChangeConverter, frame_size, detail, resize)
+    converter = partial(_OutlineConverter, frame_size, detail, resize)
     converted, times = convert_frames(video, select, converter, allow_partial)
     if not converted:
         raise VideoDecodeError(describe_video(video), no_frame_reason(start, end))
@@ -68,8 +73,8 @@ def read_changes(
     return both[:, 0], both[:, 1], times - times[0]
 
 
-class _ChangeConverter:
-    """Convert frames, which must arrive in order, to grey and changes: (2, H, W), uint8."""
+class _OutlineConverter:
+    """Convert frames, which must arrive in order, to outlines and changes: (2, H, W), uint8."""
 
     def __init__(
         self, size: tuple[int, int], detail: int, resize: str, pixel_aspect: float
@@ -84,8 +89,14 @@ class _ChangeConverter:
         change = np.zeros_like(grey) if self.previous is None else np.abs(grey - self.previous)
         self.previous = grey
         height, width = self.size
-        blocks = (height, self.detail, width, self.detail)
-        small = np.stack(
-            [grey.reshape(blocks).mean(axis=(1, 3)), change.reshape(blocks).max(axis=(1, 3))]
-        )
-        return small.round().astype(np.uint8)
+        blocks = np.stack([_steepness(grey), change])
+        blocks = blocks.reshape(2, height, self.detail, width, self.detail)
+        return blocks.max(axis=(2, 4)).clip(max=255).round().astype(np.uint8)
+
+
+def _steepness(grey: np.ndarray) -> np.ndarray:
+    scaled = grey * (_DEVIATION / max(float(grey.std()), 1.0))
+    steepness = np.zeros_like(scaled)
+    steepness[:, 1:-1] += np.abs(scaled[:, 2:] - scaled[:, :-2])
+    steepness[1:-1] += np.abs(scaled[2:] - scaled[:-2])
+    return steepness
