@@ -66,12 +66,12 @@ class Versioned:
         parameters = inspect.signature(type(self)).parameters.values()
         known = {p.name: p.default for p in parameters if p.default is not p.empty}
         state = known | state
-        version = state.pop("_saved_by", "an unknown version")
+        version = state.pop("_saved_by", "unknown")
         if version != __version__:
             warn_caller(
-                f"This {type(self).__name__} was saved by skvideo_gru {version} and is loaded by "
-                f"{__version__}: its predictions may differ. Fit it again, or install the other "
-                "version."
+                f"This {type(self).__name__} was saved with skvideo_gru version {version} and is "
+                f"loaded with version {__version__}; its predictions may differ. Fit it again, or "
+                "install the version that saved it."
             )
         super().__setstate__(state)  # type: ignore[misc]
 

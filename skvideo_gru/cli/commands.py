@@ -59,12 +59,12 @@ def predict(args: argparse.Namespace) -> int:
         found = _videos_in(args.data)
         videos += found.data
         if found.skipped:
-            print(f"files{describe_skipped(found.skipped)}", file=sys.stderr)
+            print(f"Skipped files: {describe_skipped(found.skipped)}.", file=sys.stderr)
     for video in args.videos:
         if os.path.isdir(video):
-            raise IsADirectoryError(f"{video}: this is a folder; use --data {video}.")
+            raise IsADirectoryError(f"{video} is a folder; pass it as --data {video}.")
     if not videos:
-        raise ValueError("no video given; pass VIDEO files, or a data set as --data.")
+        raise ValueError("no videos: pass video files as VIDEO, or a data set as --data.")
     model = load_named_model(args)
     n_failed = 0
     ranges = list(map(video_bounds, videos))
@@ -94,7 +94,10 @@ def predict(args: argparse.Namespace) -> int:
                 table.writerow([*row, label, *(f"{p:.6f}" for p in proba), ""])
             file.flush()
     if n_failed:
-        print(f"{n_failed} of {len(videos)} videos could not be read.", file=sys.stderr)
+        print(
+            f"{n_failed} of {len(videos)} videos could not be read; see the column 'error'.",
+            file=sys.stderr,
+        )
     return 1 if n_failed else 0
 
 
@@ -130,7 +133,7 @@ def check(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(reports, indent=1))
         if data.skipped:
-            print(f"files{describe_skipped(data.skipped)}", file=sys.stderr)
+            print(f"Skipped files: {describe_skipped(data.skipped)}.", file=sys.stderr)
         return 1 if failed else 0
     if failed:
         names = [_name(report) for report in failed]
@@ -139,8 +142,8 @@ def check(args: argparse.Namespace) -> int:
         for name, report in zip(names, failed, strict=True):
             print(f"{name:{width}}  {report['reason']}")
     if data.skipped:
-        print(f"files{describe_skipped(data.skipped)}")
-    print(f"{len(reports)} videos checked, {len(failed)} cannot be read.")
+        print(f"Skipped files: {describe_skipped(data.skipped)}.")
+    print(f"Checked {len(reports)} videos; {len(failed)} cannot be read.")
     return 1 if failed else 0
 
 
@@ -152,7 +155,8 @@ def _warn_of_repeated(args: argparse.Namespace, data: Bunch) -> None:
     if repeated and not leaks:
         pairs = [map(describe_video, (data.data[row] for row in rows[:2])) for rows in repeated]
         shown = "; ".join(" and ".join(pair) for pair in pairs[:3])
-        warn(args, f"{len(repeated)} videos have the same content as another one: {shown}.")
+        more = f"; and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+        warn(args, f"videos with the same content: {shown}{more}. Remove the duplicates.")
 
 
 def _name(report: dict[str, Any]) -> str:
@@ -175,7 +179,8 @@ def cache(args: argparse.Namespace) -> int:
     """
     if not os.path.isdir(os.path.join(args.folder, "joblib")):
         raise FileNotFoundError(
-            f"{args.folder}: this folder contains no cache; pass the folder of --memory."
+            f"{args.folder}: the folder contains no cache; pass a folder that was used as "
+            "--memory."
         )
     store = joblib.Memory(args.folder, verbose=0)
     remove_unfinished(store, older_than=3600)
@@ -226,11 +231,9 @@ def load_data(path: str, *, complete: bool = True) -> Bunch:
         return read_folder(path)
     if not os.path.exists(path):
         where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
-        raise FileNotFoundError(f"{path}: there is no such folder or manifest{where}.")
+        raise FileNotFoundError(f"{path}: no such folder or manifest{where}; check the path.")
     if _is_video(path):
-        raise ValueError(
-            f"{path}: this is a video; use a folder of videos or a manifest as --data."
-        )
+        raise ValueError(f"{path} is a video; pass a folder of videos or a manifest as --data.")
     return read_manifest(path, complete=complete)
 
 
@@ -276,8 +279,8 @@ def _videos_in(path: str) -> Bunch:
     videos, skipped = find_videos(Path(path))
     if not videos:
         raise ValueError(
-            f"{path}: the folder contains no video (known suffixes: "
-            f"{', '.join(sorted(VIDEO_SUFFIXES))})."
+            f"{path}: the folder contains no video. Add files with one of these file extensions: "
+            f"{', '.join(sorted(VIDEO_SUFFIXES))}."
         )
     parts = [video.relative_to(path).parts for video in videos]
     labels = [part[0] for part in parts] if all(len(part) > 1 for part in parts) else []

@@ -117,7 +117,7 @@ def tune(args: argparse.Namespace) -> int:
         for candidate in ParameterGrid(grid):
             _check_parameters(args, clone(pipe).set_params(**candidate))
         if args.cv < 2:
-            raise ValueError(f"--cv {args.cv}: a search needs at least 2 folds.")
+            raise ValueError(f"--cv must be at least 2, got {args.cv}.")
         data, skipped = readable_videos(args, data, _reading(pipe))
         parts, split = _split(args, data)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
@@ -132,7 +132,7 @@ def tune(args: argparse.Namespace) -> int:
         search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
         search.fit(*_rows(data, rows))
         _report_search(search)
-        print(f"best: {search.best_params_}, refitted on {len(rows)} videos")
+        print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")
         _save(args, search.best_estimator_, data)
         outcomes = _evaluate(search.best_estimator_, data, test)
         mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
@@ -145,8 +145,8 @@ def _folds(args: argparse.Namespace, data: Bunch, rows: np.ndarray) -> tuple[lis
     groups = data.groups[rows] if has_groups(data) else None
     if groups is not None and len(set(groups)) < args.cv:
         raise ValueError(
-            f"--cv {args.cv}: a fold needs a group of its own, and the videos of the search have "
-            f"only {len(set(groups))} groups; use fewer folds."
+            f"--cv {args.cv}: each fold needs at least one group, but there are only "
+            f"{len(set(groups))} groups without the test videos; use fewer folds."
         )
     splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(
         args.cv, shuffle=True, random_state=args.seed
@@ -154,9 +154,9 @@ def _folds(args: argparse.Namespace, data: Bunch, rows: np.ndarray) -> tuple[lis
     try:
         folds = list(splitter.split(rows, data.target[rows], groups))
     except ValueError as error:
-        raise ValueError(f"--cv {args.cv}: {error}") from error
-    how = "stratified by class" if groups is None else "each group in one of them"
-    return folds, f"search over {args.cv} folds, {how}"
+        raise ValueError(f"--cv {args.cv}: {error} Use fewer folds or add videos.") from error
+    how = "" if groups is None else ", each group in one fold"
+    return folds, f"{args.cv}-fold cross-validation, stratified by class{how}"
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -181,8 +181,12 @@ def evaluate(args: argparse.Namespace) -> int:
         known = [] if data.split is None else np.unique(data.split).tolist()
         if args.part not in known:
             raise ValueError(
-                f"--part {args.part}: the data set has no such part; "
-                + (f"choose one of {known} or all." if known else "choose all.")
+                f"--part {args.part}: "
+                + (
+                    f"the split has no such part; choose one of {known} or all."
+                    if known
+                    else "the data set has no split; use --part all."
+                )
             )
         data = select_rows(data, np.flatnonzero(data.split == args.part))
     pipe = fitted_pipeline(load_named_model(args))
@@ -192,17 +196,17 @@ def evaluate(args: argparse.Namespace) -> int:
     unknown = sorted(set(data.target.tolist()) - set(labels))
     if unknown:
         raise ValueError(
-            f"--data {args.data}: the model does not know the classes {unknown}; "
-            f"it knows {pipe.classes_.tolist()}."
+            f"--data {args.data}: the labels {unknown} are not classes of the model; its classes "
+            f"are {pipe.classes_.tolist()}. Correct the labels or remove the videos."
         )
     data, skipped = readable_videos(args, data, _reading(pipe))
     data.target = np.array([labels[name] for name in data.target], pipe.classes_.dtype)
     parts = {args.part: np.arange(len(data.data))}
+    subset = "all videos" if args.part == "all" else f"part {args.part!r} of the data set"
     split = (
-        f"none: part {args.part!r} of the data, {len(data.data)} videos; scores are optimistic "
-        "if training videos are included"
+        f"{subset}, {len(data.data)} videos; scores are optimistic if training videos are included"
     )
-    print(f"split: {split}")
+    print(f"evaluated: {split}")
     with tracked_run("evaluate"):
         mlflow.set_tag("model", args.model)
         _log_inputs(args, data, parts, split, skipped, [])
@@ -225,7 +229,10 @@ def _data_set(args: argparse.Namespace) -> Iterator[tuple[Bunch, bool]]:
         yield data, False
         return
     with tempfile.TemporaryDirectory() as folder:
-        print("No --data: generating clips whose classes differ only in the order of frames.")
+        print(
+            "--data is not set: generating clips whose classes differ only in the order of the "
+            "frames."
+        )
         data = make_order_videos(Path(folder) / "clips", random_state=args.seed)
         print(data.DESCR)
         yield data, True
@@ -279,7 +286,10 @@ def _reading(pipe: Pipeline) -> dict[str, Any]:
 def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
     parts, description = split_videos(data, args.split, random_state=args.seed)
     if len(set(data.target[parts["train"]].tolist())) < 2:
-        raise ValueError(f"--data {args.data}: the training videos have only one class.")
+        raise ValueError(
+            f"--data {args.data}: all training videos have the same label; add videos of another "
+            "class, or choose another --split."
+        )
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in parts.items())
     split = f"{description}: {sizes}"
     print(f"split: {split}")
@@ -367,7 +377,8 @@ def _asked(args: argparse.Namespace) -> list[tuple[str, Any]]:
 def _report_search(search: GridSearchCV) -> None:
     """Print every candidate and log each as a child run."""
     results = search.cv_results_
-    print(f"\n{'lr_decay':>9} {'hidden_size':>12} {'accuracy':>9}  over {search.n_splits_} folds")
+    heading = f"{'lr_decay':>9} {'hidden_size':>12} {'accuracy':>9}"
+    print(f"\n{heading} (mean +- std of {search.n_splits_} folds)")
     for i, params in enumerate(results["params"]):
         decay, size = params["gru__lr_decay"], params["gru__hidden_size"]
         mean, std = results["mean_test_score"][i], results["std_test_score"][i]
@@ -384,9 +395,9 @@ def _report_search(search: GridSearchCV) -> None:
 def _report_baselines(baselines: dict[str, float], chance: float) -> None:
     mlflow.log_metrics({f"test_accuracy_{name}": value for name, value in baselines.items()})
     mlflow.log_metric("chance", chance)
-    print("baselines without the order of frames, test accuracy:")
+    print("test accuracy of baselines that ignore the order of the frames:")
     print(f"       a classifier on single frames        {baselines['single_frames']:.3f}")
-    print(f"       the same pipeline, frames shuffled   {baselines['shuffled_frames']:.3f}")
+    print(f"       the same pipeline on shuffled frames {baselines['shuffled_frames']:.3f}")
     print(f"       chance                               {chance:.3f}")
 
 

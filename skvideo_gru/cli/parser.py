@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="skvideo-gru",
-        description="Video classification the scikit-learn way.",
+        description="Video classification with the scikit-learn API.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -65,12 +65,18 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     train = command("train", "train a classifier and evaluate it")
     _add_data_options(train)
     _add_model_options(train)
-    train.add_argument("--hidden-size", type=int, default=64, help="GRU units (%(default)s)")
+    train.add_argument(
+        "--hidden-size",
+        type=int,
+        default=64,
+        help="hidden units of the GRU (default: %(default)s)",
+    )
     train.add_argument(
         "--lr-decay",
         type=float,
         default=0.97,
-        help="factor of the GRU's learning rate after each epoch (%(default)s)",
+        help="factor that multiplies the GRU's learning rate after each "
+        "epoch (default: %(default)s)",
     )
 
     tune = command("tune", "search learning-rate decay and hidden size")
@@ -81,27 +87,34 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=_list_of(int),
         default=[32, 64, 128],
         metavar="N,N,...",
-        help="GRU units to try (32,64,128)",
+        help="numbers of hidden units to try (default: 32,64,128)",
     )
     tune.add_argument(
         "--lr-decay",
         type=_list_of(float),
         default=[0.9, 0.97],
         metavar="X,X,...",
-        help="learning-rate decays to try (0.9,0.97)",
+        help="learning-rate decays to try (default: 0.9,0.97)",
     )
-    tune.add_argument("--cv", type=int, default=3, help="folds of each candidate (%(default)s)")
+    tune.add_argument(
+        "--cv", type=int, default=3, help="folds of the cross-validation (default: %(default)s)"
+    )
 
     evaluate = command("evaluate", "evaluate a saved model on labelled videos")
     _add_saved_model_options(evaluate)
     evaluate.add_argument(
-        "--data", required=True, help="folder with one folder for each class, or CSV manifest"
+        "--data", required=True, help="folder with one sub-folder per class, or CSV manifest"
     )
     evaluate.add_argument(
-        "--part", default="all", help="part of the manifest's split to use (%(default)s)"
+        "--part",
+        default="all",
+        help="part of the manifest's split to evaluate, or all (default: %(default)s)",
     )
     evaluate.add_argument(
-        "--n-jobs", type=_auto(int), default="auto", help="workers that read videos (one)"
+        "--n-jobs",
+        type=_auto(int),
+        default="auto",
+        help="parallel workers that read videos (default: 1 on a CPU, one per core on a GPU)",
     )
     _add_on_error(evaluate)
 
@@ -110,32 +123,39 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     predict.add_argument(
         "--data",
         default="",
-        help="folder of videos or CSV manifest, labels optional, in addition to VIDEO",
+        help="folder of videos or CSV manifest, in addition to VIDEO; labels are optional",
     )
-    predict.add_argument("--output", default="", help="CSV file to write (standard output)")
+    predict.add_argument(
+        "--output", default="", help="CSV file to write (default: standard output)"
+    )
     _add_on_error(
         predict,
         default="skip",
-        text="unreadable videos: stop at the first, or report it in the column error and exit "
-        "with 1 at the end (%(default)s)",
+        text="unreadable videos: raise stops at the first one, skip writes their errors to the "
+        "column 'error' and exits with status 1 at the end (default: %(default)s)",
     )
     predict.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
 
-    check = command("check", "list unreadable and repeated videos")
-    check.add_argument("data", help="folder of videos, CSV manifest, or a video")
-    check.add_argument("--n-jobs", type=_auto(int), default="auto", help="threads (one per core)")
-    check.add_argument("--json", action="store_true", help="print a report of every video as JSON")
+    check = command("check", "list unreadable and duplicate videos")
+    check.add_argument("data", help="folder of videos, CSV manifest or video file")
+    check.add_argument(
+        "--n-jobs", type=_auto(int), default="auto", help="threads (default: one per core)"
+    )
+    check.add_argument("--json", action="store_true", help="print a report on every video as JSON")
 
-    cache = command("cache", "show the contents of a --memory folder, and prune it")
-    cache.add_argument("folder", help="the folder")
+    cache = command("cache", "list and prune the content of a cache folder")
+    cache.add_argument("folder", help="folder that was used as --memory")
     cache.add_argument(
         "--max-size",
         type=_size,
         metavar="SIZE",
-        help="remove the least recently used entries above this size: 500M, 10G",
+        help="remove the least recently used entries above this total size, for example 10G",
     )
     cache.add_argument(
-        "--max-age", type=_days, metavar="DAYS", help="remove entries unused for this long"
+        "--max-age",
+        type=_days,
+        metavar="DAYS",
+        help="remove entries that were not used for this number of days",
     )
 
     if not (sys.argv[1:] if argv is None else argv):
@@ -193,24 +213,25 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         default="",
-        help="folder with one folder for each class, or CSV manifest with columns path and label; "
-        "without it, clips are generated",
+        help="folder with one sub-folder per class, or CSV manifest with "
+        "the columns path and label (default: generate clips)",
     )
     parser.add_argument(
         "--split",
         default="auto",
         choices=["auto", "manifest", "grouped", "random"],
-        help="how videos are held out; auto: the manifest's split, else groups, else random",
+        help="assignment of videos to train, validation and test; auto: "
+        "the manifest's split, else by groups, else random (default: %(default)s)",
     )
     _add_on_error(parser)
-    parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
 
 
 def _add_on_error(
     parser: argparse.ArgumentParser,
     default: str = "raise",
-    text: str = "unreadable videos: an error before the work begins, or skip and list them "
-    "(%(default)s)",
+    text: str = "unreadable videos: raise stops before training and "
+    "evaluation, skip leaves them out and lists them (default: %(default)s)",
 ) -> None:
     parser.add_argument("--on-error", default=default, choices=["raise", "skip"], help=text)
 
@@ -219,20 +240,20 @@ def _add_saved_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         required=True,
-        help="file saved by train or tune, or MLflow address: runs:/RUN, models:/ID, "
+        help="file saved by train or tune, or MLflow model URI: runs:/RUN_ID, models:/ID, "
         "models:/NAME@ALIAS",
     )
     parser.add_argument(
         "--trust",
         default="no",
         choices=["no", "yes"],
-        help="yes: load pickles as well, which can run any code (%(default)s)",
+        help="yes: also load pickles, which can run arbitrary code (default: %(default)s)",
     )
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     def number(name: str, text: str) -> None:
-        shown = f"{text} ({DEFAULTS[name]}; generated clips: {GENERATED[name]})"
+        shown = f"{text} (default: {DEFAULTS[name]}; for generated clips: {GENERATED[name]})"
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=_auto(int), default="auto", help=shown)
 
@@ -242,51 +263,60 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--backbone-epochs",
         type=_auto(int),
         default="auto",
-        help="training epochs of the ResNet-50; 0 leaves it untrained (auto: enough for 1200 "
-        "optimizer steps; generated clips: 0)",
+        help="training epochs of the ResNet-50; 0 leaves it untrained (default: as many as 1,200 "
+        "optimizer steps need, at least 5; for generated clips: 0)",
     )
     parser.add_argument(
         "--objective",
         default="clip",
         choices=["frame", "clip"],
-        help="train the ResNet-50 on single frames or on whole clips (%(default)s)",
+        help="train the ResNet-50 on single frames or on clips (default: %(default)s)",
     )
     parser.add_argument(
         "--modality",
         default="auto",
         choices=["auto", "rgb", "motion"],
         help="input of the ResNet-50: RGB frames or motion images; auto: motion images if it is "
-        "trained, else frames",
+        "trained, else RGB frames (default: %(default)s)",
     )
     parser.add_argument(
         "--augmentation",
         type=_names,
         default=["shift", "scale", "light", "time"],
         metavar="NAME,NAME,...",
-        help="random variation of the training clips: shift, scale, mirror, light, time, or none "
-        "(shift,scale,light,time)",
+        help="random variations of the training clips: shift, scale, mirror, light, time, or none "
+        "(default: shift,scale,light,time)",
     )
     parser.add_argument(
-        "--epochs", type=int, default=20, help="training epochs of the GRU (%(default)s)"
+        "--epochs", type=int, default=20, help="training epochs of the GRU (default: %(default)s)"
     )
     parser.add_argument(
-        "--lr", type=float, default=1e-3, help="learning rate of the GRU (%(default)s)"
+        "--lr", type=float, default=1e-3, help="learning rate of the GRU (default: %(default)s)"
     )
     parser.add_argument(
-        "--memory", default="", help="folder that caches features and backbones (none)"
+        "--memory",
+        default="",
+        help="folder of the cache of features and backbones (default: no cache)",
     )
     parser.add_argument(
         "--output",
         default="",
-        help="file to save the model to: skops format if it ends in .skops, else joblib",
+        help="file to save the model to: in skops format if its "
+        "extension is .skops, else with joblib",
     )
     parser.add_argument(
         "--register",
         default="",
         metavar="NAME[@ALIAS]",
-        help="name in the MLflow model registry, and alias of the new version (champion)",
+        help="name in the MLflow model registry, and alias of the new version (default alias: "
+        "champion)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (%(default)s)")
     parser.add_argument(
-        "--n-jobs", type=_auto(int), default="auto", help="workers that read videos (one)"
+        "--device", default="auto", help="auto, cpu or cuda (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--n-jobs",
+        type=_auto(int),
+        default="auto",
+        help="parallel workers that read videos (default: 1 on a CPU, one per core on a GPU)",
     )

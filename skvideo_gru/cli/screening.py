@@ -56,7 +56,7 @@ def _check_name(what: str, name: Any) -> None:
     except UnicodeEncodeError as error:
         shown = name.encode(errors="backslashreplace").decode()
         raise ValueError(
-            f"{shown}: {what} is not valid UTF-8, so that MLflow cannot store it. Rename it, "
+            f"{shown}: {what} is not valid UTF-8, so MLflow cannot store it. Rename it, "
             "for example with `convmv -f latin1 -t utf8 --notest -r FOLDER`."
         ) from error
 
@@ -102,18 +102,19 @@ def readable_videos(
     shown = "; ".join(map(str, skipped[:_SHOWN]))
     more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
     if args.on_error == "raise" or len(skipped) == len(errors):
+        skip = ", or skip them with --on-error skip" if len(skipped) < len(errors) else ""
         raise ValueError(
             f"{len(skipped)} of {len(errors)} videos cannot be read: {shown}{more}. Repair or "
-            "remove them, or skip them with --on-error skip."
+            f"remove them{skip}."
         )
     rows = np.array([row for row, error in enumerate(errors) if error is None])
     readable = select_rows(data, rows)
-    print(f"skipped: {len(skipped)} of {len(errors)} videos, which cannot be read:")
+    print(f"Skipped {len(skipped)} of {len(errors)} videos, which cannot be read:")
     for error in skipped:
         print(f"  {error}")
     lost = sorted(set(data.target_names) - set(readable.target_names))
     if lost:
-        warn(args, f"the classes {lost} contain no readable video.")
+        warn(args, f"no video of the classes {lost} can be read; these classes are left out.")
     return readable, skipped
 
 

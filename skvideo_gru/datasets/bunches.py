@@ -38,7 +38,7 @@ def make_bunch(
     groups, split : list of str or None
         Their groups, and their parts of the split.
     skipped : mapping of str to int
-        Numbers of skipped files by suffix or reason.
+        Numbers of skipped files by file extension or reason.
 
     Returns
     -------
@@ -49,8 +49,8 @@ def make_bunch(
     counts = ", ".join(f"{name} {target.count(name)}" for name in names)
     notes = [f"{len(data)} videos from {source} in {len(names)} classes: {counts}."]
     notes += [f"{len(set(groups))} groups."] if groups is not None else []
-    notes += [f"Splits: {', '.join(sorted(set(split)))}."] if split is not None else []
-    notes += [f"Files{describe_skipped(skipped)}."] if skipped else []
+    notes += [f"Parts of the split: {', '.join(sorted(set(split)))}."] if split is not None else []
+    notes += [f"Skipped files: {describe_skipped(skipped)}."] if skipped else []
     return Bunch(
         data=data,
         target=np.asarray(target),
@@ -68,16 +68,15 @@ def describe_skipped(skipped: Mapping[str, int]) -> str:
     Parameters
     ----------
     skipped : mapping of str to int
-        Numbers by suffix or reason.
+        Numbers by file extension or reason.
 
     Returns
     -------
     str
-        ``" skipped: 2 .txt, 1 hidden"``, or an empty string if there are none.
+        For example ``"2 .txt, 1 hidden"``; empty if there are none.
     """
     ordered = Counter(skipped).most_common()
-    counts = ", ".join(f"{number} {reason}" for reason, number in ordered)
-    return f" skipped: {counts}" if counts else ""
+    return ", ".join(f"{number} {reason}" for reason, number in ordered)
 
 
 def select_rows(data: Bunch, rows: np.ndarray) -> Bunch:

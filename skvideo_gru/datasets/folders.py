@@ -18,8 +18,8 @@ __all__ = ["find_videos", "load_video_folder", "read_folder"]
 def load_video_folder(path: str | os.PathLike[str]) -> Bunch:
     """Load a folder that contains one folder of videos for each class.
 
-    Videos are recognised by the suffix of the file name, see
-    `skvideo_gru.video.VIDEO_SUFFIXES`. Hidden files and files with other suffixes are
+    Videos are recognised by their file extension, see
+    `skvideo_gru.video.VIDEO_SUFFIXES`. Hidden files and files with other extensions are
     skipped; ``DESCR`` counts them. If every video is nested in a further folder
     inside its class folder, the name of that folder is the video's group, for
     example the camera whose clips a split should not separate.
@@ -76,7 +76,7 @@ def read_folder(path: str | os.PathLike[str]) -> Bunch:
     """
     root = Path(path)
     if not root.is_dir():
-        raise FileNotFoundError(f"{root}: there is no such folder.")
+        raise FileNotFoundError(f"{root}: no such folder; check the path.")
     classes = []
     skipped: Counter[str] = Counter()
     for entry in sorted(root.iterdir()):
@@ -87,15 +87,19 @@ def read_folder(path: str | os.PathLike[str]) -> Bunch:
         else:
             skipped["outside the class folders"] += 1
     if not classes:
-        raise ValueError(f"{root}: expected one folder for each class, found none.")
+        raise ValueError(
+            f"{root}: expected one sub-folder per class, found none. Move the videos of each "
+            "class to a sub-folder."
+        )
     files: list[Path] = []
     for folder in classes:
         videos, others = find_videos(folder)
         if not videos:
             raise ValueError(
-                f"{folder}: the class folder contains no video{describe_skipped(others)} "
-                f"(known suffixes: {', '.join(sorted(VIDEO_SUFFIXES))}). Remove the folder or "
-                "add videos."
+                f"{folder}: the class folder contains no video"
+                f"{f' (skipped files: {describe_skipped(others)})' if others else ''}. Remove the "
+                "folder, or add files with one of these file extensions: "
+                f"{', '.join(sorted(VIDEO_SUFFIXES))}."
             )
         files += videos
         skipped += others
@@ -123,11 +127,11 @@ def find_videos(folder: Path) -> tuple[list[Path], Counter[str]]:
     Returns
     -------
     videos : list of Path
-        Files with a suffix of `VIDEO_SUFFIXES`, sorted, without hidden files and
+        Files with an extension of `VIDEO_SUFFIXES`, sorted, without hidden files and
         without the content of hidden folders. Links are followed, to each folder
         once; links to files that do not exist are included.
     skipped : Counter of str
-        The number of other files by suffix or reason. A hidden folder is counted
+        The number of other files by file extension or reason. A hidden folder is counted
         once.
 
     Raises
@@ -142,7 +146,7 @@ def find_videos(folder: Path) -> tuple[list[Path], Counter[str]]:
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()
-            skipped["in a folder that was searched already"] += len(names)
+            skipped["in a folder that was already searched"] += len(names)
             continue
         seen.add(real)
         skipped["hidden"] += sum(name.startswith(".") for name in folders + names)
@@ -152,7 +156,7 @@ def find_videos(folder: Path) -> tuple[list[Path], Counter[str]]:
         )
         for file in (Path(place, name) for name in names if not name.startswith(".")):
             if file.suffix.lower() not in VIDEO_SUFFIXES:
-                skipped[file.suffix.lower() or "without a suffix"] += 1
+                skipped[file.suffix.lower() or "without a file extension"] += 1
             elif file.is_file() or file.is_symlink():
                 videos.append(file)
             else:

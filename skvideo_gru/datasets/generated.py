@@ -72,14 +72,19 @@ def make_order_videos(
     8
     """
     if n_per_class < 4:
-        raise ValueError(f"n_per_class={n_per_class} must be at least 4, one or more per part.")
+        raise ValueError(
+            f"n_per_class={n_per_class} must be at least 4, so that each part of the split "
+            "contains a clip of each class."
+        )
     if n_frames < 6 or n_frames % 6:
-        raise ValueError(f"n_frames={n_frames} must be a multiple of 6: three colours, twice.")
+        raise ValueError(
+            f"n_frames={n_frames} must be a multiple of 6: each clip shows three colours twice."
+        )
     if frame_size < 16 or frame_size % 2:
         raise ValueError(f"frame_size={frame_size} must be even and at least 16.")
     target = Path(path)
     if target.exists():
-        raise FileExistsError(f"{target}: it exists already; choose a new folder.")
+        raise FileExistsError(f"{target} already exists; choose another folder.")
     rng = check_random_state(random_state)
     target.parent.mkdir(parents=True, exist_ok=True)
     # A temporary folder is renamed when it is complete, so that an interruption leaves nothing.
@@ -94,7 +99,7 @@ def make_order_videos(
             if not target.exists():
                 raise
             # Another process has created it in the meantime.
-            raise FileExistsError(f"{target}: it exists already; choose a new folder.") from error
+            raise FileExistsError(f"{target} already exists; choose another folder.") from error
     return load_video_manifest(target / "manifest.csv")
 
 
@@ -149,7 +154,7 @@ def write_video(
     Parameters
     ----------
     path : str or os.PathLike
-        File to write; its suffix determines the container.
+        File to write; its extension determines the container.
     frames : sequence of ndarray of shape (H, W, 3), uint8
         Frames in RGB.
     rate : int, default=25

@@ -86,10 +86,15 @@ def find_leaks(data: Bunch, parts: Mapping[str, np.ndarray] | None = None) -> li
         (
             divided,
             part_of,
-            "in two parts of the split, so that scores are too high",
-            "Give these videos one group and split by groups, or remove one of each pair.",
+            "in two parts of the split, so scores are too high",
+            "Assign each pair to one group and split by groups, or remove one video of each pair.",
         ),
-        (ambiguous, label_of, "under two labels", "Correct the labels, or remove the videos."),
+        (
+            ambiguous,
+            label_of,
+            "listed with two labels",
+            "Correct the labels, or remove the videos.",
+        ),
     )
     return [
         _sentence(data.data, sorted(pairs), tags, fault, remedy)

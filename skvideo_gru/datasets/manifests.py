@@ -21,7 +21,7 @@ _COLUMNS = ("path", "label", "split", "group", "start", "end")
 
 # Added as the last line: if a quotation mark is not closed, this line is part of a value.
 _END = "<end of manifest>"
-_UNQUOTED = "is a quotation mark missing?"
+_UNQUOTED = "check for a missing quotation mark."
 
 
 def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:
@@ -81,7 +81,7 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
     """
     manifest = Path(path)
     if not manifest.is_file():
-        raise FileNotFoundError(f"{manifest}: there is no such manifest.")
+        raise FileNotFoundError(f"{manifest}: no such manifest; check the path.")
     rows: list[tuple[int, dict[str, str]]] = []
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
@@ -91,23 +91,30 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
             for row in reader:
                 rows.append((reader.line_num, row))
     except UnicodeDecodeError as error:
-        raise ValueError(f"{manifest}: not a CSV file in UTF-8 ({error}).") from error
+        raise ValueError(
+            f"{manifest}: the file is not in UTF-8 ({error}). Save it as CSV in UTF-8."
+        ) from error
     except csv.Error as error:
         raise ValueError(f"{_after(manifest, rows)}: {error}; {_UNQUOTED}") from error
     expected = ["path", "label"] if complete else ["path"]
     missing = [name for name in expected if name not in columns]
     if missing:
         raise ValueError(
-            f"{manifest}: expected columns {' and '.join(map(repr, expected))}, found {columns}; "
-            f"{', '.join(missing)} missing."
+            f"{manifest}: expected the columns {' and '.join(map(repr, expected))}, found "
+            f"{columns}. Add {', '.join(map(repr, missing))} to the first line."
         )
     repeated = sorted({name for name in _COLUMNS if columns.count(name) > 1})
     if repeated:
-        raise ValueError(f"{manifest}: more than one column is called {', '.join(repeated)}.")
+        raise ValueError(
+            f"{manifest}: duplicate columns: {', '.join(repeated)}. Rename or remove one of each "
+            "name."
+        )
     if not rows or rows.pop()[1][columns[0]] != _END:
-        raise ValueError(f"{_after(manifest, rows)}: the last value is not closed; {_UNQUOTED}")
+        raise ValueError(
+            f"{_after(manifest, rows)}: the closing quotation mark of the last value is missing."
+        )
     if not rows:
-        raise ValueError(f"{manifest}: it lists no videos.")
+        raise ValueError(f"{manifest}: the manifest contains no videos; add one row per video.")
     needed = expected + [name for name in ("split", "group") if complete and name in columns]
     data: list[str | VideoClip] = []
     seen: dict[Any, int] = {}
@@ -116,7 +123,7 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         row.update({name: (row[name] or "").strip() for name in _COLUMNS if name in columns})
         for name in needed:
             if not row[name]:
-                raise ValueError(f"{where}: {name} is empty.")
+                raise ValueError(f"{where}: {name} is empty; add a value or remove the row.")
         if any("\n" in row[name] for name in _COLUMNS if name in columns):
             raise ValueError(f"{where}: a value contains a line break; {_UNQUOTED}")
         video = _manifest_video(manifest.parent, row, where, complete)
@@ -124,7 +131,9 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         place, name = os.path.split(describe_video(video))
         key = os.path.join(os.path.realpath(place), name), video_bounds(video)
         if key in seen:
-            raise ValueError(f"{where}: {row['path']} is a duplicate of line {seen[key]}.")
+            raise ValueError(
+                f"{where}: {row['path']} is a duplicate of line {seen[key]}; remove one of them."
+            )
         seen[key] = line
         data.append(video)
 
@@ -158,7 +167,8 @@ def _manifest_video(
     file = root / row["path"]
     if complete and not file.is_file():
         raise FileNotFoundError(
-            f"{where}: there is no file {file}. Paths are relative to the manifest's folder."
+            f"{where}: the file {file} does not exist. Paths are relative to the manifest's "
+            "folder."
         )
     start, end = (_seconds(row.get(name), name, where) for name in ("start", "end"))
     if start is None and end is None:
@@ -177,5 +187,5 @@ def _seconds(text: str | None, name: str, where: str) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{where}: {name}={text!r} is not a number of seconds.")
+        raise ValueError(f"{where}: {name} must be a number of seconds, got {text!r}.")
     return value

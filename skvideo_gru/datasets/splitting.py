@@ -52,10 +52,10 @@ def split_videos(
         own = data.split is not None and set(data.split) != {"train"}
         how = "manifest" if own else "grouped" if has_groups(data) else "random"
     if how == "manifest":
-        return _manifest_split(data), "the manifest's own split"
+        return _manifest_split(data), "split of the manifest"
     if how == "grouped":
         return _grouped_split(data, random_state), (
-            f"grouped: each of {len(set(data.groups))} groups on one side, "
+            f"grouped: each of {len(set(data.groups))} groups in one part, "
             f"stratified by class, seed {random_state}"
         )
     return _random_split(data.target, random_state), (
@@ -81,7 +81,10 @@ def has_groups(data: Bunch) -> bool:
 
 def _manifest_split(data: Bunch) -> dict[str, np.ndarray]:
     if data.split is None:
-        raise ValueError("split='manifest': the data set has no column 'split'.")
+        raise ValueError(
+            "split='manifest': the data set has no column 'split'. Add it to the manifest, or "
+            "choose another split."
+        )
     unknown = sorted(set(data.split.tolist()) - set(_NAMES))
     if unknown:
         raise ValueError(
@@ -101,12 +104,15 @@ def _manifest_split(data: Bunch) -> dict[str, np.ndarray]:
 
 def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
     if data.groups is None:
-        raise ValueError("split='grouped': the data set has no groups.")
+        raise ValueError(
+            "split='grouped': the data set has no groups. Add a column 'group' to the manifest or "
+            "one sub-folder per group to each class folder, or choose another split."
+        )
     n_groups = len(set(data.groups))
     if n_groups < 3:
         raise ValueError(
-            f"split='grouped' needs at least 3 groups, the data set has {n_groups}. Add groups, "
-            "or use split='random', which ignores groups."
+            f"split='grouped' needs at least 3 groups, but the data set has {n_groups}. Add "
+            "groups, or use split='random', which ignores groups."
         )
     rows = np.arange(len(data.target))
     parts = {}
@@ -146,7 +152,7 @@ def _random_split(target: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         val, test = train_test_split(rest, test_size=0.5, stratify=target[rest], random_state=seed)
     except ValueError as error:
         raise ValueError(
-            f"split='random' cannot divide {len(target)} videos 70/15/15 within each class "
+            f"split='random' cannot divide {len(target)} videos 70/15/15, stratified by class "
             f"({error}). Add videos."
         ) from error
     return {"train": train, "val": val, "test": test}

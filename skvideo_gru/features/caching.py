@@ -96,7 +96,10 @@ def cached(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any
     try:
         return memory.cache(kind, ignore=["compute"])
     except OSError as error:
-        warn_caller(f"memory={str(memory.location)!r}: nothing can be cached there ({error}).")
+        warn_caller(
+            f"memory={str(memory.location)!r}: the cache cannot be written ({error}); results are "
+            "not cached. Choose another folder."
+        )
         return Memory(None).cache(kind)
 
 

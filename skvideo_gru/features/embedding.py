@@ -97,7 +97,7 @@ def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> No
             importlib.import_module(package)
         except ImportError as error:
             raise ImportError(
-                f"engine={engine!r} needs the package {package}: "
+                f"engine={engine!r} requires the package {package}. Install it with "
                 f"pip install 'skvideo-gru[{engine}]'."
             ) from error
     if engine == "onnxruntime" and mixed_precision:
@@ -128,7 +128,7 @@ def check_normalisation(mean: Any, std: Any) -> Normalisation:
     for name, values in (("pixel_mean", mean), ("pixel_std", std)):
         numbers = all(isinstance(value, Real) and isfinite(value) for value in values)
         if len(values) != 3 or not numbers or (name == "pixel_std" and min(values) <= 0):
-            kind = "positive numbers" if name == "pixel_std" else "numbers"
+            kind = "positive, finite numbers" if name == "pixel_std" else "finite numbers"
             raise ValueError(f"{name}={values!r} must contain three {kind}.")
     return tuple(map(float, mean)), tuple(map(float, std))
 

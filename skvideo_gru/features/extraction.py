@@ -110,9 +110,9 @@ def _explained_pickling_errors(videos: Sequence[Any]) -> Iterator[None]:
         yield
     except PicklingError as error:
         opened = [describe_video(video) for video in videos if hasattr(video, "read")]
-        what = f"open files, {opened[0]} first" if opened else f"the videos or settings: {error}"
+        what = f"open files such as {opened[0]}" if opened else f"the videos or settings ({error})"
         raise ValueError(
-            f"joblib cannot send its workers {what}. Give paths or bytes, or n_jobs=1."
+            f"joblib cannot send {what} to its workers. Pass paths or bytes, or set n_jobs=1."
         ) from error
 
 
@@ -364,7 +364,7 @@ def embed_cached(
                 row, checksum = cache(key, compute)
                 if _checksum(row) != checksum:
                     warn_caller(
-                        f"{describe_video(videos[i])}: the cached features are damaged and are "
+                        f"{describe_video(videos[i])}: the cached features are corrupt and are "
                         "computed again."
                     )
                     row, _ = compute()

@@ -380,7 +380,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Parameters
         ----------
         path : str or os.PathLike
-            File to write: ``.safetensors``, or torch's format with any other suffix. The
+            File to write: ``.safetensors``, or torch's format with any other extension. The
             parameter `weights` accepts it.
 
         Raises
@@ -507,7 +507,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         if self.failed_:
             warn_caller(
                 f"{len(self.failed_)} of {n_videos} videos cannot be read and are treated as "
-                "missing; failed_ lists their paths and the reasons.",
+                "missing; see the attribute failed_ for their paths and the reasons.",
                 topic="missing videos",
             )
 

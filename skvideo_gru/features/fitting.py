@@ -250,7 +250,7 @@ class BackboneFitter:
             if len(failed) == len(videos):
                 raise VideoDecodeError(
                     describe_video(videos[row]),
-                    f"{reason}; none of {len(videos)} videos can be read",
+                    f"{reason} (none of the {len(videos)} videos can be read)",
                 )
         return [row for row in range(len(videos)) if row not in failed]
 
@@ -286,7 +286,7 @@ def encode_labels(y: np.ndarray, n_failed: int = 0) -> tuple[np.ndarray, np.ndar
     if len(classes) < 2:
         unreadable = f" ({n_failed} videos cannot be read)" if n_failed else ""
         raise ValueError(
-            "Training the backbone needs at least 2 classes, got 1 class: "
+            "Training the backbone requires at least 2 classes, got 1 class: "
             f"{classes.tolist()}{unreadable}. Add videos of another class, or set max_epochs=0 "
             "to use an untrained backbone."
         )

@@ -75,6 +75,6 @@ def _write(features: np.ndarray, row: np.ndarray, video: Video) -> None:
         row[: len(features)] = features
     if row.dtype == np.float16 and np.isinf(row).any():
         raise ValueError(
-            f"{describe_video(video)}: a feature of {np.abs(features).max():.3g} is too large for "
-            "dtype='float16'; use 'float32'."
+            f"{describe_video(video)}: the feature {np.abs(features).max():.3g} exceeds the range "
+            "of float16; use dtype='float32'."
         )

@@ -268,6 +268,7 @@ def train_backbone(
         run_epochs(net, data)
     if diverged(net):
         raise ValueError(
-            f"The backbone's training has diverged: loss or weights are not finite. Lower lr={lr}."
+            "The training of the backbone has diverged: the loss or the weights are not finite. "
+            f"Reduce lr (now {lr})."
         )
     return to_numpy(net.module_.backbone.state_dict()), epoch_records(net)

@@ -179,8 +179,9 @@ def evaluate(model: Any, videos: Sequence[Video], target: np.ndarray) -> Evaluat
     target, classes = column_or_1d(target), np.asarray(model.classes_)
     if not set(target.tolist()) & set(classes.tolist()):
         raise ValueError(
-            f"The model knows none of the labels {np.unique(target).tolist()}: it was fitted on "
-            f"{classes.tolist()}. The members of an ensemble may be fitted on encoded labels."
+            f"None of the labels {np.unique(target).tolist()} is a class of the model; its "
+            f"classes are {classes.tolist()}. Correct the labels. For a member of a "
+            "VotingClassifier, which is fitted on encoded labels, pass encoded labels."
         )
     return Evaluation(target, np.asarray(model.predict_proba(videos)), classes)
 
@@ -206,8 +207,8 @@ def fitted_pipeline(estimator: Any) -> Pipeline:
     pipe = getattr(estimator, "best_estimator_", estimator)
     if not isinstance(pipe, Pipeline):
         raise ValueError(
-            f"Expected a pipeline from make_video_classifier, or a fitted search over one with "
-            f"refit=True, got {type(pipe).__name__}."
+            "Expected a pipeline from make_video_classifier, or a fitted search with refit=True "
+            f"over such a pipeline, got {type(pipe).__name__}."
         )
     return pipe
 

@@ -117,11 +117,12 @@ class SearchDisplay:
         if not any(name in candidate for candidate in params for name in (x, y)):
             known = sorted({name for candidate in params for name in candidate})
             raise ValueError(
-                f"The search varies neither {x!r} nor {y!r}; set x and y to two of {known}."
+                f"Neither {x!r} nor {y!r} is a parameter of the search; set x and y to two of "
+                f"{known}."
             )
         if f"mean_test_{score}" not in results:
             known = [name[10:] for name in results if name.startswith("mean_test_")]
-            raise ValueError(f"The search has no score={score!r}; choose one of {known}.")
+            raise ValueError(f"The search did not compute score={score!r}; choose one of {known}.")
         metric = search.scoring if score == "score" and isinstance(search.scoring, str) else score
         return cls(
             x=x,

@@ -60,7 +60,7 @@ def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
         If the file contains no classifier, or needs trust and `trust` is False.
     """
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"{path}: the file does not exist.")
+        raise FileNotFoundError(f"{path}: the model file does not exist; check the path.")
     is_skops = zipfile.is_zipfile(path)
     with open(path, "rb") as file:
         begun = os.fspath(path).endswith(".skops") or file.read(2) == b"PK"
@@ -71,10 +71,12 @@ def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
     except _UntrustedError:
         raise
     except Exception as error:  # unpickling can raise anything
-        raise ValueError(f"{path}: no model could be loaded from the file: {error}") from error
+        raise ValueError(f"{path}: the model cannot be loaded: {error}") from error
     if not hasattr(model, "predict_proba"):
         kind = type(model).__name__
-        raise ValueError(f"{path}: the file contains a {kind}, which is not a classifier.")
+        raise ValueError(
+            f"{path}: expected a fitted classifier, found a {kind}; save the whole pipeline."
+        )
     return model
 
 

@@ -65,7 +65,9 @@ class ServedModel:
         self, model: Pipeline, folders: Sequence[str] = (), output: str = "table"
     ) -> None:
         if output not in OUTPUTS:
-            raise ValueError(f"model_config: output={output!r} is not one of {list(OUTPUTS)}.")
+            raise ValueError(
+                f"model_config: output must be one of {list(OUTPUTS)}, got {output!r}."
+            )
         self.model = model
         self.folders = [os.path.realpath(folder) for folder in folders]
         self.output = output
@@ -112,7 +114,7 @@ class ServedModel:
     def _labels(self, outcomes: Sequence[np.ndarray | ValueError]) -> np.ndarray:
         for row, outcome in enumerate(outcomes):
             if isinstance(outcome, ValueError):
-                raise _RequestError(f"Row {row} has no label: {outcome}")
+                raise _RequestError(f"Row {row} cannot be classified: {outcome}")
         columns = [int(proba.argmax()) for proba in outcomes]  # type: ignore[union-attr]
         return np.asarray(self.model.classes_)[columns]
 
@@ -128,7 +130,9 @@ class ServedModel:
         if isinstance(given, bytes):
             return given if whole else _RefusedError(_RANGE_OF_CONTENT)
         if not isinstance(given, str):
-            return _RefusedError("no video; send a path, or the content of a file as base64.")
+            return _RefusedError(
+                "the row contains no video; send a path, or the content of a file as base64."
+            )
         uri = _DATA_URI.match(given)
         if uri or _BASE64.fullmatch(given):
             if not whole:
@@ -136,13 +140,15 @@ class ServedModel:
             try:
                 return base64.b64decode(given[uri.end() if uri else 0 :])
             except binascii.Error as error:
-                return _RefusedError(f"the content is not base64: {error}.")
+                return _RefusedError(
+                    f"the content is not valid base64 ({error}); encode the bytes of the file."
+                )
         path = os.path.realpath(given.replace("\0", ""))  # a path cannot contain NUL
         if not any(os.path.commonpath([path, folder]) == folder for folder in self.folders):
             return _RefusedError(
-                f"{given}: not in a folder that this server may read; list its folders in the "
-                f"environment variable {FOLDERS_VARIABLE}, or send the content of the file as "
-                "base64."
+                f"{given}: not in a folder that this server may read. Send the content of the "
+                "file as base64, or add the folder to the environment variable "
+                f"{FOLDERS_VARIABLE} of the server."
             )
         if whole:
             return path
@@ -152,7 +158,9 @@ class ServedModel:
             return _RefusedError(str(error))
 
 
-_RANGE_OF_CONTENT = "start and end need a path; send the content of the time range only."
+_RANGE_OF_CONTENT = (
+    "start and end are supported for paths only; send a file that contains only the time range."
+)
 
 
 class _RefusedError(ValueError):
@@ -176,7 +184,7 @@ def _seconds(name: str, bound: Any) -> float | None:
     try:
         return float(bound)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}={bound!r} is not a number of seconds.") from None
+        raise ValueError(f"{name} must be a number of seconds, got {bound!r}.") from None
 
 
 def _rows(model_input: Any) -> list[tuple[Any, ...]]:
@@ -215,11 +223,11 @@ def _record(record: Mapping[Any, Any]) -> tuple[Any, ...]:
 def _check_columns(names: Sequence[Any]) -> None:
     unknown = [name for name in names if name not in _INPUT_COLUMNS]
     if unknown:
-        raise _RequestError(f"Unknown columns {unknown}; known: {list(_INPUT_COLUMNS)}.")
+        raise _RequestError(f"Unknown columns {unknown}; use only {list(_INPUT_COLUMNS)}.")
     if "path" not in names:
-        raise _RequestError(f"The column 'path' is missing; got {list(names)}.")
+        raise _RequestError(f"The column 'path' is missing; add it to {list(names)}.")
     if len(set(names)) < len(names):
-        raise _RequestError(f"Each column may appear once, got {list(names)}.")
+        raise _RequestError(f"Each column name must be unique, got {list(names)}.")
 
 
 def save_model(path: str, mlflow_model: Model, pipe: Pipeline, **settings: Any) -> None:

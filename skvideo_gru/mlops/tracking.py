@@ -102,9 +102,9 @@ def _experiment() -> str:
     if experiment.lifecycle_stage == "deleted":
         number = experiment.experiment_id
         raise ValueError(
-            f"The MLflow experiment {experiment.name!r} (id {number}) is deleted; restore it with "
-            f"`mlflow experiments restore --experiment-id {number}`, or set {_NAME_VARIABLE} to "
-            "another name."
+            f"The MLflow experiment {experiment.name!r} (id {number}) was deleted. Restore it "
+            f"with `mlflow experiments restore --experiment-id {number}`, or set {_NAME_VARIABLE} "
+            "to another name."
         )
     return experiment.experiment_id
 
@@ -181,14 +181,14 @@ def check_register(register: str) -> None:
     name, _, alias = register.partition("@")
     if register and (name.strip() in ("", ".", "..") or re.search("[/:]", name)):
         raise ValueError(
-            f"--register {register}: {name!r} is not a valid model name; a name is not empty, "
-            "'.' or '..' and contains no '/' or ':'."
+            f"--register {register}: {name!r} is not a valid model name; use a name without '/' "
+            "and ':', and not '.' or '..'."
         )
     reserved = re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE)
     if reserved or not re.fullmatch(r"[\w-]{,255}", alias):
         raise ValueError(
-            f"--register {register}: {alias!r} is not a valid alias; an alias consists of at most "
-            "255 letters, digits, '_' and '-', and is not 'latest' or a version such as 'v1'."
+            f"--register {register}: {alias!r} is not a valid alias; use at most 255 letters, "
+            "digits, '_' and '-', and not 'latest' or a version such as 'v1'."
         )
 
 
@@ -286,8 +286,8 @@ def fetch_model(address: str, folder: str) -> str:
         flavour = Model.load(model).flavors["python_function"]
     except (MlflowException, OSError, KeyError) as error:
         raise ValueError(
-            f"{address}: there is no such model in the MLflow store {mlflow.get_tracking_uri()}; "
-            f"set MLFLOW_TRACKING_URI to use another store: {error}"
+            f"{address}: no such model in the MLflow store {mlflow.get_tracking_uri()} "
+            f"({error}). Check the name, or set MLFLOW_TRACKING_URI to use another store."
         ) from error
     return os.path.join(model, flavour["model_path"])
 

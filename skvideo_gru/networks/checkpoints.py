@@ -67,7 +67,7 @@ class Checkpoint(Callback):
             history, random = json.loads(state["history"]), state["random"]
         except _UNREADABLE as error:
             warn_caller(
-                f"{self.path}: the checkpoint cannot be read ({error!r}). The training starts "
+                f"{self.path}: the checkpoint cannot be read ({error!r}). Training starts "
                 "from the beginning."
             )
             return
@@ -99,8 +99,8 @@ class Checkpoint(Callback):
                 torch.save(state, unfinished)
         except (OSError, RuntimeError) as error:
             warn_caller(
-                f"{self.path}: the checkpoint cannot be written ({error}). If training is "
-                "interrupted, it cannot resume."
+                f"{self.path}: the checkpoint cannot be written ({error}). An interrupted "
+                "training will start from the beginning. Free disk space or use another folder."
             )
         self.written_ = time.monotonic()
 

@@ -136,7 +136,9 @@ class GRUNetwork(nn.Module):
             If the network is bidirectional: its state then depends on later frames.
         """
         if self.gru.bidirectional:
-            raise ValueError("A bidirectional network has no running logits.")
+            raise ValueError(
+                "Logits after each frame are not defined for a bidirectional network."
+            )
         outputs, _ = self._recur(self._with_changes(sequences))
         return self.fc(self._running_pool(outputs))
 

@@ -75,10 +75,10 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is unknown; use 'auto', 'cpu' or 'cuda'.") from error
     if not _is_available(resolved):
-        message = f"device={str(device)!r}: torch finds no such device on this machine"
+        message = f"device={str(device)!r}: this device is not available"
         if training:
             raise ValueError(f"{message}; use device='auto'.")
-        warn_caller(f"{message}; computing on the CPU.")
+        warn_caller(f"{message}; the CPU is used instead.")
         return torch.device("cpu")
     return resolved
 
@@ -197,8 +197,8 @@ def check_same_network(net: Any, start: Any) -> None:
     changed = sorted(n for n in now if now[n] != before[n] and n != "dropout")
     if changed:
         raise ValueError(
-            f"{', '.join(changed)} changed since the previous fit, which this fit continues; fit "
-            "a clone to start with new weights."
+            f"The parameters {', '.join(changed)} have changed since the previous fit, so "
+            "training cannot continue from its weights. Restore them, or fit a clone."
         )
 
 

@@ -80,7 +80,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
         others = sorted(key for key, value in state.items() if not torch.is_tensor(value))
         if others:
             raise ValueError(
-                f"its entries {others[:3]} are not tensors; save only the state dict, for example "
+                f"the entries {others[:3]} are not tensors; save only the state dict, for example "
                 "checkpoint['state_dict']"
             )
         # The file may be in half precision.
@@ -94,7 +94,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     except Exception as error:  # neither library documents its errors for unreadable files
         reason = str(error).partition("\n")[0]  # torch then advises to trust the file
         raise ValueError(
-            f"weights={name!r} is not a state dict that {reader} can read: {reason}"
+            f"weights={name!r} cannot be read as a state dict by {reader}: {reason}"
         ) from error
     try:
         with torch.device("meta"):
@@ -108,7 +108,9 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     weights = to_numpy(network.state_dict())
     for key, values in weights.items():
         if not np.isfinite(values).all():
-            raise ValueError(f"weights={name!r}: {key} contains values that are not finite.")
+            raise ValueError(
+                f"weights={name!r}: {key} contains values that are not finite; use another file."
+            )
     return weights
 
 
@@ -120,7 +122,7 @@ def save_weights(weights: Weights, path: str | os.PathLike[str]) -> None:
     weights : dict of str to ndarray
         The state dict.
     path : str or os.PathLike
-        File to write: in the format of the package safetensors with the suffix
+        File to write: in the format of the package safetensors with the extension
         ``.safetensors``, otherwise in torch's. An existing file is replaced when the new
         one is complete.
 
@@ -143,7 +145,8 @@ def _safetensors(name: str) -> Any:
         return importlib.import_module("safetensors.torch")
     except ImportError as error:
         raise ImportError(
-            f"{name!r} requires the package safetensors: pip install 'skvideo-gru[safetensors]'."
+            f"{name!r}: the format requires the package safetensors. Install it with "
+            "pip install 'skvideo-gru[safetensors]'."
         ) from error
 
 

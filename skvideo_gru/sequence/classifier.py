@@ -325,19 +325,21 @@ class GRUClassifier(SequencePredictor):
         given = [name for name, value in validation.items() if value is not None]
         if not self.early_stopping and (given or groups is not None):
             raise ValueError(
-                f"{', '.join(given) or 'groups'}: allowed only with early_stopping=True."
+                f"{', '.join(given) or 'groups'} can be passed only with early_stopping=True."
             )
         if (X_val is None) != (y_val is None) or (X_val is None and given):
-            raise ValueError("X_val and y_val belong together: pass both or neither.")
+            raise ValueError("X_val and y_val must be passed together: pass both or neither.")
         if X_val is not None and groups is not None:
-            raise ValueError("groups define the held-out videos: pass groups or X_val, not both.")
+            raise ValueError(
+                "groups and X_val both select the validation data: pass groups or X_val, not both."
+            )
         if self.early_stopping and X_val is None and trained_a_backbone(y):
             raise ValueError(
-                "early_stopping=True would hold out videos on whose labels the backbone of a "
-                "ResNet50FrameFeaturizer is trained, so that their loss is not a validation loss. "
-                "Use make_video_classifier or VideoPipeline, which hold videos out before the "
-                "first step; or pass fit the features of other videos as X_val and y_val. If X "
-                "does not come from that backbone, pass a copy of y."
+                "The backbone has been trained on the videos that early_stopping=True would hold "
+                "out, so their loss is not a validation loss. Use make_video_classifier or "
+                "VideoPipeline, which hold videos out before the first step, or pass the features "
+                "of other videos to fit as X_val and y_val. If X was not computed by this "
+                "backbone, pass y.copy() to skip this check."
             )
         start = getattr(self, "net_", None) if self.warm_start else None
         known = self.classes_ if start is not None else None
@@ -399,16 +401,18 @@ class GRUClassifier(SequencePredictor):
         """
         if self.class_weight == "balanced":
             raise ValueError(
-                "class_weight='balanced' needs all labels at once; use a dict for partial_fit."
+                "class_weight='balanced' is not supported by partial_fit; pass a dict instead."
             )
         first = not hasattr(self, "net_")
         if first and classes is None:
-            raise ValueError("The first call of partial_fit needs classes, a list of all labels.")
+            raise ValueError(
+                "classes, a list of all labels, must be passed on the first call to partial_fit."
+            )
         known = self.classes_ if classes is None else np.unique(classes)
         if not first and not np.array_equal(known, self.classes_):
             raise ValueError(
-                f"classes={known.tolist()} are not those of the first call: "
-                f"{self.classes_.tolist()}."
+                f"classes={known.tolist()} is not the same as on the first call to partial_fit: "
+                f"{self.classes_.tolist()}. Pass the same list, or fit a clone."
             )
         with restore_on_error(self):
             dtype = None if first else self._dtype
@@ -443,8 +447,8 @@ class GRUClassifier(SequencePredictor):
     def _set_net(self, net: WeightedNet, *, in_parts: bool) -> None:
         if diverged(net):
             raise ValueError(
-                f"The training has diverged: loss or weights are not finite. Lower lr={self.lr}, "
-                "set max_grad_norm, or scale the sequences."
+                "The training of the GRU has diverged: the loss or the weights are not finite. "
+                f"Reduce lr (now {self.lr}), set max_grad_norm, or scale the features."
             )
         self.net_, self._in_parts, self._device = net, in_parts, self.device
         self.history_ = epoch_records(net)
@@ -458,8 +462,8 @@ class GRUClassifier(SequencePredictor):
         self._check_labels(data.y)
         if len(self.classes_) < 2:
             raise ValueError(
-                "GRUClassifier needs at least 2 classes, got "
-                f"{len(self.classes_)} class in y: {self.classes_.tolist()}."
+                f"GRUClassifier requires at least 2 classes, got {len(self.classes_)} class in y: "
+                f"{self.classes_.tolist()}. Add sequences of another class."
             )
         encoded = np.searchsorted(self.classes_, data.y)
         counts = np.bincount(encoded, weights=data.weight, minlength=len(self.classes_))
@@ -471,5 +475,5 @@ class GRUClassifier(SequencePredictor):
         if len(unknown):
             raise ValueError(
                 f"y contains unknown labels: {unknown.tolist()}; the classes are "
-                f"{self.classes_.tolist()}."
+                f"{self.classes_.tolist()}. Correct the labels."
             )

@@ -40,11 +40,12 @@ _PREDICTING: dict[str, Any] = {
 
 # Arguments that would bypass sequence weights or would be lost when a model is saved.
 _NOT_IN_NET_PARAMS = {
-    "callbacks": "use callbacks=[...] of GRUClassifier",
-    "criterion": "the loss is cross-entropy, with class_weight and label_smoothing",
-    "module": "the network is a GRU; set hidden_size, pooling and so on",
-    "train_split": "early_stopping holds out, by validation_fraction, groups or X_val and y_val",
-    "predict_nonlinearity": "probabilities are the softmax of the logits",
+    "callbacks": "pass them as the parameter callbacks of GRUClassifier",
+    "criterion": "the loss is always cross-entropy. Set class_weight or label_smoothing instead",
+    "module": "the network is always a GRU. Set hidden_size, num_layers or pooling instead",
+    "train_split": "use early_stopping with validation_fraction, groups, or "
+    "X_val and y_val instead",
+    "predict_nonlinearity": "the probabilities are always the softmax of the logits. Remove it",
 }
 
 
@@ -91,7 +92,7 @@ def build_net(
     for name in net_params:
         whole = "criterion" if name.startswith("criterion__") else name
         if whole in _NOT_IN_NET_PARAMS:
-            raise ValueError(f"net_params contains {name!r}; {_NOT_IN_NET_PARAMS[whole]}.")
+            raise ValueError(f"net_params must not contain {name!r}: {_NOT_IN_NET_PARAMS[whole]}.")
     weights = class_weights(params["class_weight"], classes, train)
     split = None
     if held_out is not None:
@@ -153,8 +154,8 @@ def _copy_callbacks(callbacks: list[Any] | None) -> list[Any]:
         return copy.deepcopy(list(callbacks or []))
     except TypeError as error:
         raise ValueError(
-            f"callbacks={callbacks!r} cannot be copied for this fit: {error}. Open files and "
-            "similar resources in on_train_begin."
+            f"callbacks={callbacks!r} cannot be copied: {error}. Open files and similar "
+            "resources in the method on_train_begin of the callback."
         ) from error
 
 

@@ -159,7 +159,9 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         _raise_for_params(params, self, how)
         sequences, real = self._sequences(X, reset=reset)
         if not real.any():
-            raise ValueError("X contains no frame: all rows are NaN.")
+            raise ValueError(
+                "X contains no frame: all values are NaN. Pass at least one sequence with a frame."
+            )
         requested = dict(process_routing(self, how, **params).transformer[how]) if params else {}
         of_frames = partial(np.repeat, repeats=real.sum(axis=1), axis=0)
         if y is not None:

@@ -33,8 +33,8 @@ def is_three_d(X: Any) -> bool:
         return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) == 3
     except ValueError as error:
         raise ValueError(
-            "X contains sequences of different shapes, which do not form one array: pad the "
-            f"shorter ones with trailing frames of NaN ({error})."
+            f"X contains sequences of different shapes ({error}). Pad the shorter ones with "
+            "trailing frames of NaN."
         ) from error
 
 
@@ -63,13 +63,13 @@ def fold_rows(X: np.ndarray, frame_dim: int) -> np.ndarray:
         return X
     if X.ndim != 2:
         raise ValueError(
-            f"Expected rows (n, T * {frame_dim}) or sequences (n, T, {frame_dim}), "
-            f"got an array of {X.ndim} dimensions."
+            f"Expected an array of shape (n, T * {frame_dim}) or (n, T, {frame_dim}), "
+            f"got an array with {X.ndim} dimensions."
         )
     n_frames, rest = divmod(X.shape[1], frame_dim)
     if rest:
         raise ValueError(
-            f"X has {X.shape[1]} features per row, not a multiple of frame_dim={frame_dim}; "
+            f"X has {X.shape[1]} columns, not a multiple of frame_dim={frame_dim}; "
             "set frame_dim to the number of features per frame."
         )
     return X.reshape(len(X), n_frames, frame_dim)
@@ -103,8 +103,8 @@ def real_frames(sequences: np.ndarray) -> np.ndarray:
     if len(wrong):
         row, frame = wrong[0]
         raise ValueError(
-            f"Input X contains NaN in row {row}, frame {frame}. NaN marks padding and is "
-            "allowed only in whole frames at the end of a row."
+            f"Input X contains NaN in sequence {row}, frame {frame}. NaN marks padding and is "
+            "allowed only in whole frames at the end of a sequence. Impute or remove it."
         )
     return real
 

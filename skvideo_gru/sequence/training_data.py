@@ -132,8 +132,8 @@ def usable_rows(
     lengths = sequence_lengths(sequences)
     if not lengths.all():
         warn_caller(
-            f"{np.sum(lengths == 0)} of {len(lengths)} rows contain no frame and are ignored in "
-            "training.",
+            f"{np.sum(lengths == 0)} of {len(lengths)} sequences contain no frame and are "
+            "excluded from training.",
             topic="missing videos",
             unless_reported=True,  # by the featurizer, in a pipeline
         )
@@ -142,8 +142,8 @@ def usable_rows(
         used &= relative_weights(sample_weight, sequences.dtype) > 0
     if not used.any():
         raise ValueError(
-            f"None of the {len(lengths)} rows of X can be used for training: at least one needs "
-            "a frame that is not NaN, and a weight above 0."
+            f"None of the {len(lengths)} sequences in X can be used for training. Pass at least "
+            "one sequence with a frame that is not NaN and a positive weight."
         )
     data = TrainingData(sequences, lengths, y, sample_weight, np.arange(len(lengths)))
     return data if used.all() else data[used]
@@ -196,16 +196,15 @@ def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) ->
         # As scikit-learn: a fold may lack a class, but a mistyped label is an error.
         if unknown and not set(classes.tolist()) <= set(class_weight):
             raise ValueError(
-                f"class_weight names classes that y does not contain: {unknown}; "
-                f"y contains {classes.tolist()}. Further classes are allowed only if "
-                "class_weight names all classes of y."
+                f"The classes {unknown} of class_weight are not in y; the classes of y are "
+                f"{classes.tolist()}. Correct class_weight, or add a weight for every class of y."
             )
         asked = [class_weight.get(label, 1.0) for label in classes.tolist()]
         usable = all(isinstance(value, Real) and 0 <= float(value) < np.inf for value in asked)
         if not usable or not any(asked):
             raise ValueError(
-                f"class_weight={class_weight!r} must contain finite numbers, none of them "
-                "negative and at least one above 0."
+                f"class_weight={class_weight!r} must contain finite, non-negative numbers, at "
+                "least one of them positive."
             )
         weights[:] = asked
     elif class_weight is not None:
@@ -241,7 +240,10 @@ def drop_unweighted(data: TrainingData, class_weight: Any, classes: np.ndarray) 
     weights = class_weights(class_weight, classes, data)
     weighted = weights[np.searchsorted(classes, data.y)] > 0
     if not weighted.any():
-        raise ValueError(f"class_weight={class_weight!r} is 0 for every row.")
+        raise ValueError(
+            f"class_weight={class_weight!r} is 0 for all training sequences; set a positive "
+            "weight for the class of at least one of them."
+        )
     return data if weighted.all() else data[weighted]
 
 
@@ -314,9 +316,13 @@ def split_rows(
         folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         splits = list(folds.split(rows, y, groups))
     except ValueError as error:
-        raise ValueError(f"{cannot}: {error}") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{cannot}: {reason}. Add sequences or change the fraction.") from error
     n_classes = len(np.unique(y))
     for train, held_out in splits:
         if len(np.unique(y[train])) == n_classes:
             return train, held_out
-    raise ValueError(f"{cannot}: a class would have no groups for training.")
+    raise ValueError(
+        f"{cannot}: in every split, the training data would lack a class. Add groups of that "
+        "class."
+    )

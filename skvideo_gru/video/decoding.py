@@ -149,7 +149,7 @@ def read_frames(
     if not frames:
         raise VideoDecodeError(name, no_frame_reason(start, end))
     if len({frame.shape for frame in frames}) > 1:
-        raise VideoDecodeError(name, "its frames change size; set frame_size")
+        raise VideoDecodeError(name, "the frames have different sizes; set frame_size")
     return np.stack(frames)
 
 
@@ -212,7 +212,7 @@ def no_frame_reason(start: float | None, end: float | None) -> str:
         The reason for an error.
     """
     time_range = "" if start is end is None else f" from {describe_time_range(start, end)}"
-    return f"it contains no video frame{time_range}"
+    return f"the video contains no frame{time_range}"
 
 
 def _check_array(video: np.ndarray) -> None:
@@ -266,7 +266,7 @@ def _decode(
         if np.array_equal(chosen, wanted):
             return _in_order(in_order, times, wanted)
         wanted = chosen
-    raise VideoDecodeError(describe_video(video), "decoding it twice gave different frames")
+    raise VideoDecodeError(describe_video(video), "repeated decoding returned different frames")
 
 
 def _in_order(

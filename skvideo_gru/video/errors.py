@@ -19,7 +19,7 @@ class VideoDecodeError(ValueError):
     ----------
     path : str
         The file's path, or a description of the video if it has none
-        (``"<bytes, 1024 long>"``).
+        (``"<1024 bytes>"``).
     reason : str
         What is wrong with it, as a sentence.
 

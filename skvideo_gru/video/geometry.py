@@ -37,7 +37,7 @@ def check_frame_size(frame_size: Any) -> tuple[int, int] | None:
     size = (frame_size, frame_size) if np.ndim(frame_size) == 0 else tuple(frame_size)
     if len(size) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in size):
         raise ValueError(
-            f"frame_size={frame_size!r} must be a positive int or a pair (height, width)."
+            f"frame_size={frame_size!r} must be a positive int or a pair of them, (height, width)."
         )
     return int(size[0]), int(size[1])
 

@@ -87,7 +87,7 @@ def object_fault(value: Any) -> str:
     if shape is not None:
         advice = f"pass an array, {_RGB}"
         if len(shape) == 4 and shape[1] == 3 != shape[3]:
-            advice += "; for (T, 3, H, W): video.permute(0, 2, 3, 1).numpy()"
+            advice += "; for (T, 3, H, W), pass video.permute(0, 2, 3, 1).numpy()"
     elif isinstance(value, list | tuple | deque | Iterator):
         advice = f"for a sequence of frames, pass np.stack(list(frames)), {_RGB}"
     else:
@@ -108,13 +108,13 @@ def array_fault(array: np.ndarray) -> str:
     str
         The reason for an error.
     """
-    reason = f"a decoded video must be {_RGB}, got {array.dtype} of shape {array.shape}"
+    reason = f"an array of frames must be {_RGB}, got {array.dtype} of shape {array.shape}"
     if array.ndim == 3 and array.shape[-1] == 3:
-        reason += "; this is one frame, np.stack(frames) makes a video of several"
+        reason += "; for a list of frames, pass np.stack(frames)"
     elif array.ndim == 4 and array.shape[1] == 3 != array.shape[3]:
-        reason += "; video.transpose(0, 2, 3, 1) moves the channels last"
+        reason += "; for (T, 3, H, W), pass video.transpose(0, 2, 3, 1)"
     elif array.ndim == 4 and array.shape[-1] == 4:
-        reason += "; video[..., :3] drops the alpha channel"
+        reason += "; for RGBA, pass video[..., :3]"
     return reason
 
 
@@ -126,7 +126,7 @@ def bytes_fault(content: bytes | bytearray, suffixes: frozenset[str]) -> str | N
     content : bytes or bytearray
         The bytes.
     suffixes : frozenset of str
-        Suffixes of videos.
+        File extensions of videos.
 
     Returns
     -------
@@ -137,5 +137,5 @@ def bytes_fault(content: bytes | bytearray, suffixes: frozenset[str]) -> str | N
         return None
     path = os.fsdecode(bytes(content))
     if os.path.splitext(path)[1].lower() in suffixes or os.path.exists(path):
-        return f"these bytes are a path; pass a str: {path!r}"
+        return f"the bytes contain a path; pass it as a str: {path!r}"
     return None

@@ -52,7 +52,7 @@ _SUFFIXES = """
     .webm .webp .wm .wmv .wtv .xvid .y4m
 """
 
-#: File name suffixes, in lower case, of the containers and video streams that are read.
+#: File extensions, in lower case, of the containers and video streams that are read.
 VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
 
 
@@ -98,7 +98,7 @@ def _open_container(source: str | BinaryIO, name: str) -> InputContainer:
         # Titles in old files may be in any encoding; they are not used.
         return av.open(source, "r", options=options, metadata_errors="replace")
     except av.error.ArgumentError as error:
-        reason = "its format is not a supported video format (playlists are not supported)"
+        reason = "the file format is not supported; playlists are not supported either"
         raise VideoDecodeError(name, reason) from error
 
 
@@ -149,26 +149,26 @@ def _check_path(path: str | os.PathLike[str], name: str) -> None:
     try:
         mode = os.stat(path).st_mode
     except ValueError as error:  # a null byte in the name
-        raise VideoDecodeError(name, f"it is not a valid file name: {error}") from error
+        raise VideoDecodeError(name, f"the path is not a valid file name: {error}") from error
     except FileNotFoundError as error:
         if not is_url(name):
             raise
-        reason = "only local files are read; download it and pass the file's path"
+        reason = "only local files can be read; download the video and pass its path"
         raise VideoDecodeError(name, f"{error.strerror}: {reason}") from error
     if not stat.S_ISREG(mode):  # opening a pipe would block
         kind = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
-        raise VideoDecodeError(name, f"it is {kind}, not a file")
+        raise VideoDecodeError(name, f"the path is {kind}, not a file")
 
 
 def _check_file_object(file: Any, name: str) -> None:
     if isinstance(file, TextIOBase):
-        raise VideoDecodeError(name, "this file object is in text mode; open it with 'rb'")
+        raise VideoDecodeError(name, "the file object is in text mode; open the file with 'rb'")
     if getattr(file, "closed", False):
-        raise VideoDecodeError(name, "this file object is closed")
+        raise VideoDecodeError(name, "the file object is closed; pass an open one")
     seekable = getattr(file, "seekable", None)
     if not hasattr(file, "seek") or (callable(seekable) and not seekable()):
         raise VideoDecodeError(
-            name, "this file object cannot seek; pass its content: file_object.read()"
+            name, "the file object is not seekable; pass its content instead: file_object.read()"
         )
 
 
@@ -190,8 +190,8 @@ def check_pixels(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise VideoDecodeError(
             name,
-            f"its frames have {width} x {height} pixels, more than "
-            f"skvideo_gru.video.opening.MAX_PIXELS = {MAX_PIXELS}",
+            f"the frames have {width} x {height} pixels, more than the limit "
+            f"skvideo_gru.video.opening.MAX_PIXELS = {MAX_PIXELS}; reduce their size",
         )
 
 
@@ -199,7 +199,7 @@ def _best_stream(container: InputContainer, name: str) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         only = ", only a cover image" if container.streams.video else ""
-        raise VideoDecodeError(name, f"it contains no video stream{only}")
+        raise VideoDecodeError(name, f"the file contains no video stream{only}")
     best = container.streams.best("video")
     chosen = best if best in streams else streams[0]
     for stream in container.streams:
@@ -207,7 +207,9 @@ def _best_stream(container: InputContainer, name: str) -> VideoStream:
             stream.discard = Discard.all
     context = chosen.codec_context
     if context is None:
-        raise VideoDecodeError(name, "this build of FFmpeg has no decoder for its codec")
+        raise VideoDecodeError(
+            name, "this build of FFmpeg contains no decoder for the codec of the video"
+        )
     check_pixels(context.width, context.height, name)
     context.options = {"max_pixels": str(MAX_PIXELS)}  # The size may change.
     return chosen

@@ -57,19 +57,19 @@ class VideoClip:
         """Check the time range."""
         if not isinstance(self.path, str | os.PathLike):
             raise TypeError(
-                f"VideoClip needs a path (str or PathLike), got {type(self.path).__name__}."
+                f"VideoClip requires a path (str or PathLike), got {type(self.path).__name__}."
             )
         for name in ("start", "end"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise ValueError(
-                    f"{self.path}: VideoClip {name}={value!r} is not a finite number of seconds."
+                    f"{self.path}: {name} must be a finite number of seconds, got {value!r}."
                 )
         begin = self.start if self.start is not None else 0.0
         if begin < 0:
-            raise ValueError(f"{self.path}: VideoClip start={self.start} is negative.")
+            raise ValueError(f"{self.path}: start must not be negative, got {self.start}.")
         if self.end is not None and self.end <= begin:
-            raise ValueError(f"{self.path}: VideoClip end={self.end} must be after start={begin}.")
+            raise ValueError(f"{self.path}: end={self.end} must be greater than start={begin}.")
 
 
 #: Anything that is accepted as one video. An array contains RGB frames: uint8, (T, H, W, 3).
@@ -95,7 +95,7 @@ def describe_video(video: Video) -> str:
     if isinstance(video, str | os.PathLike):
         return os.fspath(video)
     if isinstance(video, bytes | bytearray):
-        return f"<bytes, {len(video)} long>"
+        return f"<{len(video)} bytes>"
     if isinstance(video, np.ndarray):
         return f"<array of shape {video.shape}>"
     return str(getattr(video, "name", f"<{type(video).__name__}>"))
@@ -181,7 +181,7 @@ def as_video_list(X: Any) -> list[Video]:
     elif isinstance(X, Iterable) and not hasattr(X, "read"):
         videos = list(X)
     else:
-        raise TypeError(f"Expected a collection of videos, got {type(X).__name__}.")
+        raise TypeError(f"Expected a collection of videos, got {type(X).__name__}. Pass a list.")
     if not videos:
         raise ValueError("Expected at least one video, got none (0 samples).")
     for row, video in enumerate(videos):
@@ -201,7 +201,10 @@ def _videos_of_frame(X: Any) -> list[Video]:
     columns = list(X.columns)
     if "path" not in columns:
         if len(columns) != 1:
-            raise ValueError(f"A DataFrame of videos needs a column 'path', got {columns}.")
+            raise ValueError(
+                f"A DataFrame of videos must contain the column 'path', got {columns}. Rename the "
+                "column that contains the paths."
+            )
         return X.iloc[:, 0].tolist()
     paths = X["path"].tolist()
     if "start" not in columns and "end" not in columns:
@@ -223,5 +226,6 @@ def _clip(row: int, path: Any, start: Any, end: Any) -> VideoClip:
         return VideoClip(path, start, end)
     except (TypeError, ValueError) as error:
         raise type(error)(
-            f"Row {row}: path={path!r}, start={start!r}, end={end!r} is not a time range: {error}"
+            f"Row {row}: path={path!r}, start={start!r}, end={end!r} is not a valid time range: "
+            f"{error}"
         ) from error

@@ -74,4 +74,6 @@ def webp_frames(video: Video, allow_partial: bool) -> Iterator[VideoFrame]:
         # Pillow raises OSErrors for unknown formats and for corrupt data.
         except (Image.DecompressionBombError, EOFError, OSError) as error:
             if not allow_partial or frame is None:
-                raise VideoDecodeError(name, f"it cannot be decoded as WebP: {error}") from error
+                raise VideoDecodeError(
+                    name, f"the file cannot be decoded as WebP: {error}"
+                ) from error

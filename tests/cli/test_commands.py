@@ -46,11 +46,11 @@ def test_predict_time_ranges_without_labels(model, clips, tmp_path, capsys):
     ]
     assert [row["label"] for row in rows] == ["dark", "dark", ""]
     assert cli.main(["check", str(manifest)]) == 1
-    assert f"{video} start 50.0, end 60.0  it contains no video frame" in capsys.readouterr().out
+    assert f"{video} start 50.0, end 60.0  the video contains no frame" in capsys.readouterr().out
     assert cli.main(["check", str(video)]) == 0
-    assert capsys.readouterr().out == "1 videos checked, 0 cannot be read.\n"
+    assert capsys.readouterr().out == "Checked 1 videos; 0 cannot be read.\n"
     assert cli.main(["train", "--data", str(video)]) == 1
-    assert "this is a video; use a folder" in capsys.readouterr().err
+    assert "is a video; pass a folder" in capsys.readouterr().err
 
 
 def test_pickles_are_refused_unless_trusted(model, clips, tmp_path, capsys):
@@ -76,7 +76,7 @@ def test_predict_reports_unreadable_videos_in_their_rows(model, clips, broken_cl
 def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_clip):
     assert cli.main(["check", str(clips)]) == 0
     assert capsys.readouterr().out == (
-        "files skipped: 1 .csv\n40 videos checked, 0 cannot be read.\n"
+        "Skipped files: 1 .csv.\nChecked 40 videos; 0 cannot be read.\n"
     )
     rows = ["path,label", "clip.mp4,a", "broken.mp4,a", "missing.mp4,b"]
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
@@ -87,14 +87,14 @@ def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_cl
     assert broken[:column].strip() == f"{tmp_path}/broken.mp4"
     assert missing[:column].strip() == f"{tmp_path}/missing.mp4"
     assert missing[column:] == "No such file or directory"
-    assert summary == "3 videos checked, 2 cannot be read."
+    assert summary == "Checked 3 videos; 2 cannot be read."
     assert cli.main(["check", str(tmp_path / "manifest.csv"), "--json"]) == 1
     reports = json.loads(capsys.readouterr().out)
     assert [report["n_frames"] for report in reports] == [5, 0, 0]
     assert reports[0]["reason"] is None
     assert reports[2]["reason"] == "No such file or directory"
     assert cli.main(["check", str(tmp_path)]) == 1  # any folder of videos
-    assert capsys.readouterr().out.endswith("2 videos checked, 1 cannot be read.\n")
+    assert capsys.readouterr().out.endswith("Checked 2 videos; 1 cannot be read.\n")
 
 
 def test_predict_stops_at_an_unreadable_video_if_wanted(model, clips, broken_clip, capsys):
@@ -113,17 +113,17 @@ def test_check_counts_skipped_files_and_names_repeated_videos(clips, tmp_path, c
         shutil.copy(clips / "dark" / "0.mp4", tmp_path / name)
     assert cli.main(["check", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
-    assert out.splitlines()[0] == "files skipped: 2 .srt, 1 .txt"
-    assert "check: warning: 1 video file is under two labels: " in err
+    assert out.splitlines()[0] == "Skipped files: 2 .srt, 1 .txt."
+    assert "check: warning: 1 video file is listed with two labels: " in err
     assert f"{tmp_path}/x/a.mp4 (x) and {tmp_path}/y/b.mp4 (y), the same content" in err
     assert cli.main(["check", str(tmp_path), "--json"]) == 0
     out, err = capsys.readouterr()
     assert len(json.loads(out)) == 2
-    assert "files skipped: 2 .srt, 1 .txt" in err
+    assert "Skipped files: 2 .srt, 1 .txt." in err
     (tmp_path / "y" / "b.mp4").rename(tmp_path / "x" / "b.mp4")
     assert cli.main(["check", str(tmp_path)]) == 0
     pair = f"{tmp_path}/x/a.mp4 and {tmp_path}/x/b.mp4"
-    assert f"1 videos have the same content as another one: {pair}." in capsys.readouterr().err
+    assert f"videos with the same content: {pair}." in capsys.readouterr().err
 
 
 def test_a_missing_engine_is_one_readable_line(tracking, colour_clips, capsys, monkeypatch):
@@ -132,7 +132,7 @@ def test_a_missing_engine_is_one_readable_line(tracking, colour_clips, capsys, m
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert cli.main(["predict", "--model", "m.skops", str(videos[0])]) == 1
     err = capsys.readouterr().err
-    assert "predict: error: engine='openvino' needs the package" in err
+    assert "predict: error: engine='openvino' requires the package" in err
     assert err.count("\n") == 1
 
 
@@ -187,7 +187,7 @@ def test_cache_shows_and_prunes(tracking, clips, capsys):
 
 def test_cache_reports_wrong_arguments(capsys):
     assert cli.main(["cache", "nowhere"]) == 1
-    assert "nowhere: this folder contains no cache" in capsys.readouterr().err
+    assert "nowhere: the folder contains no cache" in capsys.readouterr().err
     for option, value in (("size", "much"), ("size", "-1"), ("age", "old"), ("age", "-1")):
         with pytest.raises(SystemExit, match="2"):
             cli.main(["cache", "nowhere", f"--max-{option}={value}"])

@@ -98,7 +98,7 @@ def test_a_registered_model_has_an_alias(model, clips, capsys):
     video = str(clips / "dark" / "0.mp4")
     for address, status in (("lamps@next", 0), ("lamps@nobody", 1)):
         assert cli.main(["predict", "--model", f"models:/{address}", video]) == status
-    assert "models:/lamps@nobody: there is no such model" in capsys.readouterr().err
+    assert "models:/lamps@nobody: no such model" in capsys.readouterr().err
 
 
 def test_tune_logs_a_run_for_each_candidate(tracking, clips, capsys):
@@ -106,7 +106,7 @@ def test_tune_logs_a_run_for_each_candidate(tracking, clips, capsys):
     manifest = str(clips / "manifest.csv")
     assert cli.main(["tune", "--data", manifest, *FAST, *options]) == 0
     out = capsys.readouterr().out
-    assert "split: grouped: each of 4 groups on one side" in out
+    assert "split: grouped: each of 4 groups in one part" in out
     assert out.count("+-") == 4
     runs = newest_runs(5)
     (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
@@ -132,7 +132,7 @@ def test_without_data_clips_are_generated(tracking, capsys, monkeypatch):
     assert cli.main(["train", "--epochs", "2"]) == 0
     out = capsys.readouterr().out
     assert "24 videos" in out
-    assert "the manifest's own split: 14 train, 4 val, 6 test" in out
+    assert "split of the manifest: 14 train, 4 val, 6 test" in out
     for line in ("a classifier on single frames", "frames shuffled", "chance"):
         assert line in out
     (run,) = newest_runs()
@@ -146,7 +146,7 @@ def test_tune_needs_as_many_groups_as_folds(tracking, clips, capsys):
     manifest = str(clips / "manifest.csv")
     assert cli.main(["tune", "--data", manifest, *FAST, "--cv", "9"]) == 1
     err = capsys.readouterr().err
-    assert "tune: error: --cv 9: a fold needs a group of its own" in err
+    assert "tune: error: --cv 9: each fold needs at least one group" in err
     assert err.count("\n") == 1
 
 
@@ -265,7 +265,7 @@ def test_unreadable_videos_are_skipped_and_logged(
     assert cli.main(arguments) == 0
     out = capsys.readouterr().out
     n_read = 11 if command == "evaluate" else 41
-    assert f"skipped: 1 of {n_read} videos, which cannot be read:\n  {broken_clip}: " in out
+    assert f"Skipped 1 of {n_read} videos, which cannot be read:\n  {broken_clip}: " in out
     assert "test: accuracy 1.000, macro-F1 1.000 on 10 videos" in out
     run = next(run for run in newest_runs(5) if "mlflow.parentRunId" not in run.data.tags)
     assert run.data.metrics["n_skipped_videos"] == 1

@@ -33,7 +33,7 @@ def test_a_folder_with_a_folder_for_each_class(folder):
     assert data.split is None
     assert (
         f"3 videos from {folder} in 2 classes: closed 1, open 2. "
-        "Files skipped: 2 hidden, 1 outside the class folders, 1 .txt."
+        "Skipped files: 2 hidden, 1 outside the class folders, 1 .txt."
     ) == data.DESCR
 
 
@@ -79,10 +79,10 @@ def test_a_folder_that_cannot_be_read_is_an_error(folder, monkeypatch):
 
 
 def test_errors_of_folders(folder, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere: there is no such folder"):
+    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
         load_video_folder(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="one folder for each class"):
+    with pytest.raises(ValueError, match="one sub-folder per class"):
         load_video_folder(tmp_path / "empty")
     (folder / "spare").mkdir()
     with pytest.raises(ValueError, match="spare: the class folder contains no video"):
@@ -97,9 +97,9 @@ def test_every_skipped_file_is_counted(folder):
     os.mkfifo(folder / "open" / "pipe.mp4")
     videos, skipped = find_videos(folder)
     assert {path.name for path in videos} == {"a.MP4", "b.mp4", "c.avi", "x.MOV", "y.mod"}
-    expected = {".srt": 2, ".txt": 1, ".md": 1, "without a suffix": 1, "hidden": 3}
+    expected = {".srt": 2, ".txt": 1, ".md": 1, "without a file extension": 1, "hidden": 3}
     assert skipped == expected | {"not a regular file": 1}
     (folder / "only").mkdir()
     (folder / "only" / "a.srt").touch()
-    with pytest.raises(ValueError, match="only: .* contains no video skipped: 1 .srt"):
+    with pytest.raises(ValueError, match=r"only: .* contains no video \(skipped files: 1 .srt\)"):
         load_video_folder(folder)

@@ -59,7 +59,7 @@ def test_leaks_between_parts(folder, rows, expected):
     ],
 )
 def test_one_content_under_two_labels(folder, rows, expected):
-    with pytest.warns(UserWarning, match="1 video file is under two labels") as caught:
+    with pytest.warns(UserWarning, match="1 video file is listed with two labels") as caught:
         load_video_manifest(manifest(folder, *rows))
     assert len(caught) == 1
     assert expected in str(caught[0].message)

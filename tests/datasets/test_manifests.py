@@ -27,7 +27,7 @@ def test_a_manifest_with_every_column(folder):
         f"{folder}/closed/c.avi,closed,test,cam2,,2.5,\n",
         encoding="utf-8-sig",
     )
-    with pytest.warns(UserWarning, match="under two labels"):
+    with pytest.warns(UserWarning, match="listed with two labels"):
         data = load_video_manifest(manifest)
     b, c = str(folder / "open/b.mp4"), str(folder / "closed/c.avi")
     assert data.data == [b, VideoClip(b, 1.5, 3.0), VideoClip(c, None, 2.5)]
@@ -35,7 +35,7 @@ def test_a_manifest_with_every_column(folder):
     assert data.groups.tolist() == ["cam1", "cam1", "cam2"]
     assert data.split.tolist() == ["train", "train", "test"]
     assert data.filenames[0] == "open/b.mp4"
-    assert "2 groups. Splits: test, train." in data.DESCR
+    assert "2 groups. Parts of the split: test, train." in data.DESCR
 
 
 def test_a_manifest_with_path_and_label_only(folder):
@@ -68,15 +68,19 @@ def test_lenient_csv(folder, line, end):
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("file,label\nopen/b.mp4,open\n", ValueError, r"found \['file', 'label'\]; path missing"),
-        ("", ValueError, "path, label missing"),
-        ("path,label\n", ValueError, "lists no videos"),
+        ("file,label\nopen/b.mp4,open\n", ValueError, r"found \['file', 'label'\]. Add 'path' to"),
+        ("", ValueError, "Add 'path', 'label' to"),
+        ("path,label\n", ValueError, "contains no videos"),
         ("path,label\nopen/b.mp4,open\nopen/x.mp4,open\n", FileNotFoundError, r"line 3.*x\.mp4"),
         ("path,label\nopen/b.mp4,\n", ValueError, "line 2: label is empty"),
         ("path,label\nopen/b.mp4\n", ValueError, "line 2: label is empty"),
         ("path,label,group\nopen/b.mp4,open,\n", ValueError, "line 2: group is empty"),
-        ("path,label,start\nopen/b.mp4,open,soon\n", ValueError, "line 2: start='soon'"),
-        ("path,label,end\nopen/b.mp4,open,nan\n", ValueError, "line 2: end='nan'"),
+        (
+            "path,label,start\nopen/b.mp4,open,soon\n",
+            ValueError,
+            "line 2: start must be .* got 'soon'",
+        ),
+        ("path,label,end\nopen/b.mp4,open,nan\n", ValueError, "line 2: end must be .* got 'nan'"),
         ("path,label,start,end\nopen/b.mp4,open,2,1\n", ValueError, "line 2.*end=1.0 must"),
         ("path,label\nopen/b.mp4,a\nopen/b.mp4,b\n", ValueError, "line 3.*a duplicate of line 2"),
         (
@@ -84,12 +88,16 @@ def test_lenient_csv(folder, line, end):
             ValueError,
             "line 3.*a duplicate of line 2",
         ),
-        ("path,label,label\nopen/b.mp4,a,b\n", ValueError, "more than one column is called label"),
+        ("path,label,label\nopen/b.mp4,a,b\n", ValueError, "duplicate columns: label"),
         ('path,label\nopen/b.mp4,a\nopen/a.MP4,"b\nclosed/c.avi,b\n', ValueError, "after line 2"),
-        ('path,label,x\nopen/b.mp4,a,"\nopen/a.MP4,b,\n', ValueError, "after line 1.*not closed"),
+        (
+            'path,label,x\nopen/b.mp4,a,"\nopen/a.MP4,b,\n',
+            ValueError,
+            "after line 1.*closing quotation mark.* is missing",
+        ),
         ('path,label\nopen/b.mp4,"a\nopen/a.MP4,"b\n', ValueError, "line 3.*a line break"),
         (f'path,label\nopen/b.mp4,"{"b" * 200_000}"\n', ValueError, "after line 1.*field limit"),
-        ('"path,label\nopen/b.mp4,a\n', ValueError, "path, label missing"),
+        ('"path,label\nopen/b.mp4,a\n', ValueError, "Add 'path', 'label' to"),
     ],
 )
 def test_errors_of_manifests(folder, text, error, message):

@@ -55,7 +55,7 @@ def test_auto_prefers_the_split_of_the_manifest():
     groups = np.arange(200).astype(str)
     parts, description = split_videos(data_set(groups=groups, split=split))
     assert [len(parts[name]) for name in ("train", "val", "test")] == [150, 30, 20]
-    assert description == "the manifest's own split"
+    assert description == "split of the manifest"
     parts, _ = split_videos(data_set(split=np.array(["train", "val"] * 100)))
     assert set(parts) == {"train", "val"}
 
@@ -101,7 +101,7 @@ def test_groups_that_cannot_be_divided_are_an_error():
         (
             "grouped",
             {"groups": np.array(["x", "y"] * 100)},
-            "at least 3 groups, the data set has 2",
+            "at least 3 groups, but the data set has 2",
         ),
         ("manifest", {"split": np.array(["train", "hold"] * 100)}, r"unknown values \['hold'\]"),
         ("manifest", {"split": np.array(["train"] * 200)}, r"contains only \['train'\]"),

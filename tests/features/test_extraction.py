@@ -73,7 +73,7 @@ def test_a_damaged_entry_that_can_be_read_is_computed_again(tmp_path):
     list(embedded(VIDEOS[:1], brightness, "net", memory))
     (entry,) = tmp_path.rglob("output.pkl")
     entry.write_bytes(entry.read_bytes().replace(np.array(1.0).tobytes(), bytes(8)))
-    with pytest.warns(UserWarning, match=r"array of shape \(1, 4, 4, 3\).* damaged"):
+    with pytest.warns(UserWarning, match=r"array of shape \(1, 4, 4, 3\).* corrupt"):
         rows, _ = zip(*embedded(VIDEOS[:1], brightness, "net", memory), strict=True)
     assert np.array_equal(rows, EXPECTED[:1])
     assert np.array(1.0).tobytes() in entry.read_bytes()
@@ -89,7 +89,7 @@ def test_a_missing_video_with_a_damaged_entry_is_an_error(tmp_path):
         for _ in sources:
             yield VideoDecodeError("a.mp4", "No such file or directory")
 
-    with pytest.warns(UserWarning, match="damaged"):
+    with pytest.warns(UserWarning, match="corrupt"):
         (error, cached), (row, _) = embedded(VIDEOS[:2], gone, "net", memory)
     assert (error.reason, cached) == ("No such file or directory", False)
     assert np.array_equal(row, [2, 2])

@@ -95,7 +95,7 @@ def test_labels_that_the_model_does_not_know():
     class Coded:
         classes_ = np.array([0, 1])
 
-    message = r"none of the labels \['a', 'b'\]: it was fitted on \[0, 1\]"
+    message = r"None of the labels \['a', 'b'\] is a class .* classes are \[0, 1\]"
     with pytest.raises(ValueError, match=message):
         evaluate(Coded(), ["a1", "b2"], ["a", "b"])
 

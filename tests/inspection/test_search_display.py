@@ -85,9 +85,9 @@ def test_a_cell_shows_its_best_candidate_that_did_not_fail():
 
 def test_parameters_that_were_not_searched(grid):
     search, _, _ = grid
-    with pytest.raises(ValueError, match=r"neither 'gru__hidden_size'.*\['C', 'max_iter'\]"):
+    with pytest.raises(ValueError, match=r"Neither 'gru__hidden_size'.*\['C', 'max_iter'\]"):
         SearchDisplay.from_estimator(search)
-    with pytest.raises(ValueError, match="no score='f1'; choose one of"):
+    with pytest.raises(ValueError, match="not compute score='f1'; choose one of"):
         SearchDisplay.from_estimator(search, x="C", score="f1")
     with pytest.raises(NotFittedError):
         SearchDisplay.from_estimator(GridSearchCV(LogisticRegression(), {}))

@@ -45,7 +45,7 @@ def test_a_deleted_experiment_is_named_with_the_remedy(store, monkeypatch):
         own = run.info.experiment_id
     store.delete_experiment(own)
     remedy = rf"mlflow experiments restore --experiment-id {own}`.*MLFLOW_EXPERIMENT_NAME"
-    message = rf"'skvideo_gru' \(id {own}\) is deleted.*{remedy}"
+    message = rf"'skvideo_gru' \(id {own}\) was deleted.*{remedy}"
     with pytest.raises(ValueError, match=message), tracked_run("second"):
         pass
     doors = store.create_experiment("doors")
@@ -53,7 +53,7 @@ def test_a_deleted_experiment_is_named_with_the_remedy(store, monkeypatch):
     for variable, value in (("MLFLOW_EXPERIMENT_NAME", "doors"), ("MLFLOW_EXPERIMENT_ID", doors)):
         with monkeypatch.context() as patch:
             patch.setenv(variable, value)
-            message = rf"'doors' \(id {doors}\) is deleted; restore"
+            message = rf"'doors' \(id {doors}\) was deleted. Restore"
             with pytest.raises(ValueError, match=message), tracked_run("third"):
                 pass
     store.restore_experiment(own)

@@ -77,7 +77,7 @@ def test_a_damaged_file_is_a_warning(interrupt, tmp_path):
 def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path):
     (tmp_path / "file").touch()
     with pytest.warns(
-        UserWarning, match="training.pt: the checkpoint cannot be written .* cannot resume"
+        UserWarning, match="training.pt: the checkpoint cannot be written .* from the beginning"
     ):
         _, history = train(tmp_path / "file" / "training.pt")
     assert len(history) == 3

@@ -17,9 +17,9 @@ def test_auto_selects_an_available_gpu(monkeypatch):
 def test_a_missing_gpu_is_an_error_in_training_and_a_warning_in_prediction(monkeypatch):
     for n_gpus, name in ((0, "cuda:0"), (0, "cuda"), (1, "cuda:1")):
         monkeypatch.setattr(torch.cuda, "device_count", lambda n_gpus=n_gpus: n_gpus)
-        with pytest.raises(ValueError, match=f"device='{name}': torch finds no such device"):
+        with pytest.raises(ValueError, match=f"device='{name}': this device is not available"):
             resolve_device(name)
-        with pytest.warns(UserWarning, match="computing on the CPU"):
+        with pytest.warns(UserWarning, match="the CPU is used instead"):
             assert resolve_device(name, training=False) == torch.device("cpu")
     with pytest.raises(ValueError, match="device='gpu' is unknown"):
         resolve_device("gpu")
@@ -27,9 +27,9 @@ def test_a_missing_gpu_is_an_error_in_training_and_a_warning_in_prediction(monke
 
 @pytest.mark.parametrize("name", ["mps", "xpu"])
 def test_other_missing_devices(name):
-    with pytest.raises(ValueError, match=f"device='{name}': torch finds no such device"):
+    with pytest.raises(ValueError, match=f"device='{name}': this device is not available"):
         resolve_device(name)
-    with pytest.warns(UserWarning, match="computing on the CPU"):
+    with pytest.warns(UserWarning, match="the CPU is used instead"):
         assert resolve_device(name, training=False) == torch.device("cpu")
 
 

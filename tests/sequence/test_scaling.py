@@ -155,7 +155,7 @@ def test_parameters_reach_the_inner_transformer():
 @pytest.mark.parametrize(
     ("parameters", "X", "message"),
     [
-        ({"frame_dim": 5}, np.zeros((2, 12)), "12 features per row.*frame_dim=5"),
+        ({"frame_dim": 5}, np.zeros((2, 12)), "12 columns, .*frame_dim=5"),
         ({"frame_dim": 0}, np.zeros((2, 12)), "'frame_dim' parameter"),
         ({"transformer": 3}, np.zeros((2, 12)), "'transformer' parameter"),
         ({"frame_dim": 3}, np.full((2, 12), np.inf), "infinity"),

@@ -33,7 +33,7 @@ def test_damage_that_no_selected_frame_depends_on_is_found(tmp_path):
 def test_a_time_range_without_frames(clip):
     assert check_video(VideoClip(clip, 0.5))["reason"] is None
     report = check_video(VideoClip(clip, 5.0, 6.0))
-    assert report["reason"] == "it contains no video frame from 5 s to 6 s"
+    assert report["reason"] == "the video contains no frame from 5 s to 6 s"
     assert (report["start"], report["end"]) == (5.0, 6.0)
 
 

@@ -326,12 +326,12 @@ def test_a_file_without_any_frame_is_an_error(tmp_path):
     path.write_bytes(content[: content.index(bytes.fromhex("1f43b675")) + 40])
     with av.open(str(path)) as container:
         assert container.streams.video
-    with pytest.raises(VideoDecodeError, match="no video frame"):
+    with pytest.raises(VideoDecodeError, match="the video contains no frame"):
         read_frames(path)
 
 
 def test_a_time_range_past_the_end_is_an_error(clip):
-    with pytest.raises(VideoDecodeError, match="no video frame from 7 s to the end"):
+    with pytest.raises(VideoDecodeError, match="the video contains no frame from 7 s to the end"):
         read_frames(VideoClip(clip, start=7.0))
 
 
@@ -415,7 +415,7 @@ def test_wrong_arrays_are_errors():
     for array in (*(np.zeros(shape, np.uint8) for shape in shapes), np.zeros((4, 8, 8, 3))):
         with pytest.raises(VideoDecodeError, match=r"uint8 of shape \(T, H, W, 3\)"):
             read_frames(array)
-    with pytest.raises(VideoDecodeError, match="no video frame"):
+    with pytest.raises(VideoDecodeError, match="the video contains no frame"):
         read_frames(np.zeros((0, 8, 8, 3), np.uint8))
 
 
