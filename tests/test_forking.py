@@ -20,9 +20,9 @@ def fit(_):
 
 torch.set_num_threads(2)
 rng = np.random.default_rng(0)
-X, y = list(rng.integers(0, 256, (6, 4, 64, 64, 3), dtype=np.uint8)), np.arange(6) % 2
+X, y = list(rng.integers(0, 256, (6, 4, 32, 32, 3), dtype=np.uint8)), np.arange(6) % 2
 pipe = make_video_classifier(
-    random_state=0, features__n_frames=4, features__frame_size=64, features__max_epochs=0,
+    random_state=0, features__n_frames=4, features__frame_size=32, features__max_epochs=0,
     gru__max_epochs=1,
 ).fit(X, y)
 expected = pipe.predict_proba(X)

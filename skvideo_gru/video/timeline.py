@@ -64,7 +64,7 @@ class Timeline:
         back = _LARGEST_STEP_BACK if self._any_step else _LARGEST_STEP_BACK_ELSEWHERE
         self._step, self._back = _LARGEST_STEP * ticks, back * ticks
         self._frame = round(ticks / frame_rate(stream))
-        self._offset = self._offset_before = 0
+        self._offset = 0
         self._last: int | None = None
         self._next = self._next_shown = 0
 
@@ -118,7 +118,6 @@ class Timeline:
         if dts is not None:
             if self._last is not None and self._is_jump(dts + self._offset):
                 self.n_jumps += 1
-                self._offset_before = self._offset
                 self._offset = self._next - dts
                 if packet.pts is not None and not self._any_step:
                     # FFmpeg derives these decoding times, not always consistently.
@@ -131,13 +130,7 @@ class Timeline:
         if dts is not None:
             packet.dts = dts + self._offset
         if packet.pts is not None:
-            # A presentation time from before the jump.
-            before = packet.pts + self._offset_before
             packet.pts += self._offset
-            if self._is_far_from_dts(packet.pts, packet.dts) and not self._is_far_from_dts(
-                before, packet.dts
-            ):
-                packet.pts = before
 
     def _is_jump(self, dts: int) -> bool:
         if self._last is not None and dts + self._back < self._last:
