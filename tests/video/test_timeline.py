@@ -22,7 +22,8 @@ def write_grey(path, value, seconds, *, codec="libx264", begin=0.0, gap=0.0, at=
         stream = container.add_stream(codec, rate=rate)
         stream.width = stream.height = 64
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        stream.options = {"bf": str(bf), "g": "10"}
+        if codec != "mjpeg":
+            stream.options = {"bf": str(bf), "g": "10"}
         for number in range(round(seconds * rate)):
             shown = value if at is None or number < at * rate else 255 - value
             frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), shown, np.uint8), "rgb24")
@@ -89,9 +90,9 @@ def test_an_encoder_whose_clock_jumps(tmp_path, codec, bf, at):
     report = check_video(tmp_path / "a.ts")
     assert report["timestamp_jumps"] == 1
     assert report["seconds"] == pytest.approx(10, abs=0.2)
-    shown = brightness(tmp_path / "a.ts", sampling="fps", fps=10, n_frames=200)
-    assert re.fullmatch("W+B+", shown)
-    assert abs(len(shown) - 100) <= 1
+    assert re.fullmatch("W+B+", brightness(tmp_path / "a.ts", sampling="all"))
+    sampled = brightness(tmp_path / "a.ts", sampling="fps", fps=10, n_frames=200)
+    assert abs(len(sampled) - 100) <= 1
 
 
 def test_a_pause_in_a_file_with_an_index_remains(tmp_path):
