@@ -90,6 +90,8 @@ class Timeline:
             if self.n_jumps > n_jumps:
                 for early in beyond:
                     early.pts = (early.pts or 0) + self._offset - offset
+                    if shown_end is not None and self._is_far_from_dts(early.pts, early.dts):
+                        early.pts = shown_end  # it fits neither side of the jump
                 beyond.clear()
             elif self._is_far_from_dts(packet.pts, packet.dts):
                 beyond.append(packet)

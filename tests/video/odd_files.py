@@ -356,8 +356,11 @@ def disagreements(odd, rng, n_policies=10):
         policy = random_policy(rng)
         start, end = sorted(rng.random(2) * (times.max() + 0.04))
         whole = rng.random() < 0.5
+        # Decoding stops at the first frame at or after the end; times can go backwards.
+        late = np.flatnonzero(times >= end)
+        n_read = len(times) if whole or not len(late) else late[0] + 1
         chosen = select_frames(
-            times, **policy, start=None if whole else start, end=None if whole else end
+            times[:n_read], **policy, start=None if whole else start, end=None if whole else end
         )
         video = odd.path if whole else VideoClip(odd.path, start, end)
         try:
