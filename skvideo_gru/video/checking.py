@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from joblib import Parallel, delayed
 
 from .decoding import no_frame_reason, open_frames
@@ -15,6 +16,9 @@ from .sampling import frames_in_range
 from .videos import Video, describe_video, video_bounds
 
 __all__ = ["check_video", "check_videos"]
+
+# Median intervals between frames.
+_GAP = 1.5
 
 
 def check_video(video: Video) -> dict[str, Any]:
@@ -38,7 +42,9 @@ def check_video(video: Video) -> dict[str, Any]:
         ``timestamp_jumps`` is the number of places at which the file's timestamps
         restart or jump and were made continuous. ``missing_frames`` is the number of
         packets that decode to no frame, because packets before them were lost;
-        `read_frames` counts them as frames when it samples.
+        `read_frames` counts them as frames when it samples. ``gaps`` is the number of
+        frames that follow the frame before them by more than 1.5 times the median
+        interval: lost frames if the frame rate is constant.
     """
     start, end = video_bounds(video)
     report: dict[str, Any] = {
@@ -52,6 +58,7 @@ def check_video(video: Video) -> dict[str, Any]:
         "seconds": 0.0,
         "timestamp_jumps": 0,
         "missing_frames": 0,
+        "gaps": 0,
     }
     times: list[float] = []
     try:
@@ -66,6 +73,9 @@ def check_video(video: Video) -> dict[str, Any]:
             if opened.timeline is not None:
                 report["missing_frames"] = max(0, _n_frames_by_packets(video) - len(times))
         times = [time - times[0] for time in times]
+        intervals = np.diff(times)
+        if len(intervals):
+            report["gaps"] = int((intervals > _GAP * np.median(intervals)).sum())
         first, stop = frames_in_range(times, start, end)
         if first == stop:
             report["reason"] = no_frame_reason(start, end)

@@ -24,6 +24,7 @@ def test_report_of_a_valid_video(clip):
         "seconds": 1.16,
         "timestamp_jumps": 0,
         "missing_frames": 0,
+        "gaps": 0,
     }
 
 
@@ -68,6 +69,7 @@ def test_packets_that_decode_to_no_frame_are_counted(tmp_path):
     report = check_video(tmp_path / "b.mp4")
     assert report["reason"] is None
     assert report["n_frames"] + report["missing_frames"] == 28
+    assert report["gaps"] >= 1
 
 
 def test_frames_without_a_time_follow_the_first_one(clip, monkeypatch):

@@ -5,7 +5,7 @@ import os
 import av
 import numpy as np
 import pytest
-from odd_files import decode_in_order, disagreements, make
+from odd_files import decode_in_order, disagreements, is_concealed_loss, make
 
 from skvideo_gru import read_frames
 from skvideo_gru.video import decoding
@@ -14,7 +14,10 @@ from skvideo_gru.video import decoding
 @pytest.mark.parametrize("seed", range(int(os.environ.get("SKVIDEO_GRU_CLIPS", 70))))
 def test_frames_of_odd_files_equal_those_of_decoding_in_order(tmp_path, seed):
     odd, rng = make(tmp_path, seed)
-    assert disagreements(odd, rng) == [], odd.made
+    wrong = disagreements(odd, rng)
+    if wrong and is_concealed_loss(odd):
+        pytest.xfail("what is shown for lost frames depends on what was decoded before")
+    assert wrong == [], odd.made
 
 
 def test_few_frames_of_a_long_clip_cost_little(tmp_path, monkeypatch):
