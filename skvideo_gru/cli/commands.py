@@ -34,6 +34,7 @@ from ..video import (
     VideoDecodeError,
     check_videos,
     describe_video,
+    is_url,
     video_bounds,
 )
 from .screening import warn
@@ -230,6 +231,8 @@ def load_data(path: str, *, complete: bool = True) -> Bunch:
     if os.path.isdir(path):
         return read_folder(path)
     if not os.path.exists(path):
+        if is_url(path):
+            raise FileNotFoundError(f"{path}: only local files are read; download the data set.")
         where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
         raise FileNotFoundError(f"{path}: no such folder or manifest{where}; check the path.")
     if _is_video(path):

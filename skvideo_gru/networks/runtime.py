@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -68,6 +70,7 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
     ValueError
         If torch does not know the device, or it is missing and `training` is true.
     """
+    _use_one_thread_after_fork()
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -81,6 +84,17 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
         warn_caller(f"{message}; the CPU is used instead.")
         return torch.device("cpu")
     return resolved
+
+
+@cache
+def _use_one_thread_after_fork() -> None:
+    """Let forked processes compute with one thread.
+
+    The threads that torch has started do not exist in a forked process, which would wait
+    for them forever.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 def _is_available(device: torch.device) -> bool:

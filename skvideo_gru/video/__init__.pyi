@@ -5,6 +5,7 @@ from .errors import ALWAYS_RAISE as ALWAYS_RAISE
 from .errors import VideoDecodeError as VideoDecodeError
 from .geometry import RESIZES as RESIZES
 from .geometry import check_frame_size as check_frame_size
+from .kinds import is_url as is_url
 from .opening import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from .opening import content_digest as content_digest
 from .opening import open_video as open_video

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from joblib import Parallel, delayed
 
 from .decoding import no_frame_reason, open_frames
 from .errors import VideoDecodeError
+from .opening import open_video
+from .packets import scan_packets
 from .sampling import frames_in_range
 from .videos import Video, describe_video, video_bounds
 
 __all__ = ["check_video", "check_videos"]
+
+# Median intervals between frames.
+_GAP = 1.5
 
 
 def check_video(video: Video) -> dict[str, Any]:
@@ -34,7 +40,11 @@ def check_video(video: Video) -> dict[str, Any]:
         first error), ``height`` and ``width`` are those of the first frame as stored,
         and ``seconds`` is the time from the first to the last frame.
         ``timestamp_jumps`` is the number of places at which the file's timestamps
-        restart or jump and were made continuous.
+        restart or jump and were made continuous. ``missing_frames`` is the number of
+        packets that decode to no frame, because packets before them were lost;
+        `read_frames` counts them as frames when it samples. ``gaps`` is the number of
+        frames that follow the frame before them by more than 1.5 times the median
+        interval: lost frames if the frame rate is constant.
     """
     start, end = video_bounds(video)
     report: dict[str, Any] = {
@@ -47,6 +57,8 @@ def check_video(video: Video) -> dict[str, Any]:
         "width": None,
         "seconds": 0.0,
         "timestamp_jumps": 0,
+        "missing_frames": 0,
+        "gaps": 0,
     }
     times: list[float] = []
     try:
@@ -54,10 +66,16 @@ def check_video(video: Video) -> dict[str, Any]:
             for frame in opened.frames:
                 if not times:
                     report |= {"height": frame.height, "width": frame.width}
-                times.append(len(times) / opened.rate if frame.time is None else frame.time)
+                unknown = (times[0] if times else 0.0) + len(times) / opened.rate
+                times.append(unknown if frame.time is None else frame.time)
                 if opened.timeline is not None:
                     report["timestamp_jumps"] = opened.timeline.n_jumps
+            if opened.timeline is not None:
+                report["missing_frames"] = max(0, _n_frames_by_packets(video) - len(times))
         times = [time - times[0] for time in times]
+        intervals = np.diff(times)
+        if len(intervals):
+            report["gaps"] = int((intervals > _GAP * np.median(intervals)).sum())
         first, stop = frames_in_range(times, start, end)
         if first == stop:
             report["reason"] = no_frame_reason(start, end)
@@ -68,6 +86,13 @@ def check_video(video: Video) -> dict[str, Any]:
     if times:
         report |= {"n_frames": len(times), "seconds": round(max(times) - min(times), 3)}
     return report
+
+
+def _n_frames_by_packets(video: Video) -> int:
+    """Return the number of frames that `read_frames` expects without decoding all."""
+    with open_video(video) as (container, stream):
+        index = scan_packets(container, stream)
+    return len(index.times) if index.trusted else 0
 
 
 def check_videos(videos: Sequence[Video], n_jobs: int | None = None) -> Iterator[dict[str, Any]]:

@@ -84,7 +84,9 @@ def object_fault(value: Any) -> str:
         One or two sentences.
     """
     shape = getattr(value, "shape", None)
-    if shape is not None:
+    if isinstance(value, memoryview):
+        advice = "for a file's content, pass bytes(video)"
+    elif shape is not None:
         advice = f"pass an array, {_RGB}"
         if len(shape) == 4 and shape[1] == 3 != shape[3]:
             advice += "; for (T, 3, H, W), pass video.permute(0, 2, 3, 1).numpy()"
@@ -113,6 +115,8 @@ def array_fault(array: np.ndarray) -> str:
         reason += "; for a list of frames, pass np.stack(frames)"
     elif array.ndim == 4 and array.shape[1] == 3 != array.shape[3]:
         reason += "; for (T, 3, H, W), pass video.transpose(0, 2, 3, 1)"
+    elif array.ndim == 1 and array.dtype == np.uint8:
+        reason += "; for a file's content, pass video.tobytes()"
     elif array.ndim == 4 and array.shape[-1] == 4:
         reason += "; for RGBA, pass video[..., :3]"
     return reason
@@ -133,9 +137,11 @@ def bytes_fault(content: bytes | bytearray, suffixes: frozenset[str]) -> str | N
     str or None
         The reason for an error; None if they are not a path.
     """
+    content = bytes(content).rstrip()  # a line of a file
     if not content or len(content) > _LONGEST_PATH or min(content) < 32:
         return None
-    path = os.fsdecode(bytes(content))
-    if os.path.splitext(path)[1].lower() in suffixes or os.path.exists(path):
+    path = os.fsdecode(content)
+    is_video = os.path.splitext(path)[1].lower() in suffixes
+    if is_video or is_url(path) or os.path.exists(path):
         return f"the bytes contain a path; pass it as a str: {path!r}"
     return None

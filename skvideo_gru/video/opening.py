@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from io import BytesIO, TextIOBase
+from io import BytesIO, TextIOBase, UnsupportedOperation
 from typing import Any, BinaryIO
 
 import av
@@ -138,8 +138,7 @@ def open_file(video: Video) -> Iterator[BinaryIO]:
         elif not hasattr(path, "read"):
             raise TypeError(f"Expected one video: {object_fault(path)}")
         else:
-            _check_file_object(path, name)
-            path.seek(0)  # type: ignore[union-attr]
+            _rewind(path, name)
             yield path  # type: ignore[misc]
     except OSError as error:
         raise VideoDecodeError(name, error.strerror or str(error)) from error
@@ -153,23 +152,28 @@ def _check_path(path: str | os.PathLike[str], name: str) -> None:
     except FileNotFoundError as error:
         if not is_url(name):
             raise
-        reason = "only local files can be read; download the video and pass its path"
+        is_file = name.lower().startswith("file:")
+        remedy = "without 'file://'" if is_file else "of a downloaded file"
+        reason = f"only local files can be read; pass the path {remedy}"
         raise VideoDecodeError(name, f"{error.strerror}: {reason}") from error
     if not stat.S_ISREG(mode):  # opening a pipe would block
         kind = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
         raise VideoDecodeError(name, f"the path is {kind}, not a file")
 
 
-def _check_file_object(file: Any, name: str) -> None:
+def _rewind(file: Any, name: str) -> None:
     if isinstance(file, TextIOBase):
         raise VideoDecodeError(name, "the file object is in text mode; open the file with 'rb'")
     if getattr(file, "closed", False):
         raise VideoDecodeError(name, "the file object is closed; pass an open one")
+    reason = "the file object is not seekable; pass its content instead: file_object.read()"
     seekable = getattr(file, "seekable", None)
     if not hasattr(file, "seek") or (callable(seekable) and not seekable()):
-        raise VideoDecodeError(
-            name, "the file object is not seekable; pass its content instead: file_object.read()"
-        )
+        raise VideoDecodeError(name, reason)
+    try:
+        file.seek(0)
+    except UnsupportedOperation as error:
+        raise VideoDecodeError(name, reason) from error
 
 
 def check_pixels(width: int, height: int, name: str) -> None:

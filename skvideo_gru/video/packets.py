@@ -128,8 +128,7 @@ def scan_packets(
     reliable = name == "mjpeg" or container.format.name != "avi"
     trusted = name in _CODECS and reliable and time_base > 0
     sliced = False
-    for packet in demux(container, stream):
-        timeline.shift(packet)
+    for packet in timeline.shift(demux(container, stream)):
         if packet.is_discard:
             # Frames before the start of an edit list are decoded but not shown.
             trusted = False

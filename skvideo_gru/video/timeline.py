@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -26,6 +26,10 @@ _LARGEST_STEP = 10.0
 _LARGEST_STEP_BACK = 0.1
 _LARGEST_STEP_BACK_ELSEWHERE = 1.0
 
+# Packets by which the decoding times of reordered frames can jump later than their
+# presentation times; codecs allow 16.
+_LONGEST_DELAY = 64
+
 
 class Timeline:
     """Make the timestamps of a stream's packets continuous.
@@ -35,7 +39,9 @@ class Timeline:
     Ogg), a difference of more than 10 s in either direction or a step back of more than
     0.1 s is a jump. In other formats only a step back of more than 1 s is a jump, because
     a gap may be intended. A jump shifts all following packets, so that the packet begins
-    where the one before it ends.
+    where the one before it ends. If frames are reordered, presentation times can jump some
+    packets before decoding times do; these packets are held back until the size of the jump
+    is known.
 
     Parameters
     ----------
@@ -62,14 +68,54 @@ class Timeline:
         self._last: int | None = None
         self._next = self._next_shown = 0
 
-    def shift(self, packet: Packet[VideoStream]) -> None:
-        """Shift a packet's timestamps in place.
+    def shift(self, packets: Iterable[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+        """Shift the timestamps of packets in place.
 
         Parameters
         ----------
-        packet : av.Packet
-            The packet after the one that was shifted last.
+        packets : iterable of av.Packet
+            The packets of the stream in order.
+
+        Yields
+        ------
+        av.Packet
+            The same packets in the same order.
         """
+        held: list[Packet[VideoStream]] = []
+        beyond: list[Packet[VideoStream]] = []  # of these, those shown after the coming jump
+        shown_end: int | None = None
+        for packet in packets:
+            n_jumps, offset = self.n_jumps, self._offset
+            self._shift(packet)
+            if self.n_jumps > n_jumps:
+                for early in beyond:
+                    early.pts = (early.pts or 0) + self._offset - offset
+                    if shown_end is not None and self._is_far_from_dts(early.pts, early.dts):
+                        early.pts = shown_end  # it fits neither side of the jump
+                beyond.clear()
+            elif self._is_far_from_dts(packet.pts, packet.dts):
+                beyond.append(packet)
+            elif packet.pts is not None:
+                end = packet.pts + (packet.duration or self._frame)
+                shown_end = end if shown_end is None else max(shown_end, end)
+            held.append(packet)
+            if not beyond or len(held) > _LONGEST_DELAY:
+                yield from held
+                held.clear()
+                beyond.clear()
+        if beyond and shown_end is not None:  # the decoding times end before they jump
+            self.n_jumps += 1
+            first = min(packet.pts or 0 for packet in beyond)
+            for packet in beyond:
+                packet.pts = (packet.pts or 0) + shown_end - first
+        yield from held
+
+    def _is_far_from_dts(self, pts: int | None, dts: int | None) -> bool:
+        if pts is None or dts is None:
+            return False
+        return self._any_step and abs(pts - dts) > self._step
+
+    def _shift(self, packet: Packet[VideoStream]) -> None:
         dts = packet.dts
         if dts is not None:
             if self._last is not None and self._is_jump(dts + self._offset):
@@ -83,11 +129,10 @@ class Timeline:
             shown = dts if packet.pts is None else packet.pts
             end = shown + self._offset + (packet.duration or self._frame)
             self._next_shown = max(self._next_shown, end)
-        if self._offset:
-            if packet.pts is not None:
-                packet.pts += self._offset
-            if dts is not None:
-                packet.dts = dts + self._offset
+        if dts is not None:
+            packet.dts = dts + self._offset
+        if packet.pts is not None:
+            packet.pts += self._offset
 
     def _is_jump(self, dts: int) -> bool:
         if self._last is not None and dts + self._back < self._last:
@@ -215,8 +260,7 @@ def _decode_packets(
 ) -> Iterator[VideoFrame]:
     n_packets = 0
     try:
-        for packet in demux(container, stream):
-            timeline.shift(packet)
+        for packet in timeline.shift(demux(container, stream)):
             if is_empty(packet):
                 # FFmpeg's decoders interpret an empty packet as the end of the stream.
                 pts = packet.dts if packet.pts is None else packet.pts

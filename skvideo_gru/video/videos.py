@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
@@ -98,7 +98,10 @@ def describe_video(video: Video) -> str:
         return f"<{len(video)} bytes>"
     if isinstance(video, np.ndarray):
         return f"<array of shape {video.shape}>"
-    return str(getattr(video, "name", f"<{type(video).__name__}>"))
+    name = getattr(video, "name", None)  # a number if the file was opened by its descriptor
+    if isinstance(name, str | bytes | os.PathLike):
+        return os.fsdecode(name)
+    return f"<{type(video).__name__}>"
 
 
 def video_bounds(video: Video) -> tuple[float | None, float | None]:
@@ -178,7 +181,7 @@ def as_video_list(X: Any) -> list[Video]:
         )
     elif type(X).__module__.partition(".")[0] == "torch":
         raise TypeError(f"Expected a collection of videos: {object_fault(X)}")
-    elif isinstance(X, Iterable) and not hasattr(X, "read"):
+    elif isinstance(X, Iterable) and not hasattr(X, "read") and not isinstance(X, Mapping | Set):
         videos = list(X)
     else:
         raise TypeError(f"Expected a collection of videos, got {type(X).__name__}. Pass a list.")

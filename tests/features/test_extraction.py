@@ -1,3 +1,5 @@
+import gc
+import sys
 import threading
 
 import numpy as np
@@ -182,3 +184,30 @@ def test_errors_of_repeated_content_name_each_video(tmp_path):
     assert [(error.path, error.reason) for error in errors] == [
         (str(path), "it contains no video") for path in paths
     ]
+
+
+def test_an_abandoned_generator_is_finalized_on_its_own_thread(monkeypatch):
+    failures, abandoned = [], threading.Event()
+    monkeypatch.setattr(sys, "unraisablehook", failures.append)
+
+    def read(video):
+        if video.max() == 3:
+            abandoned.wait(10)
+            gc.collect()
+        return video
+
+    videos = [np.full((1, 4, 4, 3), i, np.uint8) for i in range(8)]
+    generator = extraction._decoded_ahead(videos, read, 1)
+    next(generator)
+    cycle = [generator]
+    cycle.append(cycle)
+    gc.disable()
+    try:
+        del generator, cycle
+        abandoned.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("ThreadPoolExecutor"):
+                thread.join(10)
+    finally:
+        gc.enable()
+    assert failures == []

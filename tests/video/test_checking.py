@@ -1,9 +1,15 @@
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import av
 import numpy as np
 from conftest import break_video, make_frames
 
 from skvideo_gru import VideoClip, read_frames
 from skvideo_gru.datasets.generated import write_video
+from skvideo_gru.video import checking
 from skvideo_gru.video.checking import check_video, check_videos
+from skvideo_gru.video.decoding import OpenFrames
 
 
 def test_report_of_a_valid_video(clip):
@@ -17,6 +23,8 @@ def test_report_of_a_valid_video(clip):
         "width": 64,
         "seconds": 1.16,
         "timestamp_jumps": 0,
+        "missing_frames": 0,
+        "gaps": 0,
     }
 
 
@@ -44,3 +52,51 @@ def test_reports_are_in_order(clip, broken_clip, tmp_path):
     np.testing.assert_array_equal(
         [report["reason"] is None for report in reports], [True, False, False, True] * 3
     )
+
+
+def test_packets_that_decode_to_no_frame_are_counted(tmp_path):
+    options = {"g": "250", "bf": "0", "x265-params": "log-level=none", "preset": "ultrafast"}
+    write_video(tmp_path / "a.mp4", make_frames(30), codec="libx265", options=options)
+    with (
+        av.open(str(tmp_path / "a.mp4")) as source,
+        av.open(str(tmp_path / "b.mp4"), "w") as copy,
+    ):
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        for packet in packets[:10] + packets[12:]:
+            packet.stream = stream
+            copy.mux(packet)
+    report = check_video(tmp_path / "b.mp4")
+    assert report["reason"] is None
+    assert report["n_frames"] + report["missing_frames"] == 28
+    assert report["missing_frames"] > 0
+
+
+def test_gaps_between_frames_are_counted(tmp_path):
+    write_video(tmp_path / "a.mkv", make_frames(20), codec="mjpeg", pix_fmt="yuvj420p")
+    with (
+        av.open(str(tmp_path / "a.mkv")) as source,
+        av.open(str(tmp_path / "b.mkv"), "w") as copy,
+    ):
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.size and number not in (4, 10, 11):
+                packet.stream = stream
+                copy.mux(packet)
+    assert check_video(tmp_path / "a.mkv")["gaps"] == 0
+    assert check_video(tmp_path / "b.mkv")["gaps"] == 2
+
+
+def test_frames_without_a_time_follow_the_first_one(clip, monkeypatch):
+    class Frame(NamedTuple):
+        time: float | None
+        height: int = 8
+        width: int = 8
+
+    @contextmanager
+    def opened(video, allow_partial):
+        frames = [Frame(1.4), Frame(None), Frame(1.48), Frame(None)]
+        yield OpenFrames(iter(frames), 1.0, 25.0, None)
+
+    monkeypatch.setattr(checking, "open_frames", opened)
+    assert check_video(clip)["seconds"] == 0.12
