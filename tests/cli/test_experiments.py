@@ -118,7 +118,8 @@ def test_tune_logs_a_run_for_each_candidate(tracking, clips, capsys):
     best = max(run.data.metrics["cv_accuracy"] for run in children)
     assert parent.data.metrics["cv_accuracy"] == best
     assert parent.data.metrics["test_accuracy"] == 1.0
-    assert parent.data.tags["cv"] == "search over 2 folds, each group in one of them"
+    how = "2-fold cross-validation, stratified by class, each group in one fold"
+    assert parent.data.tags["cv"] == how
     artifacts = mlflow.MlflowClient().list_artifacts(parent.info.run_id)
     assert {"search.png", "report.html"} <= {file.path for file in artifacts}
     assert "val_accuracy" not in parent.data.metrics  # the refit has seen those videos
@@ -133,7 +134,11 @@ def test_without_data_clips_are_generated(tracking, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "24 videos" in out
     assert "split of the manifest: 14 train, 4 val, 6 test" in out
-    for line in ("a classifier on single frames", "frames shuffled", "chance"):
+    for line in (
+        "a classifier on single frames",
+        "the same pipeline on shuffled frames",
+        "chance",
+    ):
         assert line in out
     (run,) = newest_runs()
     assert {"test_accuracy_single_frames", "test_accuracy_shuffled_frames"} <= set(
@@ -279,7 +284,7 @@ def test_unreadable_videos_are_skipped_and_logged(
         (["train", "--lr", "0"], "'lr' parameter of GRUClassifier"),
         (["train", "--n-frames", "0"], "'n_frames' parameter of ResNet50FrameFeaturizer"),
         (["train", "--split", "manifest"], "no column 'split'"),
-        (["tune", "--cv", "1"], "--cv 1: a search needs at least 2 folds"),
+        (["tune", "--cv", "1"], "--cv must be at least 2, got 1"),
         (["tune", "--cv", "30"], "--cv 30: n_splits=30 cannot be greater"),
         (["evaluate", "--model", "none.skops"], "none.skops"),
         (["evaluate", "--model", "none.skops", "--part", "odd"], "--part odd: "),
