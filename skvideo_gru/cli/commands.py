@@ -232,7 +232,9 @@ def load_data(path: str, *, complete: bool = True) -> Bunch:
         return read_folder(path)
     if not os.path.exists(path):
         if is_url(path):
-            raise FileNotFoundError(f"{path}: only local files are read; download the data set.")
+            raise FileNotFoundError(
+                f"{path}: only local files can be read; download the data set."
+            )
         where = "" if os.path.isabs(path) else f" in {os.getcwd()}"
         raise FileNotFoundError(f"{path}: no such folder or manifest{where}; check the path.")
     if _is_video(path):

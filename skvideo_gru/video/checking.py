@@ -42,7 +42,8 @@ def check_video(video: Video) -> dict[str, Any]:
         ``timestamp_jumps`` is the number of places at which the file's timestamps
         restart or jump and were made continuous. ``missing_frames`` is the number of
         packets that decode to no frame, because packets before them were lost;
-        `read_frames` counts them as frames when it samples. ``gaps`` is the number of
+        `read_frames` counts them as frames when it samples. ``corrupt_frames`` is
+        the number of frames of which the decoder replaced damaged parts. ``gaps`` is the number of
         frames that follow the frame before them by more than 1.5 times the median
         interval: lost frames if the frame rate is constant.
     """
@@ -58,6 +59,7 @@ def check_video(video: Video) -> dict[str, Any]:
         "seconds": 0.0,
         "timestamp_jumps": 0,
         "missing_frames": 0,
+        "corrupt_frames": 0,
         "gaps": 0,
     }
     times: list[float] = []
@@ -68,6 +70,7 @@ def check_video(video: Video) -> dict[str, Any]:
                     report |= {"height": frame.height, "width": frame.width}
                 unknown = (times[0] if times else 0.0) + len(times) / opened.rate
                 times.append(unknown if frame.time is None else frame.time)
+                report["corrupt_frames"] += bool(frame.is_corrupt)
                 if opened.timeline is not None:
                     report["timestamp_jumps"] = opened.timeline.n_jumps
             if opened.timeline is not None:

@@ -24,6 +24,7 @@ def test_report_of_a_valid_video(clip):
         "seconds": 1.16,
         "timestamp_jumps": 0,
         "missing_frames": 0,
+        "corrupt_frames": 0,
         "gaps": 0,
     }
 
@@ -72,6 +73,19 @@ def test_packets_that_decode_to_no_frame_are_counted(tmp_path):
     assert report["missing_frames"] > 0
 
 
+def test_frames_with_damaged_parts_are_counted(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+    write_video(tmp_path / "a.ts", frames, options={"g": "5", "bf": "0", "crf": "10"})
+    content = (tmp_path / "a.ts").read_bytes()
+    packets = [content[i : i + 188] for i in range(0, len(content), 188)]
+    del packets[len(packets) // 2]
+    (tmp_path / "b.ts").write_bytes(b"".join(packets))
+    assert check_video(tmp_path / "a.ts")["corrupt_frames"] == 0
+    report = check_video(tmp_path / "b.ts")
+    assert report["reason"] is None
+    assert 1 <= report["corrupt_frames"] <= 5
+
+
 def test_gaps_between_frames_are_counted(tmp_path):
     write_video(tmp_path / "a.mkv", make_frames(20), codec="mjpeg", pix_fmt="yuvj420p")
     with (
@@ -90,6 +104,7 @@ def test_gaps_between_frames_are_counted(tmp_path):
 def test_frames_without_a_time_follow_the_first_one(clip, monkeypatch):
     class Frame(NamedTuple):
         time: float | None
+        is_corrupt: bool = False
         height: int = 8
         width: int = 8
 

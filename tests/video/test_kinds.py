@@ -37,7 +37,7 @@ def test_tensors_are_refused_with_the_conversion(dtype):
     [
         (np.zeros((5, 3, 8, 8), np.uint8), "transpose"),
         (np.zeros((5, 8, 8, 4), np.uint8), "RGBA"),
-        (np.zeros((8, 8, 3), np.uint8), r"np\.stack\(frames\)"),
+        (np.zeros((8, 8, 3), np.uint8), "np.stack"),
         (np.zeros(500, np.uint8), r"video\.tobytes\(\)"),
         (np.zeros((5, 8, 8, 3), np.float32), "float32"),
     ],
@@ -94,7 +94,9 @@ class Body(io.RawIOBase):
 @pytest.mark.parametrize("seekable", [False, True])
 def test_a_file_object_that_cannot_seek(clip, seekable):
     body = Body(clip.read_bytes(), seekable)
-    with pytest.raises(VideoDecodeError, match=r"not seekable; pass its content instead: .*read\(\)"):
+    with pytest.raises(
+        VideoDecodeError, match=r"not seekable; pass its content instead: .*read\(\)"
+    ):
         read_frames(body)
     assert len(read_frames(body.read(), n_frames=2)) == 2
 
