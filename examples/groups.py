@@ -1,4 +1,4 @@
-"""Cross-validation that keeps all clips of a camera on the same side of a split.
+"""Cross-validation in which all clips of a camera are in the same fold.
 
 Run ``python examples/groups.py``. It generates the clips of four cameras and a
 manifest. For your own clips, write a CSV file with the same columns.

@@ -1,4 +1,4 @@
-"""The GRU classifier on your own embeddings, of any dimension and length.
+"""The GRU classifier on your own sequences, with any number of features and frames.
 
 Run ``python examples/own_embeddings.py``. Sequences of different lengths are
 stored in one array, padded with NaN at the end.

@@ -1,4 +1,4 @@
-"""A random search over the parameters of the GRU that decodes each video once.
+"""A random search over the parameters of the GRU in which each video is decoded once.
 
 Run ``python examples/tuning.py``. It prints how many videos and backbones the
 search computed for all candidates and folds.
