@@ -378,7 +378,7 @@ def _report_search(search: GridSearchCV) -> None:
     """Print every candidate and log each as a child run."""
     results = search.cv_results_
     heading = f"{'lr_decay':>9} {'hidden_size':>12} {'accuracy':>9}"
-    print(f"\n{heading} (mean +- std of {search.n_splits_} folds)")
+    print(f"\n{heading} (mean and standard deviation of {search.n_splits_} folds)")
     for i, params in enumerate(results["params"]):
         decay, size = params["gru__lr_decay"], params["gru__hidden_size"]
         mean, std = results["mean_test_score"][i], results["std_test_score"][i]

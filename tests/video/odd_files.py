@@ -48,7 +48,6 @@ JOINED = [
     ("libx265", ["ts", "hevc"]),
     ("mpeg2video", ["mpg", "vob", "ts"]),
     ("mpeg4", ["ts"]),
-    ("mjpeg", ["mjpeg"]),
 ]
 REPEATED = [
     ("mjpeg", ["nut"]),
@@ -67,7 +66,7 @@ LOSSY = [
     ("mjpeg", ["avi", "mov"]),
 ]
 DECODING_TIMES = [("libx264", ["mp4", "mkv", "flv"]), ("mpeg4", ["mkv", "nut"])]
-RAW = ("h264", "hevc", "mjpeg")
+RAW = ("h264", "hevc")
 KINDS = ("plain", "joined", "gap", "repeats", "decoding times", "lost", "lost bytes")
 
 
