@@ -10,7 +10,7 @@ from skvideo_gru.features.training import train_backbone
 from skvideo_gru.networks import checkpoints
 
 N_CLIPS = 4
-OPTIONS = {"max_epochs": 3, "frames_per_clip": 1, "batch_size": 4}
+OPTIONS = {"objective": "frame", "max_epochs": 3, "frames_per_clip": 1, "batch_size": 4}
 EPOCH = N_CLIPS  # frames
 
 
