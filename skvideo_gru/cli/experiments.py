@@ -146,7 +146,7 @@ def _folds(args: argparse.Namespace, data: Bunch, rows: np.ndarray) -> tuple[lis
     if groups is not None and len(set(groups)) < args.cv:
         raise ValueError(
             f"--cv {args.cv}: each fold needs at least one group, but there are only "
-            f"{len(set(groups))} groups without the test videos; use fewer folds."
+            f"{len(set(groups))} groups besides those of the test videos; use fewer folds."
         )
     splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(
         args.cv, shuffle=True, random_state=args.seed

@@ -181,8 +181,8 @@ def check_register(register: str) -> None:
     name, _, alias = register.partition("@")
     if register and (name.strip() in ("", ".", "..") or re.search("[/:]", name)):
         raise ValueError(
-            f"--register {register}: {name!r} is not a valid model name; use a name without '/' "
-            "and ':', and not '.' or '..'."
+            f"--register {register}: {name!r} is not a valid model name; it must not contain '/' "
+            "or ':', and must not be '.' or '..'."
         )
     reserved = re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE)
     if reserved or not re.fullmatch(r"[\w-]{,255}", alias):

@@ -266,7 +266,10 @@ def _decode(
         if np.array_equal(chosen, wanted):
             return _in_order(in_order, times, wanted)
         wanted = chosen
-    raise VideoDecodeError(describe_video(video), "repeated decoding returned different frames")
+    raise VideoDecodeError(
+        describe_video(video),
+        "repeated decoding returned different frames; convert the video, for example with ffmpeg",
+    )
 
 
 def _in_order(

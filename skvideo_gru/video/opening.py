@@ -212,7 +212,8 @@ def _best_stream(container: InputContainer, name: str) -> VideoStream:
     context = chosen.codec_context
     if context is None:
         raise VideoDecodeError(
-            name, "this build of FFmpeg contains no decoder for the codec of the video"
+            name,
+            "FFmpeg contains no decoder for the codec; convert the video, for example to H.264",
         )
     check_pixels(context.width, context.height, name)
     context.options = {"max_pixels": str(MAX_PIXELS)}  # The size may change.
