@@ -426,8 +426,14 @@ def test_the_error_names_the_unreadable_video(colour_clips, broken_clip, tmp_pat
         ({"augmentation": "strong"}, "augmentation='strong' must be None or a list"),
         ({"resize": "squash"}, "'resize' parameter"),
         ({"engine": "tensorrt"}, "'engine' parameter"),
-        ({"pixel_mean": (0.5, 0.5)}, r"pixel_mean=\(0\.5, 0\.5\) must contain three numbers"),
-        ({"pixel_std": (0.5, 0.5, 0)}, r"pixel_std=.* must contain three positive numbers"),
+        (
+            {"pixel_mean": (0.5, 0.5)},
+            r"pixel_mean=\(0\.5, 0\.5\) must contain three finite numbers",
+        ),
+        (
+            {"pixel_std": (0.5, 0.5, 0)},
+            r"pixel_std=.* must contain three positive, finite numbers",
+        ),
         ({"max_epochs": -1}, "'max_epochs' parameter"),
         ({"device": "tpu", "max_epochs": 1}, "device='tpu'"),
     ],
