@@ -241,7 +241,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         if sequences.shape[2] != instead.shape[1]:
             raise ValueError(
                 f"X has {sequences.shape[2]} features per frame, but the transformer outputs "
-                f"{instead.shape[1]}."
+                f"{instead.shape[1]}; pass the output of transform."
             )
         real = real_frames(sequences)
         out = _apply(self.transformer_.inverse_transform, X, sequences, real, instead)

@@ -323,6 +323,6 @@ def split_rows(
         if len(np.unique(y[train])) == n_classes:
             return train, held_out
     raise ValueError(
-        f"{cannot}: in every split, the training data would lack a class. Add groups of that "
-        "class."
+        f"{cannot}: in every split, the training data would lack a class. Add groups, so "
+        "that each class is in at least two."
     )
