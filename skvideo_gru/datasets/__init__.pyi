@@ -1,4 +1,5 @@
 from .bunches import describe_skipped as describe_skipped
+from .bunches import list_first as list_first
 from .bunches import select_rows as select_rows
 from .folders import find_videos as find_videos
 from .folders import load_video_folder as load_video_folder

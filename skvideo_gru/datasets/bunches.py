@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
-__all__ = ["describe_skipped", "make_bunch", "select_rows"]
+__all__ = ["describe_skipped", "list_first", "make_bunch", "select_rows"]
+
+# Number of items that a message names.
+_SHOWN = 3
 
 
 def make_bunch(
@@ -77,6 +80,24 @@ def describe_skipped(skipped: Mapping[str, int]) -> str:
     """
     ordered = Counter(skipped).most_common()
     return ", ".join(f"{number} {reason}" for reason, number in ordered)
+
+
+def list_first(items: Sequence[object]) -> str:
+    """List the first three items for a message.
+
+    Parameters
+    ----------
+    items : sequence of object
+        The items.
+
+    Returns
+    -------
+    str
+        For example ``"a; b; c; and 2 more"``.
+    """
+    shown = [str(item) for item in items[:_SHOWN]]
+    more = [f"and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else []
+    return "; ".join(shown + more)
 
 
 def select_rows(data: Bunch, rows: np.ndarray) -> Bunch:

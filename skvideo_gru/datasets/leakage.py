@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from ..caller_warnings import warn_caller
 from ..video import (
     Video,
     VideoDecodeError,
@@ -20,11 +20,10 @@ from ..video import (
     describe_video,
     video_bounds,
 )
+from .bunches import list_first
 
 __all__ = ["find_leaks", "repeated_content", "source_path", "warn_of_leaks"]
 
-# Number of pairs that a message names.
-_SHOWN = 3
 # Bytes that are compared before a whole file is read.
 _EDGE = 2**16
 
@@ -43,7 +42,7 @@ def warn_of_leaks(data: Bunch) -> None:
         One warning for each message of `find_leaks`.
     """
     for message in find_leaks(data):
-        warnings.warn(message, stacklevel=3)
+        warn_caller(message)
 
 
 def find_leaks(data: Bunch, parts: Mapping[str, np.ndarray] | None = None) -> list[str]:
@@ -110,10 +109,9 @@ def _sentence(
     fault: str,
     remedy: str,
 ) -> str:
-    shown = "; ".join(_pair(videos, pair, tags) for pair in pairs[:_SHOWN])
-    more = f"; and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+    shown = list_first([_pair(videos, pair, tags) for pair in pairs])
     noun = "video file is" if len(pairs) == 1 else "video files are"
-    return f"{len(pairs)} {noun} {fault}: {shown}{more}. {remedy}"
+    return f"{len(pairs)} {noun} {fault}: {shown}. {remedy}"
 
 
 def _pair(videos: Sequence[Video], pair: tuple[int, int], tags: Mapping[int, Any]) -> str:
@@ -176,7 +174,7 @@ def _sources(videos: Sequence[Video]) -> list[list[int]]:
         if isinstance(video, str | os.PathLike) or hasattr(video, "path"):
             by_path[source_path(video)].append(row)
     merged: list[list[str]] = [list(by_path)]
-    for key in (_size, _edges, _content):  # each step reads more of fewer files
+    for key in (_size, _edges, content_digest):  # each step reads more of fewer files
         merged = [files for paths in merged for files in _classes(paths, key) if len(files) > 1]
     duplicates = {path: files[0] for files in merged for path in files}
     sources: dict[str, list[int]] = defaultdict(list)
@@ -207,10 +205,6 @@ def _edges(path: str) -> bytes:
         beginning = file.read(_EDGE)
         file.seek(max(len(beginning), os.fstat(file.fileno()).st_size - _EDGE))
         return beginning + file.read(_EDGE)
-
-
-def _content(path: str) -> str:
-    return content_digest(path)
 
 
 def _range(video: Video) -> tuple[float, float]:

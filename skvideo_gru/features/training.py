@@ -34,6 +34,7 @@ from ..networks import (
     seeded,
     to_numpy,
 )
+from ..video import segment_indices
 from .augmentation import augment
 
 __all__ = ["train_backbone"]
@@ -120,9 +121,8 @@ class _FramesInOrder(Dataset):
         frames = np.zeros((self.longest, *clip.shape[1:]), np.uint8)
         cut, offset = torch.rand(2).tolist()
         length, start = 1 - self.cut * cut, self.cut * cut * offset
-        moments = (torch.arange(n_frames) + torch.rand(n_frames)).numpy() / n_frames
-        places = ((start + length * moments) * len(clip)).astype(np.int64)
-        frames[:n_frames] = clip[places.clip(max=len(clip) - 1)]
+        shares = torch.rand(n_frames).numpy()
+        frames[:n_frames] = clip[segment_indices(len(clip), shares, start, length)]
         return {"frames": frames, "lengths": n_frames}, self.y[index]
 
 

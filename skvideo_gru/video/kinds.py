@@ -10,17 +10,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "ACCEPTED",
-    "array_fault",
-    "bytes_fault",
-    "describe_type",
-    "is_url",
-    "object_fault",
-]
+__all__ = ["array_fault", "bytes_fault", "is_url", "object_fault"]
 
-#: What is accepted as one video.
-ACCEPTED = (
+# What is accepted as one video.
+_ACCEPTED = (
     "a path, a VideoClip, bytes, a binary file object or a uint8 array of RGB frames (T, H, W, 3)"
 )
 
@@ -48,19 +41,8 @@ def is_url(path: str) -> bool:
     return bool(_URL.match(path))
 
 
-def describe_type(value: Any) -> str:
-    """Name an object's type, and its shape if it has one.
-
-    Parameters
-    ----------
-    value : object
-        Any object.
-
-    Returns
-    -------
-    str
-        For example ``Tensor of shape (4, 3, 8, 8)``. Scalars show their value.
-    """
+def _describe_type(value: Any) -> str:
+    """Name an object's type, and its shape or the value of a scalar."""
     name = type(value).__name__
     if value is None:
         return "None"
@@ -93,8 +75,8 @@ def object_fault(value: Any) -> str:
     elif isinstance(value, list | tuple | deque | Iterator):
         advice = f"for a sequence of frames, pass np.stack(list(frames)), {_RGB}"
     else:
-        advice = f"pass {ACCEPTED}"
-    return f"{describe_type(value)} is not a video; {advice}."
+        advice = f"pass {_ACCEPTED}"
+    return f"{_describe_type(value)} is not a video; {advice}."
 
 
 def array_fault(array: np.ndarray) -> str:

@@ -92,7 +92,9 @@ def random_indices(n_available: int, n_frames: int, seed: int = 0) -> np.ndarray
     return segment_indices(n_available, np.random.default_rng(seed).random(n_frames))
 
 
-def segment_indices(n_available: int, shares: np.ndarray) -> np.ndarray:
+def segment_indices(
+    n_available: int, shares: np.ndarray, start: float = 0.0, length: float = 1.0
+) -> np.ndarray:
     """Select one frame of each of the equal segments of a video at given positions.
 
     Parameters
@@ -101,6 +103,8 @@ def segment_indices(n_available: int, shares: np.ndarray) -> np.ndarray:
         Number of frames in the video, at least 1.
     shares : ndarray of shape (n_frames,)
         Position of the frame in each segment, from 0 to less than 1.
+    start, length : float, default=0 and 1
+        The part of the video that is divided into segments, as shares of the video.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def segment_indices(n_available: int, shares: np.ndarray) -> np.ndarray:
         Frame indices, never decreasing.
     """
     n_frames = len(shares)
-    places = (np.arange(n_frames) + shares) * n_available / n_frames
+    places = start * n_available + (np.arange(n_frames) + shares) * length * n_available / n_frames
     return np.minimum(places, n_available - 1).astype(np.int64)
 
 
