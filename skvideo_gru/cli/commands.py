@@ -21,8 +21,8 @@ from sklearn.utils import Bunch
 
 from ..datasets import (
     describe_skipped,
-    find_leaks,
     find_videos,
+    list_first,
     read_folder,
     read_manifest,
     repeated_content,
@@ -37,7 +37,7 @@ from ..video import (
     is_url,
     video_bounds,
 )
-from .screening import warn
+from .screening import warn, warn_of_leaks
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
 
@@ -149,15 +149,13 @@ def check(args: argparse.Namespace) -> int:
 
 
 def _warn_of_repeated(args: argparse.Namespace, data: Bunch) -> None:
-    leaks = find_leaks(data)
-    for leak in leaks:
-        warn(args, leak)
+    if warn_of_leaks(args, data):
+        return
     repeated = repeated_content(data.data)
-    if repeated and not leaks:
+    if repeated:
         pairs = [map(describe_video, (data.data[row] for row in rows[:2])) for rows in repeated]
-        shown = "; ".join(" and ".join(pair) for pair in pairs[:3])
-        more = f"; and {len(pairs) - 3} more" if len(pairs) > 3 else ""
-        warn(args, f"videos with the same content: {shown}{more}. Remove the duplicates.")
+        shown = list_first([" and ".join(pair) for pair in pairs])
+        warn(args, f"videos with the same content: {shown}. Remove the duplicates.")
 
 
 def _name(report: dict[str, Any]) -> str:

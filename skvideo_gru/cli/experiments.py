@@ -6,7 +6,7 @@ import argparse
 import logging
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from ..datasets import has_groups, make_order_videos, select_rows, split_videos
-from ..features import ResNet50FrameFeaturizer
+from ..features import FrameReader, ResNet50FrameFeaturizer, reading_options
 from ..inspection import (
     Evaluation,
     SearchDisplay,
@@ -43,6 +43,7 @@ from ..mlops import (
     log_history,
     log_model,
     log_pipeline_params,
+    log_skipped,
     log_videos,
     save_model,
     tracked_run,
@@ -50,10 +51,10 @@ from ..mlops import (
 from ..networks import resolve_device
 from ..persistence import check_writable
 from ..pipeline import make_video_classifier
-from ..video import VideoDecodeError
+from ..video import Video, VideoDecodeError, read_frames
 from .commands import load_data, load_named_model
 from .parser import DEFAULTS, GENERATED
-from .screening import check_names, log_skipped, readable_videos, warn_of_leaks
+from .screening import check_names, readable_videos, warn_of_leaks
 
 __all__ = ["evaluate", "train", "tune"]
 
@@ -78,7 +79,7 @@ def train(args: argparse.Namespace) -> int:
         pipe = _pipeline(args, generated, memory=args.memory or None)
         pipe.set_params(gru__hidden_size=args.hidden_size, gru__lr_decay=args.lr_decay)
         _check_parameters(args, pipe)
-        data, skipped = readable_videos(args, data, _reading(pipe))
+        data, skipped = readable_videos(args, data, _reader(pipe))
         parts, split = _split(args, data)
         leaks = warn_of_leaks(args, data, parts)
         with tracked_run("train"):
@@ -118,7 +119,7 @@ def tune(args: argparse.Namespace) -> int:
             _check_parameters(args, clone(pipe).set_params(**candidate))
         if args.cv < 2:
             raise ValueError(f"--cv must be at least 2, got {args.cv}.")
-        data, skipped = readable_videos(args, data, _reading(pipe))
+        data, skipped = readable_videos(args, data, _reader(pipe))
         parts, split = _split(args, data)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
         test = {name: part for name, part in parts.items() if name == "test"}
@@ -199,7 +200,7 @@ def evaluate(args: argparse.Namespace) -> int:
             f"--data {args.data}: the labels {unknown} are not classes of the model; its classes "
             f"are {pipe.classes_.tolist()}. Correct the labels or remove the videos."
         )
-    data, skipped = readable_videos(args, data, _reading(pipe))
+    data, skipped = readable_videos(args, data, _reader(pipe))
     data.target = np.array([labels[name] for name in data.target], pipe.classes_.dtype)
     parts = {args.part: np.arange(len(data.data))}
     subset = "all videos" if args.part == "all" else f"part {args.part!r} of the data set"
@@ -273,14 +274,16 @@ def _check_parameters(args: argparse.Namespace, pipe: Pipeline) -> None:
         pipe[name]._validate_params()
 
 
-def _reading(pipe: Pipeline) -> dict[str, Any]:
-    """Collect the parameters of `read_frames` under which the pipeline reads videos."""
+def _reader(pipe: Pipeline) -> Callable[[Video], Any]:
+    """Return the function that reads videos as the pipeline does."""
     features = pipe[0]
     if not isinstance(features, ResNet50FrameFeaturizer):
-        return {}
+        return read_frames
     if hasattr(features, "frame_size_"):
-        return features._reading()
-    return {"n_frames": features.n_frames, "frame_size": features.frame_size}
+        return features._reader()
+    modality = features._choose_modality(training=features.max_epochs != 0)
+    size = features.frame_size, features.frame_size  # the option is one number
+    return FrameReader(modality, reading_options(vars(features), size, seed=0))
 
 
 def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:

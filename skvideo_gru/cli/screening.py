@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import mlflow
 import numpy as np
-import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from ..datasets import find_leaks, select_rows
+from ..datasets import find_leaks, list_first, select_rows
 from ..features import video_progress
-from ..video import Video, VideoDecodeError, describe_video, read_frames
+from ..video import Video, VideoDecodeError, describe_video
 
-__all__ = ["check_names", "log_skipped", "readable_videos", "warn", "warn_of_leaks"]
-
-# Number of unreadable videos that an error names.
-_SHOWN = 3
+__all__ = ["check_names", "readable_videos", "warn", "warn_of_leaks"]
 
 
 def check_names(args: argparse.Namespace, data: Bunch) -> None:
@@ -62,9 +57,9 @@ def _check_name(what: str, name: Any) -> None:
 
 
 def readable_videos(
-    args: argparse.Namespace, data: Bunch, reading: Mapping[str, Any]
+    args: argparse.Namespace, data: Bunch, read: Callable[[Video], Any]
 ) -> tuple[Bunch, list[VideoDecodeError]]:
-    """Read the sampled frames of every video before the work begins.
+    """Read every video before the work begins.
 
     Parameters
     ----------
@@ -72,8 +67,8 @@ def readable_videos(
         The command's options, of which ``on_error`` and ``n_jobs`` are used.
     data : Bunch
         The data set.
-    reading : mapping of str to object
-        Parameters of `read_frames`.
+    read : callable
+        Reads one video as the pipeline does.
 
     Returns
     -------
@@ -94,18 +89,16 @@ def readable_videos(
         require="sharedmem",
         return_as="generator",
     )
-    outcomes = threads(delayed(_read)(video, reading) for video in data.data)
+    outcomes = threads(delayed(_read_error)(video, read) for video in data.data)
     errors = list(video_progress("reading", len(data.data), 1, outcomes))
     skipped = [error for error in errors if error is not None]
     if not skipped:
         return data, []
-    shown = "; ".join(map(str, skipped[:_SHOWN]))
-    more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
     if args.on_error == "raise" or len(skipped) == len(errors):
         skip = ", or skip them with --on-error skip" if len(skipped) < len(errors) else ""
         raise ValueError(
-            f"{len(skipped)} of {len(errors)} videos cannot be read: {shown}{more}. Repair or "
-            f"remove them{skip}."
+            f"{len(skipped)} of {len(errors)} videos cannot be read: {list_first(skipped)}. "
+            f"Repair or remove them{skip}."
         )
     rows = np.array([row for row, error in enumerate(errors) if error is None])
     readable = select_rows(data, rows)
@@ -118,27 +111,12 @@ def readable_videos(
     return readable, skipped
 
 
-def _read(video: Video, reading: Mapping[str, Any]) -> VideoDecodeError | None:
+def _read_error(video: Video, read: Callable[[Video], Any]) -> VideoDecodeError | None:
     try:
-        read_frames(video, **reading)
+        read(video)
     except VideoDecodeError as error:
         return error
     return None
-
-
-def log_skipped(skipped: list[VideoDecodeError]) -> None:
-    """Log the number of unreadable videos, and a table of them, to the open run.
-
-    Parameters
-    ----------
-    skipped : list of VideoDecodeError
-        What `readable_videos` skipped.
-    """
-    mlflow.log_metric("n_skipped_videos", len(skipped))
-    if skipped:
-        rows = [(error.path, error.reason) for error in skipped]
-        table = pd.DataFrame(rows, columns=["path", "reason"])
-        mlflow.log_text(table.to_csv(index=False), "skipped.csv")
 
 
 def warn_of_leaks(

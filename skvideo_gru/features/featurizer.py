@@ -460,9 +460,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         self.frame_size_ = cast(tuple[int, int], check_frame_size(size))
         self._normalisation = check_normalisation(self.pixel_mean, self.pixel_std)
         training = y is not None and self.max_epochs != 0
-        self.modality_ = self.modality
-        if self.modality == "auto":
-            self.modality_ = "motion" if training and self.weights is None else "rgb"
+        self.modality_ = self._choose_modality(training)
         record_backbone_labels(y, trained=training)
         device = resolve_device(self.device, training=training)
         check_engine(self.engine, self.mixed_precision, device)
@@ -499,6 +497,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         )
         self.failed_ = [(describe_video(videos[row]), why) for row, why in made.failed.items()]
         return fitted
+
+    def _choose_modality(self, training: bool) -> str:
+        if self.modality != "auto":
+            return self.modality
+        return "motion" if training and self.weights is None else "rgb"
 
     def _strict(self) -> bool:
         return self.on_error == "raise" or ALWAYS_RAISE.get()

@@ -8,5 +8,6 @@ from .tracking import log_environment as log_environment
 from .tracking import log_history as log_history
 from .tracking import log_model as log_model
 from .tracking import log_pipeline_params as log_pipeline_params
+from .tracking import log_skipped as log_skipped
 from .tracking import log_videos as log_videos
 from .tracking import tracked_run as tracked_run

@@ -26,7 +26,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from ..features import digest_videos
-from ..video import Video, describe_video, video_bounds
+from ..video import Video, VideoDecodeError, describe_video, video_bounds
 from . import serving
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "log_history",
     "log_model",
     "log_pipeline_params",
+    "log_skipped",
     "log_videos",
     "tracked_run",
 ]
@@ -163,6 +164,21 @@ def log_history(prefix: str, records: Sequence[Mapping[str, float]]) -> None:
     for first in range(0, len(metrics), MAX_METRICS_PER_BATCH):
         batch = metrics[first : first + MAX_METRICS_PER_BATCH]
         mlflow.MlflowClient().log_batch(run.info.run_id, metrics=batch)
+
+
+def log_skipped(skipped: Sequence[VideoDecodeError]) -> None:
+    """Log the number of unreadable videos, and a table of them, to the open run.
+
+    Parameters
+    ----------
+    skipped : sequence of VideoDecodeError
+        The errors of the videos.
+    """
+    mlflow.log_metric("n_skipped_videos", len(skipped))
+    if skipped:
+        rows = [(error.path, error.reason) for error in skipped]
+        table = pd.DataFrame(rows, columns=["path", "reason"])
+        mlflow.log_text(table.to_csv(index=False), "skipped.csv")
 
 
 def check_register(register: str) -> None:

@@ -11,12 +11,14 @@ import mlflow
 import numpy as np
 import pytest
 from cli_fixtures import FAST, clips, model, newest_runs, quick_pipeline, run, tracking, trained
+from conftest import break_video, make_frames
 from mlflow.exceptions import MlflowException
 from sklearn.pipeline import Pipeline
 
-from skvideo_gru import ResNet50FrameFeaturizer, cli
+from skvideo_gru import ResNet50FrameFeaturizer, VideoDecodeError, cli
 from skvideo_gru.cli import experiments
 from skvideo_gru.cli.parser import _parse
+from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.mlops.saving import load_model, save_model
 from skvideo_gru.mlops.tracking import log_model, tracked_run
 
@@ -255,6 +257,20 @@ def test_unreadable_videos_are_an_error_before_the_work(
     assert f"error: 1 of 41 videos cannot be read: {broken_clip}: " in err
     assert "--on-error skip" in err
     assert n_runs() == before
+
+
+@pytest.mark.parametrize(("modality", "readable"), [("auto", False), ("rgb", True)])
+def test_videos_are_checked_in_the_modality_of_the_training(tmp_path, modality, readable):
+    path = tmp_path / "end.mp4"
+    write_video(path, make_frames(40))
+    break_video(path, 36)  # after the two frames that are sampled
+    options = ["--n-frames", "2", "--backbone-epochs", "1", "--modality", modality]
+    read = experiments._reader(experiments._pipeline(_parse(["train", *options]), False, None))
+    if readable:
+        assert len(read(str(path))) == 2
+    else:
+        with pytest.raises(VideoDecodeError, match=r"end\.mp4"):
+            read(str(path))
 
 
 @pytest.mark.parametrize("command", ["train", "tune", "evaluate"])
