@@ -263,7 +263,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--backbone-epochs",
         type=_auto(int),
         default="auto",
-        help="training epochs of the ResNet-50; 0 leaves it untrained (default: as many as 1,200 "
+        help="training epochs of the ResNet-50; 0 leaves it untrained (default: as many as 600 "
         "optimizer steps need, at least 5; for generated clips: 0)",
     )
     parser.add_argument(
@@ -282,10 +282,10 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--augmentation",
         type=_names,
-        default=["shift", "scale", "light", "time"],
+        default=["shift", "scale", "rotate", "light", "erase", "time"],
         metavar="NAME,NAME,...",
-        help="random variations of the training clips: shift, scale, mirror, light, time, or none "
-        "(default: shift,scale,light,time)",
+        help="random variations of the training clips: shift, scale, rotate, mirror, light, "
+        "erase, time, or none (default: all but mirror)",
     )
     parser.add_argument(
         "--epochs", type=int, default=20, help="training epochs of the GRU (default: %(default)s)"

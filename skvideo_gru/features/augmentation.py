@@ -14,12 +14,17 @@ from ..networks import Normalisation, normalise
 __all__ = ["AUGMENTATIONS", "augment", "check_augmentation"]
 
 #: Names of the parts of the augmentation.
-AUGMENTATIONS = ("shift", "scale", "mirror", "light", "time")
+AUGMENTATIONS = ("shift", "scale", "rotate", "mirror", "light", "erase", "time")
 
 # Largest shift, as a share of the image.
-_SHIFT = 0.1
+_SHIFT = 0.15
 # Largest factor of the size.
-_SCALE = 1.2
+_SCALE = 1.4
+# Largest angle, in radians.
+_ROTATE = 0.15
+# Share of the clips from which a rectangle is erased, and the range of its sides, as shares
+# of the image.
+_ERASED, _SIDES = 0.5, (0.15, 0.5)
 # Largest relative change of contrast, and of brightness in standard deviations.
 _LIGHT = 0.2
 
@@ -64,8 +69,7 @@ def augment(
     normalisation : ((float, float, float), (float, float, float))
         Mean and standard deviation of the pixels.
     parts : collection of str
-        What varies: ``"shift"``, ``"scale"``, ``"mirror"``, ``"light"``, see
-        `train_backbone`. ``"time"`` has no effect here.
+        What varies, see `train_backbone`. ``"time"`` has no effect here.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def augment(
     """
     n, n_frames = frames.shape[:2]
     images = normalise(frames.flatten(0, 1), normalisation)
-    if not {"shift", "scale", "mirror"}.isdisjoint(parts):
+    if not {"shift", "scale", "rotate", "mirror"}.isdisjoint(parts):
         images = _warp(images, n_frames, parts)
     if "light" in parts:
         contrast = 1 + _LIGHT * _symmetric(n, 1, 1, 1)
@@ -84,6 +88,8 @@ def augment(
             for values in (contrast, brightness)
         )
         images = images * contrast + brightness
+    if "erase" in parts:
+        images = _erase(images, n_frames)
     return images
 
 
@@ -93,15 +99,19 @@ def _symmetric(*shape: int) -> torch.Tensor:
 
 
 def _warp(images: torch.Tensor, n_frames: int, parts: Collection[str]) -> torch.Tensor:
-    """Shift, scale and mirror each clip, and repeat its edge."""
+    """Shift, scale, rotate and mirror each clip, and repeat its edge."""
     n = len(images) // n_frames
     matrix = torch.zeros(n, 2, 3)
     scale = torch.ones(n)
     if "scale" in parts:
         scale = torch.exp(math.log(_SCALE) * _symmetric(n))
-    matrix[:, 0, 0] = matrix[:, 1, 1] = scale
+    angle = _ROTATE * _symmetric(n) if "rotate" in parts else torch.zeros(n)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = scale * angle.cos()
+    aspect = images.shape[-2] / images.shape[-1]  # both sides range from -1 to 1
+    matrix[:, 0, 1] = -scale * angle.sin() * aspect
+    matrix[:, 1, 0] = scale * angle.sin() / aspect
     if "mirror" in parts:
-        matrix[:, 0, 0] *= torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
+        matrix[:, :, 0] *= torch.where(torch.rand(n, 1) < 0.5, -1.0, 1.0)
     if "shift" in parts:
         matrix[:, :, 2] = 2 * _SHIFT * _symmetric(n, 2)  # coordinates range from -1 to 1
     matrix = matrix.repeat_interleave(n_frames, 0).to(images.device)
@@ -112,3 +122,19 @@ def _warp(images: torch.Tensor, n_frames: int, parts: Collection[str]) -> torch.
             images, grid, padding_mode="border", align_corners=False
         )
     return warped.contiguous(memory_format=torch.channels_last)
+
+
+def _erase(images: torch.Tensor, n_frames: int) -> torch.Tensor:
+    """Replace a random rectangle of some clips by the mean of the normalisation."""
+    n = len(images) // n_frames
+    erased = torch.rand(n) < _ERASED
+    sides = _SIDES[0] + (_SIDES[1] - _SIDES[0]) * torch.rand(n, 2)
+    centres = torch.rand(n, 2)
+    inside = []
+    for axis, size in enumerate(images.shape[-2:]):
+        places = (torch.arange(size) + 0.5) / size
+        distance = (places - centres[:, axis, None]).abs()
+        inside.append(distance < sides[:, axis, None] / 2)
+    mask = inside[0][:, :, None] & inside[1][:, None, :] & erased[:, None, None]
+    mask = mask.repeat_interleave(n_frames, 0)[:, None].to(images.device)
+    return images.masked_fill(mask, 0.0)

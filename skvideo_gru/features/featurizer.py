@@ -93,24 +93,26 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         through a temporary GRU, for classes that single frames do not show.
     max_epochs : int, optional
         Epochs of the backbone's training. With 0 it keeps its initial weights. By default
-        the smallest number, at least 5, that makes 1,200 optimizer steps.
+        the smallest number, at least 5, that makes 600 optimizer steps.
     lr : float, default=1e-3
         Maximum learning rate of the one-cycle schedule.
     weight_decay : float, default=0.05
         Weight decay of AdamW.
     label_smoothing : float, default=0.1
         Share of each training target that is spread over all classes.
-    frames_per_clip : int, default=4
+    frames_per_clip : int, default=8
         Frames of each clip per epoch, drawn at random; with ``objective="clip"`` one from
         each of as many equal segments.
-    batch_size : int, default=64
+    batch_size : int, default=128
         Frames per training step.
-    augmentation : collection of str or None, default=("shift", "scale", "light", "time")
+    augmentation : collection of str or None
         Random variation of the training clips, for all frames of a clip alike.
-        ``"shift"``: the position, by up to a tenth of the frame. ``"scale"``: the size, by
-        up to a fifth. ``"mirror"``: left and right; do not use it for classes that differ
-        in direction. ``"light"``: contrast and brightness. ``"time"``: up to a fifth of
-        the clip is removed from its ends, with ``objective="clip"``.
+        ``"shift"``: the position, by up to 15% of the frame. ``"scale"``: the size, by a
+        factor of up to 1.4. ``"rotate"``: by up to 0.15 radians. ``"mirror"``: left and
+        right; do not use it for classes that differ in direction. ``"light"``: contrast
+        and brightness. ``"erase"``: a rectangle is removed. ``"time"``: up to a fifth of
+        the clip is removed from its ends, with ``objective="clip"``. By default all but
+        ``"mirror"``.
     mixed_precision : bool, default=False
         Whether the network computes in bfloat16: in training with torch's autocast, and
         entirely afterwards. It is faster on GPUs and on processors with AMX; features are
@@ -212,9 +214,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         lr=1e-3,
         weight_decay=0.05,
         label_smoothing=0.1,
-        frames_per_clip=4,
-        batch_size=64,
-        augmentation=("shift", "scale", "light", "time"),
+        frames_per_clip=8,
+        batch_size=128,
+        augmentation=("shift", "scale", "rotate", "light", "erase", "time"),
         mixed_precision=False,
         weights=None,
         pixel_mean=IMAGENET[0],

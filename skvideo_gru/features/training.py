@@ -40,7 +40,7 @@ from .augmentation import augment
 __all__ = ["train_backbone"]
 
 # Optimizer steps of a training without `max_epochs`, and its smallest number of epochs.
-_N_STEPS, _MIN_EPOCHS = 1200, 5
+_N_STEPS, _MIN_EPOCHS = 600, 5
 # Largest share of a clip that the augmentation "time" removes.
 _TIME = 0.2
 
@@ -137,9 +137,9 @@ def train_backbone(
     lr: float = 1e-3,
     weight_decay: float = 0.05,
     label_smoothing: float = 0.1,
-    frames_per_clip: int = 4,
-    batch_size: int = 64,
-    augmentation: Collection[str] = ("shift", "scale", "light", "time"),
+    frames_per_clip: int = 8,
+    batch_size: int = 128,
+    augmentation: Collection[str] = ("shift", "scale", "rotate", "light", "erase", "time"),
     mixed_precision: bool = False,
     seed: int = 0,
     device: str | torch.device = "auto",
@@ -166,7 +166,7 @@ def train_backbone(
     objective : {"frame", "clip"}, default="clip"
         Classify single frames, or sequences of frames through a temporary GRU.
     max_epochs : int, optional
-        Passes over the clips. By default the smallest number, at least 5, that makes 1,200
+        Passes over the clips. By default the smallest number, at least 5, that makes 600
         optimizer steps.
     lr : float, default=1e-3
         Highest learning rate of the schedule.
@@ -174,17 +174,20 @@ def train_backbone(
         Weight decay.
     label_smoothing : float, default=0.1
         Share of the target that is spread over all classes.
-    frames_per_clip : int, default=4
+    frames_per_clip : int, default=8
         Frames of each clip in an epoch, drawn at random; for ``"clip"`` one from each of as
         many equal segments [3]_.
-    batch_size : int, default=64
+    batch_size : int, default=128
         Frames in a training step.
-    augmentation : collection of str, default=("shift", "scale", "light", "time")
+    augmentation : collection of str, optional
         What varies at random, for all frames of a clip alike. ``"shift"``: the position,
-        by up to a tenth of the frame. ``"scale"``: the size, by a factor from 1/1.2 to 1.2.
-        ``"mirror"``: left and right, for half of the clips. ``"light"``: the contrast, by
-        up to a fifth, and the brightness, by up to 0.2 of the normalisation's deviation.
-        ``"time"``, with ``objective="clip"``: up to a fifth of the clip is removed from its ends.
+        by up to 15% of the frame. ``"scale"``: the size, by a factor from 1/1.4 to 1.4.
+        ``"rotate"``: by up to 0.15 radians. ``"mirror"``: left and right, for half of the
+        clips. ``"light"``: the contrast, by up to a fifth, and the brightness, by up to
+        0.2 of the normalisation's deviation. ``"erase"`` [4]_: in half of the clips, a
+        rectangle with sides from 15% to 50% of the frame's becomes the normalisation's mean.
+        ``"time"``, with ``objective="clip"``: up to a fifth of the clip is removed from its
+        ends. By default all but ``"mirror"``.
     mixed_precision : bool, default=False
         Whether to use autocast to bfloat16.
     seed : int, default=0
@@ -214,6 +217,7 @@ def train_backbone(
        2017, arXiv:1711.05101.
     .. [2] L. N. Smith, N. Topin, "Super-Convergence", 2017, arXiv:1708.07120.
     .. [3] L. Wang et al., "Temporal Segment Networks", 2016, arXiv:1608.00859.
+    .. [4] Z. Zhong et al., "Random Erasing Data Augmentation", 2017, arXiv:1708.04896.
     """
     data: Any
     module: type[nn.Module]
