@@ -46,6 +46,7 @@ def main() -> None:
         for model, records in baseline_records(data, [folds[fold] for fold in chosen]).items():
             print_row(name, model, records, None)
         reference = None
+        members = []
         for model, parameters in map(parse_config, args.config or ["default"]):
             records = [
                 fit_once(data, folds, fold, seed, parameters, manifest, args)
@@ -55,6 +56,9 @@ def main() -> None:
             if args.frames:
                 print_row(name, f"{model}, mean of frames", frame_records(records), records)
             reference = reference or records
+            members.append(records)
+        if args.average:
+            print_row(name, "mean of all configurations", average_records(members), reference)
 
 
 def parse() -> argparse.Namespace:
@@ -66,6 +70,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folds", default="", help="numbers of the folds, for example 0,1 (all)")
     parser.add_argument("--seeds", default="0", help="random states of the pipelines")
     parser.add_argument("--split", default="auto", choices=["auto", "random", "leave-one-out"])
+    parser.add_argument(
+        "--average",
+        action="store_true",
+        help="also evaluate the mean of the configurations' probabilities",
+    )
     parser.add_argument(
         "--frames",
         action="store_true",
@@ -141,9 +150,12 @@ def fit_once(
     start = time.perf_counter()
     model.fit(videos[0], data.target[train])
     seconds = time.perf_counter() - start
+    proba = model.predict_proba(videos[1])
     record = {
         "true": data.target[test].tolist(),
-        "predicted": model.predict(videos[1]).tolist(),
+        "predicted": model.classes_[proba.argmax(axis=1)].tolist(),
+        "proba": proba.tolist(),
+        "classes": model.classes_.tolist(),
         "seconds": seconds,
         "steps": sum(epoch.get("train_batch_count", 0) for epoch in model[0].history_),
     }
@@ -166,6 +178,18 @@ def predict_by_frames(model: Any, videos: list[Any], y: np.ndarray) -> list[Any]
     single.fit(train.reshape(-1, width), np.repeat(y, train.shape[1]))
     proba = single.predict_proba(test.reshape(-1, width)).reshape(*test.shape[:2], -1).mean(1)
     return single.classes_[proba.argmax(1)].tolist()
+
+
+def average_records(members: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Average the probabilities of the configurations, fit by fit."""
+    averaged = []
+    for fits in zip(*members, strict=True):
+        proba = np.mean([fit["proba"] for fit in fits], axis=0)
+        record = {"true": fits[0]["true"]}
+        record["predicted"] = np.asarray(fits[0]["classes"])[proba.argmax(axis=1)].tolist()
+        record |= {name: sum(fit[name] for fit in fits) for name in ("seconds", "steps")}
+        averaged.append(record)
+    return averaged
 
 
 def frame_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -275,7 +275,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--modality",
         default="auto",
-        choices=["auto", "rgb", "motion"],
+        choices=["auto", "rgb", "motion", "changes"],
         help="input of the ResNet-50: RGB frames or motion images; auto: motion images if it is "
         "trained, else RGB frames (default: %(default)s)",
     )

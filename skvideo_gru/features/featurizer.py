@@ -76,10 +76,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Height and width of the frames in pixels. By default 32, or 224 with `weights`.
     resize : {"stretch", "crop", "pad"}, default="stretch"
         How frames are resized to `frame_size`, see `read_frames`.
-    modality : {"auto", "rgb", "motion"}, default="auto"
+    modality : {"auto", "rgb", "motion", "changes"}, default="auto"
         Input of the network: RGB frames, or motion images (see `motion_images`). A motion
         image has three channels: the outlines in a frame, the changes before it and the
-        changes after it. All frames of a video are decoded for motion images. ``"auto"``
+        changes after it. With ``"changes"``, the first channel shows the changes during the
+        frame instead. All frames of a video are decoded for motion images. ``"auto"``
         means ``"motion"`` for a backbone that is trained from scratch, and ``"rgb"`` for an
         untrained one and with `weights`. Use ``"rgb"`` for classes that differ only in
         colours.
@@ -151,7 +152,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         State dict of the frozen backbone.
     frame_size_ : (int, int)
         Height and width of the frames.
-    modality_ : {"rgb", "motion"}
+    modality_ : {"rgb", "motion", "changes"}
         What the network sees.
     history_ : list of dict
         Losses and durations of the backbone's training epochs.

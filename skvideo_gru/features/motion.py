@@ -31,7 +31,7 @@ def motion_detail(height: int, width: int) -> int:
 
 
 def motion_images(
-    outlines: np.ndarray, changes: np.ndarray, indices: np.ndarray, step: float
+    outlines: np.ndarray | None, changes: np.ndarray, indices: np.ndarray, step: float
 ) -> np.ndarray:
     """Create images of the outlines in frames and of the changes before and after them.
 
@@ -41,8 +41,9 @@ def motion_images(
 
     Parameters
     ----------
-    outlines : ndarray of shape (T, H, W), uint8
-        Outlines in all frames, see `read_outlines`.
+    outlines : ndarray of shape (T, H, W), uint8, or None
+        Outlines in all frames, see `read_outlines`. With None, the images show the changes
+        during the frame instead.
     changes : ndarray of shape (T, H, W), uint8
         Change of each frame from the frame before; 0 for the first frame.
     indices : ndarray of shape (n,), int64
@@ -53,8 +54,9 @@ def motion_images(
     Returns
     -------
     ndarray of shape (n, H, W, 3), uint8
-        Three channels: the outlines in the frame, the largest change in the four steps
-        before it, and in the four steps after it. A value `v` is shown as
+        Three channels: the outlines in the frame, or the largest change from half a step
+        before it to half a step after it; the largest change in the four steps before it;
+        and in the four steps after it. A value `v` is shown as
         ``sqrt(255 * v)``, so that small values are visible.
 
     References
@@ -66,10 +68,14 @@ def motion_images(
        2001.
     """
     reach = max(1, round(_REACH * step))
-    images = np.empty((len(indices), *outlines.shape[1:], 3), np.uint8)
-    images[..., 0] = outlines[indices]
+    half = max(1, round(step / 2))
+    images = np.empty((len(indices), *changes.shape[1:], 3), np.uint8)
     last = len(changes) - 1
     for image, index in zip(images, indices.tolist(), strict=True):
+        if outlines is None:
+            image[..., 0] = changes[max(index - half, 0) : index + half + 1].max(axis=0)
+        else:
+            image[..., 0] = outlines[index]
         end = max(index, min(1, last))
         image[..., 1] = changes[max(end - reach + 1, 0) : end + 1].max(axis=0)
         start = min(index + 1, last)

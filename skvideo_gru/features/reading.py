@@ -24,7 +24,7 @@ READING_CONSTRAINTS: dict[str, list[Any]] = {
     "stride": [Interval(Integral, 1, None, closed="left")],
     "frame_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
     "resize": [StrOptions(set(RESIZES))],
-    "modality": [StrOptions({"auto", "rgb", "motion"})],
+    "modality": [StrOptions({"auto", "rgb", "motion", "changes"})],
     "allow_partial": ["boolean"],
 }
 
@@ -75,8 +75,8 @@ class FrameReader:
 
     Attributes
     ----------
-    modality : {"rgb", "motion"}
-        What the network sees: frames or motion images.
+    modality : {"rgb", "motion", "changes"}
+        What the network sees: frames or motion images, with or without outlines.
     options : dict of str to object
         Keyword arguments of `read_frames`.
     oversampling : int, default=1
@@ -147,7 +147,12 @@ class FrameReader:
         sampling = {name: self.options[name] for name in names if name in self.options}
         indices = select_frames(times, n_frames=n_frames, **sampling)
         distance = (indices[-1] - indices[0]) / max(len(indices) - 1, 1)
-        return motion_images(outlines, changes, indices, distance * self.oversampling)
+        return motion_images(
+            outlines if self.modality == "motion" else None,
+            changes,
+            indices,
+            distance * self.oversampling,
+        )
 
     @property
     def cache_key(self) -> dict[str, Any]:

@@ -249,7 +249,7 @@ def order_baselines(
         for videos, y in (train, test)
     ]
     # A motion image depends on the frames before and after, which must be shuffled too.
-    single_data = unordered if features.modality_ == "motion" else [train, test]
+    single_data = unordered if features.modality_ != "rgb" else [train, test]
     train_frames, test_frames = (_single_frames(model, *part) for part in single_data)
     single = LogisticRegression(max_iter=300).fit(*train_frames)
     shuffled_model = clone(model).fit(*unordered[0])

@@ -221,7 +221,7 @@ def test_given_weights_receive_rgb_frames_of_224_pixels(colour_clips, tmp_path):
     assert (model.modality_, model.frame_size_) == ("rgb", (224, 224))
 
 
-@pytest.mark.parametrize("modality", ["rgb", "motion"])
+@pytest.mark.parametrize("modality", ["rgb", "motion", "changes"])
 def test_training_reads_more_images_and_the_same_for_prediction(colour_clips, modality):
     options = {"sampling": "uniform", "n_frames": 4, "frame_size": (8, 8), "resize": "stretch"}
     reader = FrameReader(modality, options)

@@ -28,6 +28,17 @@ def test_images_show_outlines_and_the_largest_changes_before_and_after(clip):
             np.testing.assert_allclose(image[row, column], shown, atol=0.51)
 
 
+def test_without_outlines_images_show_the_changes_during_the_frame(clip):
+    outlines, changes = clip
+    indices = np.array([0, 4, 29])
+    images = motion_images(None, changes, indices, 3.0)
+    np.testing.assert_array_equal(
+        images[..., 1:], motion_images(outlines, changes, indices, 3.0)[..., 1:]
+    )
+    shown = np.stack([changes[:3].max(0), changes[2:7].max(0), changes[27:].max(0)])
+    np.testing.assert_allclose(images[..., 0], np.sqrt(255 * shown.astype(float)), atol=0.51)
+
+
 def test_the_direction_of_time_exchanges_before_and_after(clip):
     outlines, changes = clip
     reverse = np.concatenate([changes[:1], changes[:0:-1]])
