@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +17,7 @@ from sklearn.utils.validation import _check_method_params
 from .features import ResNet50FrameFeaturizer
 from .sequence import FrameWise, GRUClassifier, split_rows
 
-__all__ = ["VideoPipeline", "make_video_classifier"]
+__all__ = ["VideoPipeline", "check_parameter", "make_video_classifier"]
 
 
 class VideoPipeline(Pipeline):
@@ -148,7 +150,7 @@ def make_video_classifier(
     Raises
     ------
     ValueError
-        If a step has no such parameter.
+        If the pipeline has no such parameter; the message suggests similar names.
 
     Examples
     --------
@@ -167,4 +169,36 @@ def make_video_classifier(
         delta_weight=100.0, random_state=random_state, device=device, verbose=verbose
     )
     steps = [("features", features), ("scale", FrameWise(MinMaxScaler())), ("gru", gru)]
-    return VideoPipeline(steps).set_params(**params)
+    pipe = VideoPipeline(steps)
+    for name in sorted(params):  # a step precedes its parameters
+        check_parameter(name, pipe.get_params())
+        pipe.set_params(**{name: params[name]})
+    return pipe
+
+
+def check_parameter(name: str, known: Iterable[str]) -> None:
+    """Check the name of a parameter.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    known : iterable of str
+        The names of all parameters.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown; the message suggests similar names.
+    """
+    endings = {parameter: parameter.rpartition("__")[2] for parameter in known}
+    if name in endings:
+        return
+    # Steps share names such as `lr`: names that end alike are compared first.
+    close = get_close_matches(name.rpartition("__")[2], set(endings.values()), n=1)
+    candidates = [parameter for parameter in endings if endings[parameter] in close]
+    nearest = get_close_matches(name, candidates, cutoff=0)
+    raise ValueError(
+        f"The pipeline has no parameter {name!r}; "
+        + (f"did you mean {' or '.join(nearest)}?" if nearest else "see its get_params().")
+    )

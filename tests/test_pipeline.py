@@ -6,6 +6,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -39,8 +40,31 @@ def test_the_standard_pipeline():
     for step in ("features", "gru"):
         for name, value in (("random_state", 3), ("device", "cpu"), ("verbose", 1)):
             assert params[f"{step}__{name}"] == value
-    with pytest.raises(ValueError, match="Invalid parameter 'hidden'"):
-        make_video_classifier(gru__hidden=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("hidden_size", r"did you mean gru__hidden_size\?"),
+        ("gru__hiden_size", r"did you mean gru__hidden_size\?"),
+        ("feature__sampling", r"did you mean features__sampling\?"),
+        ("lr", "did you mean gru__lr or features__lr"),
+        ("gru__epochs", "did you mean gru__max_epochs or features__max_epochs"),
+        ("xyz", "see its get_params"),
+    ],
+)
+def test_unknown_parameters_get_the_nearest_names(name, hint):
+    with pytest.raises(ValueError, match=f"no parameter '{name}'; {hint}"):
+        make_video_classifier(**{name: 3})
+
+
+def test_a_step_can_be_replaced_and_configured_together():
+    pipe = make_video_classifier(
+        scale__transformer__n_components=3,
+        scale__transformer=PCA(),
+        scale=FrameWise(MinMaxScaler()),
+    )
+    assert pipe["scale"].transformer.n_components == 3
 
 
 def test_the_standard_pipeline_classifies_videos(colour_clips):

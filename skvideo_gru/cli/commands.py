@@ -37,6 +37,7 @@ from ..video import (
     is_url,
     video_bounds,
 )
+from .results import json_results
 from .screening import warn, warn_of_leaks
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
@@ -56,9 +57,11 @@ def predict(args: argparse.Namespace) -> int:
         Exit status.
     """
     videos: list[Any] = list(args.videos)
+    labels: list[str] = [""] * len(videos)
     if args.data:
         found = _videos_in(args.data)
         videos += found.data
+        labels += found.target.tolist() or [""] * len(found.data)
         if found.skipped:
             print(f"Skipped files: {describe_skipped(found.skipped)}.", file=sys.stderr)
     for video in args.videos:
@@ -67,39 +70,68 @@ def predict(args: argparse.Namespace) -> int:
     if not videos:
         raise ValueError("no videos: pass video files as VIDEO, or a data set as --data.")
     model = load_named_model(args)
-    n_failed = 0
-    ranges = list(map(video_bounds, videos))
-    # The bounds distinguish time ranges of one file.
-    bounds = ["start", "end"] if any(times != (None, None) for times in ranges) else []
-    with ExitStack() as stack:
-        file = sys.stdout
-        if args.output:
-            file = stack.enter_context(
-                open(args.output, "w", encoding="utf-8", errors="surrogateescape", newline="")
-            )
-        table = csv.writer(file)
-        classes = _columns(model.classes_, taken={"path", *bounds, "label", "error"})
-        table.writerow(["path", *bounds, "label", *classes, "error"])
-        outcomes = predict_each(model, videos)
-        for video, times, proba in zip(videos, ranges, outcomes, strict=True):
-            row = [describe_video(video), *(times if bounds else ())]
-            if isinstance(proba, VideoDecodeError):
-                if args.on_error == "raise":
-                    raise ValueError(
-                        f"{proba}. Repair or remove the video, or use --on-error skip."
-                    ) from proba
-                n_failed += 1
-                table.writerow([*row, "", *[""] * len(model.classes_), proba.reason])
-            else:
-                label = model.classes_[proba.argmax()]
-                table.writerow([*row, label, *(f"{p:.6f}" for p in proba), ""])
-            file.flush()
+    if os.path.isdir(args.data) and not set(labels) - {""} <= set(map(str, model.classes_)):
+        labels = [""] * len(videos)  # these folders are not the classes
+    with json_results(args) as results:
+        n_failed = _write_predictions(args, model, videos, labels, results)
     if n_failed:
+        where = "'error'" if args.json and not args.output else "the column 'error'"
         print(
-            f"{n_failed} of {len(videos)} videos could not be read; see the column 'error'.",
+            f"{n_failed} of {len(videos)} videos could not be read; see {where}.",
             file=sys.stderr,
         )
     return 1 if n_failed else 0
+
+
+def _write_predictions(
+    args: argparse.Namespace,
+    model: Any,
+    videos: list[Any],
+    labels: list[str],
+    results: dict[str, Any],
+) -> int:
+    """Write one row for each video, and count the unreadable ones."""
+    ranges = list(map(video_bounds, videos))
+    # The bounds distinguish time ranges of one file.
+    bounds = ["start", "end"] if any(times != (None, None) for times in ranges) else []
+    true = ["true"] if any(labels) else []
+    results["predictions"] = []
+    path = args.output or (os.devnull if args.json else None)
+    with ExitStack() as stack:
+        file = sys.stdout
+        if path:
+            file = stack.enter_context(
+                open(path, "w", encoding="utf-8", errors="surrogateescape", newline="")
+            )
+        table = csv.writer(file)
+        first = ["path", *bounds, *true, "label"]
+        classes = _columns(model.classes_, taken={*first, "error"})
+        table.writerow([*first, *classes, "error"])
+        outcomes = predict_each(model, videos)
+        for video, times, true_label, proba in zip(videos, ranges, labels, outcomes, strict=True):
+            error, label, numbers = "", "", [""] * len(classes)
+            if not isinstance(proba, VideoDecodeError):
+                label = str(model.classes_[proba.argmax()])
+                numbers = [f"{p:.6f}" for p in proba]
+            elif args.on_error == "raise":
+                raise ValueError(
+                    f"{proba}. Repair or remove the video, or use --on-error skip."
+                ) from proba
+            else:
+                error = proba.reason
+            row = [describe_video(video), *(times if bounds else ()), *[true_label][: len(true)]]
+            table.writerow([*row, label, *numbers, error])
+            file.flush()
+            results["predictions"].append(
+                dict(zip(first, [*row, label or None], strict=True))
+                | {
+                    "probabilities": dict(zip(classes, map(float, numbers), strict=True))
+                    if label
+                    else None,
+                    "error": error or None,
+                }
+            )
+    return sum(row["error"] is not None for row in results["predictions"])
 
 
 def _columns(classes: Iterable[Any], taken: set[str]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import re
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,15 +46,17 @@ from ..mlops import (
     log_pipeline_params,
     log_skipped,
     log_videos,
+    run_address,
     save_model,
     tracked_run,
 )
 from ..networks import resolve_device
 from ..persistence import check_writable
-from ..pipeline import make_video_classifier
+from ..pipeline import check_parameter, make_video_classifier
 from ..video import Video, VideoDecodeError, read_frames
 from .commands import load_data, load_named_model
 from .parser import DEFAULTS, GENERATED
+from .results import json_results
 from .screening import check_names, readable_videos, warn_of_leaks
 
 __all__ = ["evaluate", "train", "tune"]
@@ -75,30 +78,33 @@ def train(args: argparse.Namespace) -> int:
     int
         Exit status.
     """
-    with _data_set(args) as (data, generated):
-        pipe = _pipeline(args, generated, memory=args.memory or None)
-        pipe.set_params(gru__hidden_size=args.hidden_size, gru__lr_decay=args.lr_decay)
+    with json_results(args) as results:
+        pipe = _pipeline(args, generated=not args.data, memory=args.memory or None)
         _check_parameters(args, pipe)
-        data, skipped = readable_videos(args, data, _reader(pipe))
-        parts, split = _split(args, data)
-        leaks = warn_of_leaks(args, data, parts)
-        with tracked_run("train"):
-            _log_inputs(args, data, parts, split, skipped, leaks)
-            log_pipeline_params(pipe)
-            pipe.fit(*_rows(data, parts["train"]))
-            _save(args, pipe, data)  # before the evaluation, whose failure must not lose it
-            held_out = {name: rows for name, rows in parts.items() if name != "train"}
-            outcomes = _evaluate(pipe, data, held_out)
-            if generated:
-                train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
-                baselines = order_baselines(pipe, train, test, random_state=args.seed)
-                _report_baselines(baselines, 1 / len(data.target_names))
-            _draw(args, pipe, data, outcomes, split)
-    return 0
+        with _data_set(args) as (data, generated):
+            _check_training([pipe], data)
+            data, skipped = readable_videos(args, data, _reader(pipe))
+            parts, split = _split(args, data)
+            leaks = warn_of_leaks(args, data, parts)
+            with tracked_run("train") as run:
+                _report_run(run, results)
+                _log_inputs(args, data, parts, split, skipped, leaks)
+                log_pipeline_params(pipe)
+                pipe.fit(*_rows(data, parts["train"]), **_groups(pipe, data, parts["train"]))
+                # Before the evaluation, whose failure must not lose the model.
+                _save(args, pipe, data, results)
+                held_out = {name: rows for name, rows in parts.items() if name != "train"}
+                outcomes = _evaluate(pipe, data, held_out, results)
+                if generated:
+                    train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
+                    baselines = order_baselines(pipe, train, test, random_state=args.seed)
+                    _report_baselines(baselines, 1 / len(data.target_names))
+                _draw(args, pipe, data, outcomes, split)
+    return _compare_accuracy(args, outcomes)
 
 
 def tune(args: argparse.Namespace) -> int:
-    """Search learning-rate decay and hidden size, evaluate, log and save the best.
+    """Search parameters by cross-validation, evaluate, log and save the best.
 
     Parameters
     ----------
@@ -111,34 +117,48 @@ def tune(args: argparse.Namespace) -> int:
         Exit status.
     """
     with ExitStack() as stack:
-        data, generated = stack.enter_context(_data_set(args))
+        results = stack.enter_context(json_results(args))
         memory = args.memory or stack.enter_context(tempfile.TemporaryDirectory())
-        pipe = _pipeline(args, generated, memory=memory)
-        grid = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
-        for candidate in ParameterGrid(grid):
-            _check_parameters(args, clone(pipe).set_params(**candidate))
+        pipe = _pipeline(args, generated=not args.data, memory=memory)
+        grid = _grid(args)
+        _check_names(pipe, grid)
+        candidates = [clone(pipe).set_params(**values) for values in ParameterGrid(grid)]
+        for candidate in candidates:
+            _check_parameters(args, candidate)
         if args.cv < 2:
             raise ValueError(f"--cv must be at least 2, got {args.cv}.")
-        data, skipped = readable_videos(args, data, _reader(pipe))
+        data, _ = stack.enter_context(_data_set(args))
+        _check_training(candidates, data)
+        data, skipped = readable_videos(args, data, _readers(candidates))
         parts, split = _split(args, data)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
         test = {name: part for name, part in parts.items() if name == "test"}
         folds, cv = _folds(args, data, rows)
         by_fold = {f"fold {i}": rows[fold] for i, (_, fold) in enumerate(folds, start=1)}
         leaks = warn_of_leaks(args, data, by_fold | test)
-        stack.enter_context(tracked_run("tune"))
+        _report_run(stack.enter_context(tracked_run("tune")), results)
         _log_inputs(args, data, parts, split, skipped, leaks)
         log_pipeline_params(pipe)
         mlflow.set_tag("cv", cv)
         search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
-        search.fit(*_rows(data, rows))
-        _report_search(search)
+        search.fit(*_rows(data, rows), **_groups(candidates[0], data, rows))
+        _report_search(search, results)
         print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")
-        _save(args, search.best_estimator_, data)
-        outcomes = _evaluate(search.best_estimator_, data, test)
+        _save(args, search.best_estimator_, data, results)
+        outcomes = _evaluate(search.best_estimator_, data, test, results)
         mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
-        _draw(args, search.best_estimator_, data, outcomes, f"{split}; {cv}")
+        _draw(args, search, data, outcomes, f"{split}; {cv}")
     return 0
+
+
+def _grid(args: argparse.Namespace) -> dict[str, list[Any]]:
+    """Return the values to try by parameter."""
+    default = (
+        {} if args.grid else {"gru__lr_decay": [0.9, 0.97], "gru__hidden_size": [32, 64, 128]}
+    )
+    options = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
+    given = {name: values for name, values in options.items() if values is not None}
+    return default | given | args.grid
 
 
 def _folds(args: argparse.Namespace, data: Bunch, rows: np.ndarray) -> tuple[list[Any], str]:
@@ -173,6 +193,14 @@ def evaluate(args: argparse.Namespace) -> int:
     int
         Exit status.
     """
+    with json_results(args) as results:
+        outcomes = _evaluate_saved(args, results)
+    return _compare_accuracy(args, outcomes)
+
+
+def _evaluate_saved(
+    args: argparse.Namespace, results: dict[str, Any]
+) -> dict[str, tuple[list[Any], Evaluation]]:
     _quieten()
     data = load_data(args.data)
     check_names(args, data)
@@ -193,6 +221,8 @@ def evaluate(args: argparse.Namespace) -> int:
     pipe = fitted_pipeline(load_named_model(args))
     if args.n_jobs is not None:
         pipe[0].set_params(n_jobs=args.n_jobs)
+    _check_names(pipe, args.set)
+    _validate(pipe.set_params(**args.set))
     labels = {str(label): label for label in pipe.classes_}  # labels may be numbers
     unknown = sorted(set(data.target.tolist()) - set(labels))
     if unknown:
@@ -208,12 +238,13 @@ def evaluate(args: argparse.Namespace) -> int:
         f"{subset}, {len(data.data)} videos; scores are optimistic if training videos are included"
     )
     print(f"evaluated: {split}")
-    with tracked_run("evaluate"):
+    with tracked_run("evaluate") as run:
+        _report_run(run, results)
         mlflow.set_tag("model", args.model)
         _log_inputs(args, data, parts, split, skipped, [])
-        outcomes = _evaluate(pipe, data, parts)
+        outcomes = _evaluate(pipe, data, parts, results)
         _draw(args, pipe, data, outcomes, split)
-    return 0
+    return outcomes
 
 
 @contextmanager
@@ -250,7 +281,10 @@ def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> 
         name: default if getattr(args, name) is None else getattr(args, name)
         for name, default in defaults.items()
     }
-    return make_video_classifier(
+    options = {}
+    if args.name == "train":
+        options = {"gru__hidden_size": args.hidden_size, "gru__lr_decay": args.lr_decay}
+    pipe = make_video_classifier(
         memory=memory,
         random_state=args.seed,
         device=args.device,
@@ -264,14 +298,53 @@ def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> 
         features__augmentation=args.augmentation,
         gru__max_epochs=args.epochs,
         gru__lr=args.lr,
+        **options,
     )
+    _check_names(pipe, args.set)
+    return pipe.set_params(**args.set)
+
+
+def _check_names(pipe: Pipeline, names: Iterable[str]) -> None:
+    """Check that the names are parameters of the steps of a pipeline."""
+    known = [name for name in pipe.get_params() if "__" in name]
+    for name in names:
+        check_parameter(name, known)
+
+
+def _validate(pipe: Pipeline) -> None:
+    """Check the values of the parameters of all steps."""
+    for value in pipe.get_params().values():
+        if hasattr(value, "_validate_params"):
+            value._validate_params()
 
 
 def _check_parameters(args: argparse.Namespace, pipe: Pipeline) -> None:
     """Check what would end the training late, or after a run is opened."""
     resolve_device(args.device, training=True)
-    for name in ("features", "gru"):
-        pipe[name]._validate_params()
+    _validate(pipe)
+    features = pipe["features"]
+    if features.weights is not None or features.engine != "torch":
+        # Without labels, the weights and the engine are loaded, but no video is read.
+        clone(features).set_params(max_epochs=0, memory=None).fit(["unread.mp4"])
+
+
+def _check_training(pipes: Sequence[Pipeline], data: Bunch) -> None:
+    """Check the parameters of the GRU for the labels: train on tiny sequences."""
+    if has_groups(data) and len({pipe["gru"].early_stopping for pipe in pipes}) > 1:
+        raise ValueError(
+            "--grid gru__early_stopping: with groups, all candidates need the same value, because "
+            "early stopping holds out whole groups. Use --set."
+        )
+    for pipe in pipes if len(data.target_names) > 1 else ():
+        gru = clone(pipe["gru"])
+        gru.set_params(max_epochs=min(2, gru.max_epochs), early_stopping=False, verbose=0)
+        gru.fit(np.zeros((len(data.target_names), 2, 4), np.float32), data.target_names)
+
+
+def _groups(pipe: Pipeline, data: Bunch, rows: np.ndarray) -> dict[str, Any]:
+    """Return the groups for early stopping as a parameter of `fit`."""
+    grouped = pipe["gru"].early_stopping and has_groups(data)
+    return {"gru__groups": data.groups[rows]} if grouped else {}
 
 
 def _reader(pipe: Pipeline) -> Callable[[Video], Any]:
@@ -282,8 +355,16 @@ def _reader(pipe: Pipeline) -> Callable[[Video], Any]:
     if hasattr(features, "frame_size_"):
         return features._reader()
     modality = features._choose_modality(training=features.max_epochs != 0)
-    size = features.frame_size, features.frame_size  # the option is one number
-    return FrameReader(modality, reading_options(vars(features), size, seed=0))
+    return FrameReader(modality, reading_options(vars(features), features._choose_size(), seed=0))
+
+
+def _readers(pipes: Sequence[Pipeline]) -> Callable[[Video], Any]:
+    """Return the function that reads a video as each of the pipelines does."""
+    readers: list[Callable[[Video], Any]] = []
+    for pipe in pipes:
+        if (reader := _reader(pipe)) not in readers:
+            readers.append(reader)
+    return lambda video: [read(video) for read in readers]
 
 
 def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
@@ -316,17 +397,44 @@ def _log_inputs(
     log_environment()
 
 
+def _report_run(run: mlflow.ActiveRun, results: dict[str, Any]) -> None:
+    """Print the id of the run and the address of its page."""
+    address = run_address(run)
+    results["run"] = {"id": run.info.run_id, "address": address}
+    served = mlflow.get_tracking_uri().startswith("http")
+    where = "" if served else " (on the server that `mlflow ui` starts)"
+    print(f"run: {run.info.run_id}\n     {address}{where}", flush=True)
+
+
+def _compare_accuracy(
+    args: argparse.Namespace, outcomes: dict[str, tuple[list[Any], Evaluation]]
+) -> int:
+    """Return the exit status: 1 if the accuracy is below the minimum."""
+    if args.min_accuracy is None:
+        return 0
+    name = next(name for name in ("test", "val", *outcomes) if name in outcomes)
+    accuracy = outcomes[name][1].metrics["accuracy"]
+    if accuracy >= args.min_accuracy:
+        return 0
+    print(
+        f"skvideo-gru {args.name}: the accuracy of {name}, {accuracy:.4f}, is below "
+        f"--min-accuracy {args.min_accuracy}.",
+        file=sys.stderr,
+    )
+    return 1
+
+
 def _rows(data: Bunch, rows: Any) -> tuple[list[Any], Any]:
     return [data.data[row] for row in rows], data.target[rows]
 
 
 def _evaluate(
-    pipe: Pipeline, data: Bunch, parts: dict[str, Any]
+    pipe: Pipeline, data: Bunch, parts: dict[str, Any], results: dict[str, Any]
 ) -> dict[str, tuple[list[Any], Evaluation]]:
     """Evaluate the pipeline on each part; print and log the metrics."""
     for name, step in pipe.steps:
         log_history("backbone" if name == "features" else name, getattr(step, "history_", []))
-    outcomes = {}
+    outcomes, results["parts"] = {}, {}
     for name, rows in parts.items():
         videos, target = _rows(data, rows)
         outcome = evaluate_model(pipe, videos, target)
@@ -337,6 +445,7 @@ def _evaluate(
             f"on {len(rows)} videos",
             flush=True,
         )
+        results["parts"][name] = {"n_videos": len(rows), **metrics}
         key = _artifact_key(name)
         mlflow.log_metrics({f"{key}_{metric}": value for metric, value in metrics.items()})
         table = pd.DataFrame(outcome.per_class)
@@ -350,12 +459,13 @@ def _artifact_key(part: str) -> str:
 
 def _draw(
     args: argparse.Namespace,
-    pipe: Pipeline,
+    model: Any,
     data: Bunch,
     outcomes: dict[str, tuple[list[Any], Evaluation]],
     split: str,
 ) -> None:
     """Log figures and the report, after all metrics."""
+    pipe = fitted_pipeline(model)
     mlflow.log_figure(TrainingDisplay.from_estimator(pipe).figure_, "training.png")
     for name, (videos, outcome) in outcomes.items():
         title = f"{name}, {len(videos)} videos, accuracy {outcome.metrics['accuracy']:.3f}"
@@ -373,26 +483,34 @@ def _draw(
 
 def _asked(args: argparse.Namespace) -> list[tuple[str, Any]]:
     """Collect the options that are neither empty nor ``auto``."""
-    unset = (None, "", "auto")
+    unset = (None, "", "auto", {})
     return [(k, v) for k, v in vars(args).items() if v not in unset and k not in ("name", "data")]
 
 
-def _report_search(search: GridSearchCV) -> None:
+def _report_search(search: GridSearchCV, results: dict[str, Any]) -> None:
     """Print every candidate and log each as a child run."""
-    results = search.cv_results_
-    heading = f"{'lr_decay':>9} {'hidden_size':>12} {'accuracy':>9}"
-    print(f"\n{heading} (mean and standard deviation of {search.n_splits_} folds)")
-    for i, params in enumerate(results["params"]):
-        decay, size = params["gru__lr_decay"], params["gru__hidden_size"]
-        mean, std = results["mean_test_score"][i], results["std_test_score"][i]
-        print(f"{decay:>9} {size:>12} {mean:>9.3f} +- {std:.3f}")
-        with child_run(f"lr_decay={decay} hidden_size={size}"):
+    found = search.cv_results_
+    names = [name.removeprefix("gru__") for name in found["params"][0]]
+    table = [[str(value) for value in params.values()] for params in found["params"]]
+    widths = [max(map(len, column)) for column in zip(names, *table, strict=True)]
+    heading = " ".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
+    print(f"\n{heading} accuracy (mean and standard deviation of {search.n_splits_} folds)")
+    results["candidates"] = []
+    for i, (params, row) in enumerate(zip(found["params"], table, strict=True)):
+        mean, std = float(found["mean_test_score"][i]), float(found["std_test_score"][i])
+        shown = " ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
+        print(f"{shown} {mean:>8.3f} +- {std:.3f}")
+        results["candidates"].append(
+            {"params": params, "cv_accuracy": mean, "cv_accuracy_std": std}
+        )
+        with child_run(" ".join(map("=".join, zip(names, row, strict=True)))):
             mlflow.log_params(params)
             mlflow.log_metrics({"cv_accuracy": mean, "cv_accuracy_std": std})
             for fold in range(search.n_splits_):
-                mlflow.log_metric("fold_accuracy", results[f"split{fold}_test_score"][i], fold)
+                mlflow.log_metric("fold_accuracy", found[f"split{fold}_test_score"][i], fold)
     mlflow.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
     mlflow.log_metric("cv_accuracy", search.best_score_)
+    results |= {"best_params": search.best_params_, "cv_accuracy": float(search.best_score_)}
 
 
 def _report_baselines(baselines: dict[str, float], chance: float) -> None:
@@ -404,7 +522,7 @@ def _report_baselines(baselines: dict[str, float], chance: float) -> None:
     print(f"       chance                               {chance:.3f}")
 
 
-def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
+def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch, results: dict[str, Any]) -> None:
     # A saved model contains no folders and worker numbers of this machine.
     portable = {"features__memory": None, "features__n_jobs": None, "features__verbose": 0}
     local = {name: pipe.get_params()[name] for name in portable}
@@ -414,4 +532,5 @@ def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch) -> None:
         print(f"saved: {args.output}")
     model = log_model(pipe, data.data[0], args.register)
     print(f"model: {model}")
+    results |= {"model": model, "output": args.output or None}
     pipe.set_params(**local)

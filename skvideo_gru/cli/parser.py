@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from .. import __version__
+from .parameters import Merge, grid, settings
 
 __all__ = ["DEFAULTS", "GENERATED", "main"]
 
@@ -65,6 +66,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     train = command("train", "train a classifier and evaluate it")
     _add_data_options(train)
     _add_model_options(train)
+    _add_min_accuracy(train, "the test videos, or without these the validation videos")
     train.add_argument(
         "--hidden-size",
         type=int,
@@ -79,22 +81,32 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "epoch (default: %(default)s)",
     )
 
-    tune = command("tune", "search learning-rate decay and hidden size")
+    tune = command("tune", "search parameters by cross-validation")
     _add_data_options(tune)
     _add_model_options(tune)
     tune.add_argument(
+        "--grid",
+        type=grid,
+        action=Merge,
+        default={},
+        metavar="NAME=VALUE,...",
+        help="values of a parameter of the pipeline to try, for example "
+        "gru__delta_weight=0,10,100; repeatable; replaces the default search over --hidden-size "
+        "and --lr-decay",
+    )
+    tune.add_argument(
         "--hidden-size",
-        type=_list_of(int),
-        default=[32, 64, 128],
+        type=_auto(_list_of(int)),
+        default="auto",
         metavar="N,N,...",
-        help="numbers of hidden units to try (default: 32,64,128)",
+        help="numbers of hidden units to try (default: 32,64,128; with --grid: none)",
     )
     tune.add_argument(
         "--lr-decay",
-        type=_list_of(float),
-        default=[0.9, 0.97],
+        type=_auto(_list_of(float)),
+        default="auto",
         metavar="X,X,...",
-        help="learning-rate decays to try (default: 0.9,0.97)",
+        help="learning-rate decays to try (default: 0.9,0.97; with --grid: none)",
     )
     tune.add_argument(
         "--cv", type=int, default=3, help="folds of the cross-validation (default: %(default)s)"
@@ -117,6 +129,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="parallel workers that read videos (default: 1 on a CPU, one per core on a GPU)",
     )
     _add_on_error(evaluate)
+    _add_set(
+        evaluate,
+        "parameter of the loaded pipeline, for example features__engine=openvino; repeatable; "
+        "parameters of the training have no effect",
+    )
+    _add_min_accuracy(evaluate, "the evaluated videos")
+    _add_json(evaluate)
 
     predict = command("predict", "write the class probabilities of videos as CSV")
     _add_saved_model_options(predict)
@@ -134,6 +153,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         text="unreadable videos: raise stops at the first one, skip writes their errors to the "
         "column 'error' and exits with status 1 at the end (default: %(default)s)",
     )
+    _add_json(predict)
     predict.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
 
     check = command("check", "list unreadable and duplicate videos")
@@ -189,6 +209,16 @@ def _days(text: str) -> float:
 _days.__name__ = "number of days"
 
 
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise ValueError(text)
+    return share
+
+
+_share.__name__ = "number between 0 and 1"
+
+
 def _auto(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         return None if text in ("auto", "") else kind(text)
@@ -234,6 +264,31 @@ def _add_on_error(
     "evaluation, skip leaves them out and lists them (default: %(default)s)",
 ) -> None:
     parser.add_argument("--on-error", default=default, choices=["raise", "skip"], help=text)
+
+
+def _add_set(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument(
+        "--set", type=settings, action=Merge, default={}, metavar="NAME=VALUE", help=text
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object to the standard output at the end, and all else to the "
+        "standard error",
+    )
+
+
+def _add_min_accuracy(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument(
+        "--min-accuracy",
+        type=_auto(_share),
+        default="auto",
+        metavar="X",
+        help=f"exit with status 1 if the accuracy of {text} is lower (default: no minimum)",
+    )
 
 
 def _add_saved_model_options(parser: argparse.ArgumentParser) -> None:
@@ -293,6 +348,11 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lr", type=float, default=1e-3, help="learning rate of the GRU (default: %(default)s)"
     )
+    _add_set(
+        parser,
+        "parameter of the pipeline, for example features__sampling=fps; repeatable; takes "
+        "precedence over the other options",
+    )
     parser.add_argument(
         "--memory",
         default="",
@@ -320,3 +380,4 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="parallel workers that read videos (default: 1 on a CPU, one per core on a GPU)",
     )
+    _add_json(parser)

@@ -458,9 +458,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             return self._fit_backbone(as_video_list(X), y)
 
     def _fit_backbone(self, videos: list[Video], y: Any) -> FittedVideos:
-        default_size = 32 if self.weights is None else 224
-        size = self.frame_size if self.frame_size is not None else default_size
-        self.frame_size_ = cast(tuple[int, int], check_frame_size(size))
+        self.frame_size_ = self._choose_size()
         self._normalisation = check_normalisation(self.pixel_mean, self.pixel_std)
         training = y is not None and self.max_epochs != 0
         self.modality_ = self._choose_modality(training)
@@ -500,6 +498,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         )
         self.failed_ = [(describe_video(videos[row]), why) for row, why in made.failed.items()]
         return fitted
+
+    def _choose_size(self) -> tuple[int, int]:
+        default_size = 32 if self.weights is None else 224
+        size = self.frame_size if self.frame_size is not None else default_size
+        return cast(tuple[int, int], check_frame_size(size))
 
     def _choose_modality(self, training: bool) -> str:
         if self.modality != "auto":

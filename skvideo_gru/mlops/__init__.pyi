@@ -10,4 +10,5 @@ from .tracking import log_model as log_model
 from .tracking import log_pipeline_params as log_pipeline_params
 from .tracking import log_skipped as log_skipped
 from .tracking import log_videos as log_videos
+from .tracking import run_address as run_address
 from .tracking import tracked_run as tracked_run

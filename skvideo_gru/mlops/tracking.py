@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import distributions, version
+from urllib.parse import urlsplit
 
 import mlflow
 import mlflow.artifacts
@@ -39,10 +40,12 @@ __all__ = [
     "log_pipeline_params",
     "log_skipped",
     "log_videos",
+    "run_address",
     "tracked_run",
 ]
 
 _EXPERIMENT = "skvideo_gru"
+_LOCAL_SERVER = "http://127.0.0.1:5000"  # the default of `mlflow ui`
 _NAME_VARIABLE, _ID_VARIABLE = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
 _REQUIREMENTS = ("skvideo-gru", "torch", "scikit-learn", "skorch", "skops", "av")
 
@@ -108,6 +111,28 @@ def _experiment() -> str:
             "to another name."
         )
     return experiment.experiment_id
+
+
+def run_address(run: mlflow.ActiveRun) -> str:
+    """Return the address of the page of a run.
+
+    Parameters
+    ----------
+    run : mlflow.ActiveRun
+        The run.
+
+    Returns
+    -------
+    str
+        A URL on the tracking server. For a store without a server, the URL on the
+        server that ``mlflow ui`` starts.
+    """
+    store = urlsplit(mlflow.get_tracking_uri())
+    # Without the name and the password that the address of a server can contain.
+    host = store.netloc.rpartition("@")[2]
+    remote = store.scheme in ("http", "https")
+    server = f"{store.scheme}://{host}{store.path.rstrip('/')}" if remote else _LOCAL_SERVER
+    return f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
 
 
 def child_run(name: str) -> mlflow.ActiveRun:

@@ -32,6 +32,31 @@ def test_predict_writes_probabilities(model, clips, tmp_path, capsys):
     assert all(row["label"] in row["path"] for row in rows)
 
 
+def test_predict_writes_the_true_labels_of_a_labelled_set(model, clips, tmp_path, capsys):
+    video = str(clips / "dark" / "0.mp4")
+    command = ["predict", "--model", str(model), "--json", "--output", str(tmp_path / "p.csv")]
+    assert cli.main([*command, "--data", str(clips), video, "missing.mp4"]) == 1
+    rows = list(csv.DictReader((tmp_path / "p.csv").open()))
+    assert [row["true"] for row in rows[:2]] == ["", ""]
+    assert all(f"/{row['true']}/" in row["path"] for row in rows[2:])
+    result = json.loads(capsys.readouterr().out)
+    assert result["command"] == "predict"
+    for row, shown in zip(rows, result["predictions"], strict=True):
+        assert (shown["path"], shown["true"]) == (row["path"], row["true"])
+        if row["path"] == "missing.mp4":
+            assert (shown["label"], shown["probabilities"]) == (None, None)
+            assert shown["error"] == row["error"] != ""
+        else:
+            assert shown["label"] == row["label"] and shown["error"] is None
+            assert shown["probabilities"] == {
+                name: float(row[name]) for name in ("bright", "dark")
+            }
+    # Other folders are no labels.
+    shutil.copytree(clips / "dark", tmp_path / "new" / "camera")
+    assert cli.main(["predict", "--model", str(model), "--data", str(tmp_path / "new")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "path,label,bright,dark,error"
+
+
 def test_predict_time_ranges_without_labels(model, clips, tmp_path, capsys):
     manifest = tmp_path / "new.csv"
     video = clips / "dark" / "0.mp4"

@@ -13,9 +13,11 @@ import pytest
 from cli_fixtures import FAST, clips, model, newest_runs, quick_pipeline, run, tracking, trained
 from conftest import break_video, make_frames
 from mlflow.exceptions import MlflowException
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch
 
-from skvideo_gru import ResNet50FrameFeaturizer, VideoDecodeError, cli
+from skvideo_gru import ResNet50FrameFeaturizer, VideoDecodeError, VideoPipeline, cli
 from skvideo_gru.cli import experiments
 from skvideo_gru.cli.parser import _parse
 from skvideo_gru.datasets.generated import write_video
@@ -380,3 +382,138 @@ def test_options_of_the_backbone_are_passed_to_it():
     features = pipe["features"]
     assert (features.objective, features.modality) == ("clip", "motion")
     assert features.augmentation == ["mirror", "light"]
+
+
+def test_tune_searches_any_parameter_and_prints_json(tracking, clips, capsys):
+    grid = ["--grid", "gru__delta_weight=0,10", "--grid", "features__sampling=uniform,fps"]
+    options = ["--set", "gru__pooling=mean,features__fps=20", "--cv", "2", "--json"]
+    manifest = str(clips / "manifest.csv")
+    assert cli.main(["tune", "--data", manifest, *FAST, *grid, *options]) == 0
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    assert "best parameters" in err
+    searched = {tuple(candidate["params"].values()) for candidate in result["candidates"]}
+    names = {tuple(candidate["params"]) for candidate in result["candidates"]}
+    assert names == {("features__sampling", "gru__delta_weight")}
+    assert searched == {(how, weight) for how in ("uniform", "fps") for weight in (0, 10)}
+    best = max(candidate["cv_accuracy"] for candidate in result["candidates"])
+    assert result["cv_accuracy"] == best
+    run = mlflow.get_run(result["run"]["id"])
+    assert result["run"]["address"].endswith(
+        f"/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    )
+    assert f"run: {run.info.run_id}" in err
+    assert run.data.params["gru__pooling"] == "mean"
+    assert run.data.params["features__fps"] == "20"
+    assert result["parts"]["test"]["accuracy"] == run.data.metrics["test_accuracy"]
+    assert result["model"].startswith("models:/")
+
+
+@pytest.mark.parametrize("how", [["--set", "gru__early_stopping=true"], []])
+def test_early_stopping_holds_out_groups(clips, how, monkeypatch, capsys):
+    fitted = {}
+
+    class StopError(ValueError):
+        pass
+
+    def noted(self, X, y, **params):
+        fitted.update(params, n=len(X))
+        raise StopError("seen")
+
+    monkeypatch.setattr(VideoPipeline, "fit", noted)
+    assert cli.main(["train", "--data", str(clips / "manifest.csv"), *FAST, *how]) == 1
+    assert "seen" in capsys.readouterr().err
+    if how:
+        assert len(fitted["gru__groups"]) == fitted["n"]
+        assert set(fitted["gru__groups"]) < {f"camera{number}" for number in range(4)}
+    else:
+        assert "gru__groups" not in fitted
+
+
+def test_a_search_over_early_stopping_needs_one_way_to_hold_out(tracking, clips, capsys):
+    options = ["--grid", "gru__early_stopping=true,false"]
+    assert cli.main(["tune", "--data", str(clips / "manifest.csv"), *FAST, *options]) == 1
+    assert "all candidates need the same value" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["train", "--set", "gru__poling=mean"],
+            "no parameter 'gru__poling'; did you mean gru__p",
+        ),
+        (["train", "--set", "hidden_size=3"], "did you mean gru__hidden_size?"),
+        (["train", "--set", "gru=3"], "no parameter 'gru'"),
+        (["train", "--set", "gru__bidirectional=maybe"], "'bidirectional' parameter of GRU"),
+        (["train", "--set", 'gru__fc_sizes=["a"]'], "fc_sizes=['a'] must contain positive ints"),
+        (
+            ["train", "--set", 'gru__class_weight={"light": 2}'],
+            "classes ['light'] of class_weight",
+        ),
+        (["train", "--set", "features__weights=none.pth"], "none.pth"),
+        (["train", "--set", "scale__transformer__feature_range=3"], "'feature_range' parameter"),
+        (["train", "--set", "scale__transformer=3"], "'transformer' parameter of FrameWise"),
+        (["tune", "--grid", "gru__poling=mean,max"], "did you mean gru__pooling"),
+        (["tune", "--grid", "gru__pooling=mean,most"], "'pooling' parameter of GRUClassifier"),
+    ],
+)
+def test_parameters_are_checked_before_videos_are_read(
+    tracking, clips, arguments, message, monkeypatch, capsys
+):
+    monkeypatch.setattr(experiments, "readable_videos", None)
+    assert cli.main([*arguments, "--data", str(clips), *FAST]) == 1
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "schedule", ["exponential", "step", "cosine", "plateau", "one_cycle", "null"]
+)
+def test_the_check_of_the_training_accepts_valid_parameters(schedule):
+    values = f"gru__lr_schedule={schedule},gru__early_stopping=true,gru__fc_sizes=[8],"
+    values += "gru__optimizer=sgd,gru__class_weight=balanced,gru__max_grad_norm=1"
+    pipe = experiments._pipeline(_parse(["train", "--set", values]), True, None)
+    experiments._check_training([pipe], Bunch(target_names=["a", "b", "c"], groups=None))
+
+
+def test_candidates_are_read_as_each_samples(tmp_path):
+    path = tmp_path / "end.mp4"
+    write_video(path, make_frames(40))
+    break_video(path, 36)
+    pipe = experiments._pipeline(
+        _parse(["train", "--n-frames", "2", "--backbone-epochs", "0"]), False, None
+    )
+    others = [clone(pipe).set_params(features__n_frames=n) for n in (2, 20)]
+    assert len(experiments._readers([pipe, others[0]])(str(path))) == 1
+    with pytest.raises(VideoDecodeError, match=r"end\.mp4"):
+        experiments._readers([pipe, *others])(str(path))
+
+
+def test_a_minimum_of_the_accuracy(tracking, model, clips, tmp_path, capsys):
+    swap = {"dark": "bright", "bright": "dark"}
+    rows = [line.split(",") for line in (clips / "manifest.csv").read_text().split()[1:13]]
+    lines = [f"{clips}/{path},{swap[label]}" for path, label, _ in rows]
+    (tmp_path / "swapped.csv").write_text("\n".join(["path,label", *lines]))
+    command = ["evaluate", "--model", str(model), "--json", "--min-accuracy", "0.5"]
+    command += ["--set", "features__batch_size=8"]
+    assert cli.main([*command, "--data", str(tmp_path / "swapped.csv")]) == 1
+    out, err = capsys.readouterr()
+    assert (
+        json.loads(out)["parts"]["all"] | {"accuracy": 0.0, "n_videos": 12}
+        == json.loads(out)["parts"]["all"]
+    )
+    assert "evaluate: the accuracy of all, 0.0000, is below --min-accuracy 0.5." in err
+    assert newest_runs()[0].info.status == "FINISHED"
+    assert cli.main([*command, "--data", str(clips)]) == 0
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([*command, "--min-accuracy", "80"])
+    assert "invalid number between 0 and 1 value: '80'" in capsys.readouterr().err
+
+
+def test_evaluate_names_unknown_parameters(tracking, model, clips, capsys):
+    command = ["evaluate", "--model", str(model), "--data", str(clips), "--set"]
+    assert cli.main([*command, "features__njobs=2"]) == 1
+    assert "did you mean features__n_jobs?" in capsys.readouterr().err
+    assert cli.main([*command, "features__n_jobs=two"]) == 1
+    assert "'n_jobs' parameter of ResNet50FrameFeaturizer" in capsys.readouterr().err
