@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +27,7 @@ from ..datasets import (
     repeated_content,
 )
 from ..features import cache_contents, prune, remove_unfinished, video_progress
+from ..inspection import class_columns
 from ..mlops import predict_each
 from ..video import (
     VIDEO_SUFFIXES,
@@ -105,7 +105,7 @@ def _write_predictions(
             )
         table = csv.writer(file)
         first = ["path", *bounds, *true, "label"]
-        classes = _columns(model.classes_, taken={*first, "error"})
+        classes = class_columns(model.classes_, taken={*first, "error"})
         table.writerow([*first, *classes, "error"])
         outcomes = predict_each(model, videos)
         for video, times, true_label, proba in zip(videos, ranges, labels, outcomes, strict=True):
@@ -132,17 +132,6 @@ def _write_predictions(
                 }
             )
     return sum(row["error"] is not None for row in results["predictions"])
-
-
-def _columns(classes: Iterable[Any], taken: set[str]) -> list[str]:
-    """Name a column for each class, different from the columns in `taken`."""
-    names = []
-    for label in map(str, classes):
-        while label in taken:
-            label = f"class {label}"
-        taken.add(label)
-        names.append(label)
-    return names
 
 
 def check(args: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ from ..inspection import (
     order_baselines,
     plot_confusion_matrix,
     report_page,
+    tabulate,
 )
 from ..inspection import evaluate as evaluate_model
 from ..mlops import (
@@ -147,6 +148,7 @@ def tune(args: argparse.Namespace) -> int:
         _save(args, search.best_estimator_, data, results)
         outcomes = _evaluate(search.best_estimator_, data, test, results)
         mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
+        mlflow.log_text(pd.DataFrame(search.cv_results_).to_csv(index=False), "cv_results.csv")
         _draw(args, search, data, outcomes, f"{split}; {cv}")
     return 0
 
@@ -434,7 +436,7 @@ def _evaluate(
     """Evaluate the pipeline on each part; print and log the metrics."""
     for name, step in pipe.steps:
         log_history("backbone" if name == "features" else name, getattr(step, "history_", []))
-    outcomes, results["parts"] = {}, {}
+    outcomes, tables, results["parts"] = {}, [], {}
     for name, rows in parts.items():
         videos, target = _rows(data, rows)
         outcome = evaluate_model(pipe, videos, target)
@@ -443,13 +445,27 @@ def _evaluate(
         print(
             f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
             f"on {len(rows)} videos",
+        )
+        print(
+            f"       95% interval of the accuracy {metrics['accuracy_low']:.3f} to "
+            f"{metrics['accuracy_high']:.3f}; chance {metrics['chance']:.3f}, majority class "
+            f"{metrics['majority']:.3f}",
             flush=True,
         )
+        if outcome.hint:
+            print(f"       {outcome.hint}")
         results["parts"][name] = {"n_videos": len(rows), **metrics}
         key = _artifact_key(name)
         mlflow.log_metrics({f"{key}_{metric}": value for metric, value in metrics.items()})
         table = pd.DataFrame(outcome.per_class)
         mlflow.log_text(table.to_csv(index=False), f"per_class_{key}.csv")
+        groups = None if data.groups is None else data.groups[rows]
+        tables.append(
+            tabulate(videos, outcome.probabilities, outcome.classes, target, groups, name)
+        )
+    if tables:
+        table = pd.concat(tables)
+        mlflow.log_text(table.to_csv(index=False, float_format="%.6g"), "predictions.csv")
     return outcomes
 
 
@@ -472,7 +488,7 @@ def _draw(
         figure = plot_confusion_matrix(outcome, title)
         mlflow.log_figure(figure, f"confusion_{_artifact_key(name)}.png")
     page = report_page(
-        pipe,
+        model,
         outcomes,
         title=f"skvideo-gru {args.name}",
         summary={"data": data.DESCR, **{name: str(value) for name, value in _asked(args)}},

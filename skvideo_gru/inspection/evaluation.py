@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
@@ -21,6 +22,9 @@ from sklearn.utils import check_random_state, column_or_1d
 from ..video import Video, read_frames
 
 __all__ = ["Evaluation", "evaluate", "fitted_pipeline", "order_baselines"]
+
+# Width of a confidence interval of the accuracy that deserves a hint.
+_WIDE = 0.2
 
 
 @dataclass(frozen=True)
@@ -54,17 +58,59 @@ class Evaluation:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Accuracy, and macro-F1 over the classes among true and predicted labels.
+        """Accuracy, its confidence interval, macro-F1, and the accuracy of baselines.
 
         Returns
         -------
         dict of str to float
-            Values of ``"accuracy"`` and ``"macro_f1"``.
+            ``"accuracy"``; ``"accuracy_low"`` and ``"accuracy_high"``, the bounds of its
+            95% confidence interval by Wilson's method [1]_, which treats the videos as
+            independent; ``"macro_f1"`` over the classes among true and predicted labels;
+            ``"chance"``, one divided by the number of classes; and ``"majority"``, the
+            share of the most frequent true label.
+
+        References
+        ----------
+        .. [1] E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical
+           Inference", Journal of the American Statistical Association, 1927.
         """
+        correct = int((self.predicted == self.target).sum())
+        interval = binomtest(correct, len(self.target)).proportion_ci(0.95, method="wilson")
         return {
             "accuracy": float(accuracy_score(self.target, self.predicted)),
+            "accuracy_low": float(interval.low),
+            "accuracy_high": float(interval.high),
             "macro_f1": float(f1_score(self.target, self.predicted, average="macro")),
+            "chance": 1 / len(self.classes),
+            "majority": float(np.unique(self.target, return_counts=True)[1].max())
+            / len(self.target),
         }
+
+    @property
+    def hint(self) -> str:
+        """What the number of videos does not show.
+
+        Returns
+        -------
+        str
+            One sentence or two if the confidence interval of the accuracy reaches down to
+            a baseline, or is wider than 0.2; otherwise empty.
+        """
+        scores, n_videos = self.metrics, len(self.target)
+        name = max(("majority", "chance"), key=scores.__getitem__)
+        low, high = scores["accuracy_low"], scores["accuracy_high"]
+        if low <= scores[name]:
+            more = " Evaluate more videos." if high > scores[name] else ""
+            return (
+                f"{n_videos} videos do not show an accuracy above the {name} baseline of "
+                f"{scores[name]:.3f}.{more}"
+            )
+        if high - low > _WIDE:
+            return (
+                f"{n_videos} videos are few: differences within the interval are not shown. "
+                "About 100 videos narrow it to ± 0.1."
+            )
+        return ""
 
     @property
     def per_class(self) -> list[dict[str, Any]]:

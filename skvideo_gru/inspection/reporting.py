@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
@@ -15,11 +17,15 @@ from ..video import Video, VideoDecodeError, as_video_list
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import FilmStripDisplay, video_name
 from .plotting import TrainingDisplay, plot_confusion_matrix
+from .search_display import SearchDisplay
 
 __all__ = ["evaluation_report", "report_page"]
 
 # The largest number of rows of the table of confusions.
 _CONFUSIONS = 20
+
+# The largest number of rows of the table of a search.
+_CANDIDATES = 50
 
 
 def evaluation_report(
@@ -53,7 +59,8 @@ def evaluation_report(
     Returns
     -------
     str
-        The page, with its tables and figures. It loads no other files and runs no
+        The page, with its tables and figures; for a search, also with the scores of its
+        candidates. It loads no other files and runs no
         scripts. Videos are named without their folders.
 
     Raises
@@ -67,12 +74,12 @@ def evaluation_report(
     pipe = fitted_pipeline(model)
     outcomes = {name: (videos, evaluate(pipe, videos, y)) for name, (videos, y) in parts.items()}
     return report_page(
-        pipe, outcomes, title=title, summary=summary or {}, split=split, n_mistakes=n_mistakes
+        model, outcomes, title=title, summary=summary or {}, split=split, n_mistakes=n_mistakes
     )
 
 
 def report_page(
-    pipe: Any,
+    model: Any,
     outcomes: Mapping[str, tuple[Sequence[Video], Evaluation]],
     *,
     title: str,
@@ -84,8 +91,8 @@ def report_page(
 
     Parameters
     ----------
-    pipe : Pipeline
-        The evaluated pipeline.
+    model : Pipeline or search
+        The evaluated pipeline, or the fitted search whose best pipeline was evaluated.
     outcomes : mapping of str to (sequence of videos, Evaluation)
         Videos and the result of `evaluate` for them, by part.
     title : str
@@ -102,6 +109,7 @@ def report_page(
     str
         The page.
     """
+    pipe = fitted_pipeline(model)
     template = files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -110,12 +118,46 @@ def report_page(
         title=title,
         summary=summary,
         split=split,
-        training=_encode(TrainingDisplay.from_estimator(pipe).figure_, "svg"),
+        search=_search(model) if hasattr(model, "cv_results_") else None,
+        training=_training(pipe),
         parts=[
             _part(pipe, name, videos, evaluation, n_mistakes)
             for name, (videos, evaluation) in outcomes.items()
         ],
     )
+
+
+def _search(search: Any) -> dict[str, Any]:
+    """Collect the values of a search for the template."""
+    results = search.cv_results_
+    score = "score" if "mean_test_score" in results else str(search.refit)
+    mean, std = results[f"mean_test_{score}"], results[f"std_test_{score}"]
+    display = SearchDisplay.from_estimator(search, score=score)
+    best_first = np.argsort(results[f"rank_test_{score}"], kind="stable")
+    return {
+        "score": display.label,
+        "figure": _encode(display.figure_, "svg"),
+        "n_candidates": len(mean),
+        "candidates": [
+            {
+                "params": [f"{name} = {value}" for name, value in results["params"][i].items()],
+                "mean": mean[i],
+                "std": std[i],
+            }
+            for i in best_first[:_CANDIDATES]
+        ],
+    }
+
+
+def _training(pipe: Any) -> list[dict[str, Any]]:
+    """Draw the training curves of each network; one figure fits on a phone."""
+    display = TrainingDisplay.from_estimator(pipe)
+    trained = {name: records for name, records in display.histories.items() if records}
+    panels = [
+        TrainingDisplay({name: records}, display.held_out_label).plot()
+        for name, records in trained.items()
+    ]
+    return [_encode(panel.figure_, "svg") for panel in panels or [display]]
 
 
 def _part(
@@ -127,6 +169,7 @@ def _part(
         "name": name,
         "n_videos": len(evaluation.target),
         "metrics": evaluation.metrics,
+        "hint": evaluation.hint,
         "per_class": evaluation.per_class,
         "confusion": _encode(plot_confusion_matrix(evaluation), "svg"),
         "confusions": evaluation.confusions(_CONFUSIONS),
@@ -153,7 +196,18 @@ def _mistake(pipe: Any, video: Video, row: int, evaluation: Evaluation) -> dict[
         return shown | {"reason": error.reason}
     # The caption contains the title, as text for screen readers and searches.
     strip.axes_[0].set_title("", loc="left")
+    _move_legend(strip)
     return shown | {"strip": _encode(strip.figure_, "jpeg")}
+
+
+def _move_legend(strip: FilmStripDisplay) -> None:
+    """Move the legend below the left end of the curves, where a phone shows it."""
+    axes = strip.axes_[1]
+    old = axes.get_legend()
+    labels = [text.get_text() for text in old.get_texts()]
+    axes.legend(old.legend_handles, labels, loc="upper left", bbox_to_anchor=(0, -0.36), ncols=2)
+    width, height = strip.figure_.get_size_inches()
+    strip.figure_.set_size_inches(width, height + 0.3 * math.ceil(len(labels) / 2))
 
 
 def _encode(figure: Figure, kind: str) -> dict[str, Any]:

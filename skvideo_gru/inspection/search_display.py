@@ -81,8 +81,8 @@ class SearchDisplay:
         cls,
         search: Any,
         *,
-        x: str = "gru__hidden_size",
-        y: str = "gru__lr_decay",
+        x: str | None = None,
+        y: str | None = None,
         score: str = "score",
         ax: Axes | None = None,
     ) -> Self:
@@ -92,8 +92,9 @@ class SearchDisplay:
         ----------
         search : GridSearchCV or RandomizedSearchCV
             A fitted search.
-        x, y : str
-            Names of the parameters; one of them may be fixed.
+        x, y : str, optional
+            Names of the parameters, of which one may be fixed; by default those with the
+            most values.
         score : str, default="score"
             Name of the metric, for a search with several metrics.
         ax : Axes, optional
@@ -114,6 +115,7 @@ class SearchDisplay:
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_
         params = results["params"]
+        x, y = _axes_names(params, x, y)
         if not any(name in candidate for candidate in params for name in (x, y)):
             known = sorted({name for candidate in params for name in candidate})
             raise ValueError(
@@ -225,6 +227,16 @@ class SearchDisplay:
     def _label_axes(self, coloured: Any) -> None:
         self.ax_.set(xlabel=one_line(self.x, 40), ylabel=one_line(self.y, 40))
         self.ax_.figure.colorbar(coloured, ax=self.ax_).set_label(one_line(self.label, 40))
+
+
+def _axes_names(params: Sequence[dict[str, Any]], x: str | None, y: str | None) -> tuple[str, str]:
+    """Choose parameters that are not given: the one with the most values, then the next."""
+    names = list(dict.fromkeys(name for candidate in params for name in candidate))
+    n_values = {name: len(_distinct([c.get(name) for c in params])) for name in names}
+    others = iter(sorted(set(names) - {x, y}, key=lambda name: (-n_values[name], name)))
+    if x is None:
+        x = next(others, "")
+    return x, next(others, "") if y is None else y
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:

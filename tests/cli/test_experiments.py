@@ -39,9 +39,20 @@ def test_train_logs_params_metrics_and_artifacts(run):
     kinds = ("confusion_{}.png", "per_class_{}.csv")
     assert files == {kind.format(part) for kind in kinds for part in ("val", "test")} | {
         "environment.json",
+        "predictions.csv",
         "report.html",
         "training.png",
     }
+    table = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/predictions.csv")
+    rows = list(csv.DictReader(table.splitlines()))
+    assert [row["part"] for row in rows] == ["val"] * 6 + ["test"] * 6
+    assert all(f"/{row['true']}/" in row["path"] for row in rows)
+    for row in rows:
+        assert row["predicted"] == row["true"]
+        assert float(row[row["predicted"]]) == max(float(row["dark"]), float(row["bright"]))
+    low = run.data.metrics["test_accuracy_low"]
+    assert low == pytest.approx(6 / (6 + 1.96**2), abs=1e-3)  # Wilson's bound of 6 of 6
+    assert run.data.metrics["test_majority"] == run.data.metrics["test_chance"] == 0.5
     per_class = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/per_class_test.csv")
     assert per_class.splitlines()[1:] == ["bright,1.0,1.0,1.0,3", "dark,1.0,1.0,1.0,3"]
     environment = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/environment.json")
@@ -126,6 +137,16 @@ def test_tune_logs_a_run_for_each_candidate(tracking, clips, capsys):
     assert parent.data.tags["cv"] == how
     artifacts = mlflow.MlflowClient().list_artifacts(parent.info.run_id)
     assert {"search.png", "report.html"} <= {file.path for file in artifacts}
+    results = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/cv_results.csv")
+    scores = [float(row["mean_test_score"]) for row in csv.DictReader(results.splitlines())]
+    assert sorted(scores) == sorted(run.data.metrics["cv_accuracy"] for run in children)
+    predictions = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/predictions.csv")
+    cameras = {row["group"] for row in csv.DictReader(predictions.splitlines())}
+    assert len(cameras) == 1
+    report = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/report.html")
+    assert "gru__lr_decay = 0.97, gru__hidden_size = 8" in report or (
+        "gru__hidden_size = 8, gru__lr_decay = 0.97" in report
+    )
     assert "val_accuracy" not in parent.data.metrics  # the refit has seen those videos
 
 

@@ -9,7 +9,34 @@ from skvideo_gru.inspection.evaluation import evaluate, order_baselines
 def test_metrics():
     outcome = outcome_of(["a", "a", "a", "b"], ["a", "a", "b", "b"])
     # F1 of a: 2 * 1 * 2/3 / (1 + 2/3) = 0.8; of b: 2 * 0.5 * 1 / 1.5 = 2/3.
-    assert outcome.metrics == pytest.approx({"accuracy": 0.75, "macro_f1": (0.8 + 2 / 3) / 2})
+    # Wilson's interval: (p + z²/2n ± z sqrt(p (1 - p) / n + z²/4n²)) / (1 + z²/n).
+    z, p, n = 1.959964, 0.75, 4
+    centre, scale = p + z**2 / (2 * n), 1 + z**2 / n
+    half = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
+    assert outcome.metrics == pytest.approx(
+        {
+            "accuracy": 0.75,
+            "accuracy_low": (centre - half) / scale,
+            "accuracy_high": (centre + half) / scale,
+            "macro_f1": (0.8 + 2 / 3) / 2,
+            "chance": 0.5,
+            "majority": 0.75,
+        }
+    )
+
+
+def test_a_hint_says_what_few_videos_do_not_show():
+    few = outcome_of(["a", "b"] * 3, ["a", "b"] * 2 + ["a", "a"])
+    assert few.hint == (
+        "6 videos do not show an accuracy above the majority baseline of 0.500. "
+        "Evaluate more videos."
+    )
+    assert "6 videos are few" in outcome_of(["a", "b"] * 3, ["a", "b"] * 3).hint
+    assert outcome_of(["a", "b"] * 60, ["a", "b"] * 60).hint == ""
+    wrong = outcome_of(["a", "b"] * 60, ["b", "a"] * 60).hint
+    assert wrong.endswith("above the majority baseline of 0.500.")
+    rare = outcome_of(["a", "b"] * 3, ["b"] * 6, classes=("b", "c"))
+    assert "chance" not in rare.hint
 
 
 def test_metrics_of_each_class():

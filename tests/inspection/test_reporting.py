@@ -10,9 +10,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
 
-from skvideo_gru import evaluation_report
+from skvideo_gru import FilmStripDisplay, evaluation_report
+from skvideo_gru.inspection import reporting
 from skvideo_gru.inspection.evaluation import Evaluation, evaluate
 from skvideo_gru.inspection.reporting import report_page
 
@@ -83,10 +87,26 @@ def test_texts_are_escaped(report):
 
 def test_tables_contain_the_metrics(report, outcome):
     rows = cells(report)
-    metrics = outcome.metrics
-    assert ["val", "8", "0", "1.000", "1.000"] in rows
-    scores = [f"{metrics['accuracy']:.3f}", f"{metrics['macro_f1']:.3f}"]
-    assert ["<test>", "8", "4", *scores] in rows
+    metrics = {name: f"{value:.3f}" for name, value in outcome.metrics.items()}
+    majorities = [
+        max(np.mean(labels == name) for name in outcome.classes)
+        for labels in (outcome.predicted, outcome.target)
+    ]
+    table = rows[rows.index(["part", "val", "<test>"]) + 1 :][:7]
+    assert table == [
+        ["videos", "8", "8"],
+        ["mistakes", "0", "4"],
+        ["accuracy", "1.000", metrics["accuracy"]],
+        [
+            "95% interval",
+            "0.676 to 1.000",
+            f"{metrics['accuracy_low']} to {metrics['accuracy_high']}",
+        ],
+        ["macro-F1", "1.000", metrics["macro_f1"]],
+        ["majority", *(f"{most:.3f}" for most in majorities)],
+        ["chance", "0.500", "0.500"],
+    ]
+    assert f"<test>: {outcome.hint}" in Page(report).text
     for row in outcome.per_class:
         numbers = [f"{row[name]:.3f}" for name in ("precision", "recall", "f1")]
         assert [row["class"], *numbers, str(row["support"])] in rows
@@ -173,7 +193,7 @@ def test_ten_mistakes_make_a_small_file(order_model, order_data):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_the_page_fits_phones_and_desktops(report, tmp_path):
-    widths = (360, 768, 1440)
+    widths = (360, 390, 768, 1440)
     # Chromium's window has a smallest width; an iframe has any width. The load event waits
     # for iframes.
     frames = "".join(
@@ -188,6 +208,8 @@ def test_the_page_fits_phones_and_desktops(report, tmp_path):
           inner: frame.contentWindow.innerWidth,
           scroll: page.documentElement.scrollWidth,
           body: page.body.scrollWidth,
+          tables: Math.max(...[...page.querySelectorAll("table")].map(
+            t => t.parentElement.scrollWidth - t.parentElement.clientWidth)),
           loaded: images.filter(image => image.complete && image.naturalWidth > 0).length,
           shrunk: Math.min(...images.map(i => i.width / i.getAttribute("width"))),
           text: Math.min(...[...page.querySelectorAll("p, td, th, dd, dt, figcaption")].map(
@@ -215,6 +237,7 @@ def test_the_page_fits_phones_and_desktops(report, tmp_path):
     for width, seen in zip(widths, json.loads(html.unescape(title)), strict=True):
         assert seen["inner"] == width
         assert seen["scroll"] <= width and seen["body"] <= width, seen
+        assert seen["tables"] <= 0, seen  # every column is visible
         assert seen["loaded"] == 5
         assert seen["text"] >= 15 and seen["shrunk"] >= 0.69
 
@@ -228,6 +251,57 @@ def test_a_report_of_videos_and_labels(order_model, order_data):
     assert cells(report) == cells(page)
     assert ">Split</h2>" not in report
     assert report.count("image/jpeg") == page.count("image/jpeg") > 0
+
+
+def test_a_report_of_a_search_lists_its_candidates(order_model, order_data):
+    grid = {"gru__hidden_size": [4, 8], "gru__lr": [0.001, 0.01]}
+    search = GridSearchCV(clone(order_model), grid, cv=2).fit(order_data.data, order_data.target)
+    report = evaluation_report(search, {"all": (order_data.data, order_data.target)})
+    rows = cells(report)
+    found = search.cv_results_
+    start = rows.index(["parameters", "mean", "deviation"]) + 1
+    listed = [
+        [", ".join(f"{name} = {value}" for name, value in params.items()), f"{m:.3f}", f"{s:.3f}"]
+        for params, m, s in zip(
+            found["params"], found["mean_test_score"], found["std_test_score"], strict=True
+        )
+    ]
+    assert sorted(rows[start : start + 4]) == sorted(listed)
+    assert rows[start][1] == f"{search.best_score_:.3f}"
+    assert any("Scores of the candidates" in image["alt"] for image in Page(report).all("img"))
+    assert "Scores of the candidates" not in evaluation_report(
+        order_model, {"all": (order_data.data, order_data.target)}
+    )
+
+
+def test_each_network_has_its_own_training_figure():
+    histories = {"a": [{"epoch": 1, "train_loss": 1.0}], "b": [{"epoch": 1, "train_loss": 2.0}]}
+
+    class Step:
+        def __init__(self, name):
+            self.history_ = histories[name]
+
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
+            return X
+
+    figures = reporting._training(Pipeline([("a", Step("a")), ("b", Step("b"))]))
+    # A page of 390 px has 340 px for a figure, which shrinks to 0.7 of its width.
+    assert len(figures) == 2 and all(0.7 * figure["width"] <= 340 for figure in figures)
+
+
+def test_the_legend_of_a_strip_is_below_the_left_end_of_the_curves(order_model, order_data):
+    strip = FilmStripDisplay.from_estimator(order_model, order_data.data[0])
+    names = [text.get_text() for text in strip.axes_[1].get_legend().get_texts()]
+    reporting._move_legend(strip)
+    strip.figure_.draw_without_rendering()
+    legend = strip.axes_[1].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == names
+    place = legend.get_window_extent()
+    assert place.y1 < strip.axes_[1].xaxis.label.get_window_extent().y0
+    assert place.y0 >= 0 and place.x1 <= strip.figure_.bbox.width * 340 / (0.7 * 96 * 9)
 
 
 def test_only_a_pipeline_has_a_report(order_data):

@@ -83,10 +83,21 @@ def test_a_cell_shows_its_best_candidate_that_did_not_fail():
     assert shown == {(0, 0): "0.400", (1, 0): "0.700", (0, 1): "0.600", (1, 1): "none"}
 
 
+def test_the_parameters_with_the_most_values_are_plotted(grid):
+    search, X, y = grid
+    display = SearchDisplay.from_estimator(search)
+    assert (display.x, display.y) == ("C", "max_iter")
+    assert SearchDisplay.from_estimator(search, x="max_iter").y == "C"
+    one = GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0]}, cv=3).fit(X, y)
+    display = SearchDisplay.from_estimator(one)
+    assert display.ax_.get_xlabel() == "C"
+    assert [label.get_text() for label in display.ax_.get_xticklabels()] == ["1", "2"]
+
+
 def test_parameters_that_were_not_searched(grid):
     search, _, _ = grid
     with pytest.raises(ValueError, match=r"Neither 'gru__hidden_size'.*\['C', 'max_iter'\]"):
-        SearchDisplay.from_estimator(search)
+        SearchDisplay.from_estimator(search, x="gru__hidden_size", y="gru__lr_decay")
     with pytest.raises(ValueError, match="not compute score='f1'; choose one of"):
         SearchDisplay.from_estimator(search, x="C", score="f1")
     with pytest.raises(NotFittedError):
