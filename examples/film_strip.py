@@ -19,9 +19,9 @@ def main(file: str = "film_strip.png") -> None:
         data = make_order_videos(Path(folder) / "clips", n_per_class=24, random_state=2)
         # The classes differ only in the order of frames. Four principal components of the
         # features of an untrained backbone are sufficient.
-        pipe = make_video_classifier(
-            random_state=0, gru__frame_dim=4, gru__max_epochs=40, gru__lr=0.01
-        ).set_params(scale=FrameWise(PCA(4, whiten=True)))
+        pipe = make_video_classifier(random_state=0, gru__max_epochs=40, gru__lr=0.01).set_params(
+            scale=FrameWise(PCA(4, whiten=True))
+        )
         pipe["features"].set_params(n_frames=6, max_epochs=0)
         held_out = [data.target.tolist().index(label) for label in data.target_names]
         rest = [row for row in range(len(data.data)) if row not in held_out]

@@ -40,7 +40,6 @@ def main() -> None:
             features__n_frames=6,
             features__frame_size=32,
             scale__transformer=PCA(4, whiten=True),
-            gru__frame_dim=4,
             gru__lr=0.01,
         )
         folds = StratifiedGroupKFold(4, shuffle=True, random_state=0)

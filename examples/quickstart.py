@@ -29,7 +29,6 @@ def main(folder: str | None = None) -> None:
                 "features__frame_size": 32,
                 # With so few clips, the GRU needs four values per frame instead of 2048.
                 "scale__transformer": PCA(4, whiten=True),
-                "gru__frame_dim": 4,
                 "gru__lr": 0.01,
             }
         else:

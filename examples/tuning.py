@@ -31,9 +31,7 @@ def main() -> None:
         pipe["features"].set_params(max_epochs=0, n_frames=6, frame_size=32)
         # With few clips, four values per frame are easier to learn from than 2048. Their
         # differences are as large as the values, so both get the same weight.
-        pipe.set_params(
-            scale=FrameWise(PCA(4, whiten=True)), gru__frame_dim=4, gru__delta_weight=1
-        )
+        pipe.set_params(scale=FrameWise(PCA(4, whiten=True)), gru__delta_weight=1)
         search = RandomizedSearchCV(
             pipe, OPTIONS, n_iter=4, cv=2, random_state=0, error_score="raise"
         )

@@ -23,12 +23,16 @@ __all__ = ["VideoPipeline", "check_parameter", "make_video_classifier"]
 class VideoPipeline(Pipeline):
     """A Pipeline that holds out videos for early stopping before its first step.
 
-    Except for this, it is scikit-learn's Pipeline, with the same parameters. With
-    ``GRUClassifier(early_stopping=True)`` as its last step, `fit` first splits the
-    videos as that classifier would: by its `validation_fraction`, stratified by class,
-    by whole `groups` if these are given. All steps are fitted without the held-out
-    videos. The classifier receives their features as `X_val`. In a plain Pipeline a trained
-    backbone has learned the labels of the videos that the classifier holds out.
+    Except for this and the number of features per frame, it is scikit-learn's Pipeline,
+    with the same parameters. With ``GRUClassifier(early_stopping=True)`` as its last step,
+    `fit` first splits the videos as that classifier would: by its `validation_fraction`,
+    stratified by class, by whole `groups` if these are given. All steps are fitted without
+    the held-out videos. The classifier receives their features as `X_val`. In a plain
+    Pipeline a trained backbone has learned the labels of the videos that the classifier
+    holds out.
+
+    A `FrameWise` step directly before the classifier determines its number of features
+    per frame: after ``scale__transformer=PCA(64)`` it is 64, whatever `frame_dim` is.
 
     See Also
     --------
@@ -88,15 +92,23 @@ class VideoPipeline(Pipeline):
             **_check_method_params(X, for_front, indices=train),
         )
         validation = {
-            "X_val": front.transform(_safe_indexing(X, held_out)),
+            "X_val": _fold(front.steps[-1][1], front.transform(_safe_indexing(X, held_out))),
             "y_val": _safe_indexing(y, held_out),
         }
         if (weight := for_gru.get("sample_weight")) is not None:
             validation["sample_weight_val"] = _safe_indexing(weight, held_out)
         of_train = _check_method_params(X, for_gru, indices=train)
+        Xt = _fold(front.steps[-1][1], Xt)
         gru.fit(Xt, _safe_indexing(y, train), **of_train, **validation)
         self.steps = [*front.steps, self.steps[-1]]
         return self
+
+    def _fit(self, *args: Any, **kwargs: Any) -> Any:
+        """Fit all steps but the last and transform the data; fold it for the classifier."""
+        Xt = super()._fit(*args, **kwargs)
+        if len(self.steps) > 1 and isinstance(self.steps[-1][1], GRUClassifier):
+            return _fold(self.steps[-2][1], Xt)
+        return Xt
 
     def _split_params(self, params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Separate the parameters of `fit` for the last step from those for the others."""
@@ -111,6 +123,14 @@ class VideoPipeline(Pipeline):
         return for_front, {
             n.removeprefix(prefix): value for n, value in params.items() if n.startswith(prefix)
         }
+
+
+def _fold(transformer: Any, Xt: Any) -> Any:
+    """Fold the rows of a fitted FrameWise into sequences (n, T, d)."""
+    if isinstance(transformer, FrameWise) and isinstance(Xt, np.ndarray) and Xt.ndim == 2:
+        n_frames = transformer.n_features_in_ // transformer.frame_dim_
+        return Xt.reshape(len(Xt), n_frames, -1)
+    return Xt
 
 
 def make_video_classifier(

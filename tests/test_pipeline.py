@@ -6,12 +6,19 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skvideo_gru import FrameWise, GRUClassifier, ResNet50FrameFeaturizer, make_video_classifier
+from skvideo_gru import (
+    FrameWise,
+    GRUClassifier,
+    ResNet50FrameFeaturizer,
+    VideoPipeline,
+    make_video_classifier,
+)
 from skvideo_gru.features import reading
 
 SETTINGS = {
@@ -131,3 +138,22 @@ def test_a_saved_pipeline_predicts_the_same_in_another_process(colour_clips, tmp
     # The number of threads may differ in another process: equal up to rounding.
     elsewhere = np.load(tmp_path / "proba.npy")
     np.testing.assert_allclose(elsewhere, pipe.predict_proba(videos), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_classifier_learns_the_features_per_frame_from_the_step_before(
+    colour_clips, early_stopping
+):
+    videos, y = colour_clips
+    stopping = {"gru__early_stopping": early_stopping, "gru__validation_fraction": 0.25}
+    grid = {"scale__transformer__n_components": [2, 4]}
+    pipe = make_video_classifier(
+        random_state=0, scale__transformer=PCA(whiten=True), **SETTINGS, **stopping
+    )
+    search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(videos, y)
+    best = search.best_estimator_
+    assert best["gru"].frame_dim_ == search.best_params_["scale__transformer__n_components"]
+    known = clone(pipe).set_params(**search.best_params_, gru__frame_dim=best["gru"].frame_dim_)
+    plain = VideoPipeline(known.steps) if early_stopping else Pipeline(known.steps)
+    expected = plain.fit(videos, y).predict_proba(videos)
+    np.testing.assert_allclose(best.predict_proba(videos), expected, rtol=0, atol=1e-5)

@@ -499,7 +499,7 @@ def _draw(
 
 def _asked(args: argparse.Namespace) -> list[tuple[str, Any]]:
     """Collect the options that are neither empty nor ``auto``."""
-    unset = (None, "", "auto", {})
+    unset: tuple[Any, ...] = (None, "", "auto", {})
     return [(k, v) for k, v in vars(args).items() if v not in unset and k not in ("name", "data")]
 
 

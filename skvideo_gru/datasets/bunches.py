@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-__all__ = ["describe_skipped", "list_first", "make_bunch", "select_rows"]
+from ..video import describe_video, video_bounds
+
+__all__ = ["as_frames", "describe_skipped", "list_first", "make_bunch", "select_rows"]
 
 # Number of items that a message names.
 _SHOWN = 3
@@ -63,6 +65,34 @@ def make_bunch(
         split=None if split is None else np.asarray(split),
         DESCR=" ".join(notes),
     )
+
+
+def as_frames(data: Bunch) -> Bunch:
+    """Convert the arrays of a data set to pandas.
+
+    Parameters
+    ----------
+    data : Bunch
+        The data set.
+
+    Returns
+    -------
+    Bunch
+        The same data set with ``data`` as a DataFrame of the columns ``path`` and, if there
+        are time ranges, ``start`` and ``end``; ``target`` as a Series; and ``frame``, a
+        DataFrame of both and of ``group`` and ``split`` if they are defined.
+    """
+    import pandas as pd  # takes a second, and only this function needs it
+
+    bounds = list(map(video_bounds, data.data))
+    table = pd.DataFrame({"path": list(map(describe_video, data.data))})
+    if any(times != (None, None) for times in bounds):
+        table[["start", "end"]] = np.array(bounds, float)
+    target = pd.Series(data.target, name="label")
+    optional = {"group": data.groups, "split": data.split}
+    others = {name: column for name, column in optional.items() if column is not None}
+    frame = table.assign(label=target, **others)
+    return Bunch(**{**data, "data": table, "target": target, "frame": frame})
 
 
 def describe_skipped(skipped: Mapping[str, int]) -> str:

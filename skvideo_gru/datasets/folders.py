@@ -9,13 +9,13 @@ from pathlib import Path
 from sklearn.utils import Bunch
 
 from ..video import VIDEO_SUFFIXES
-from .bunches import describe_skipped, make_bunch
+from .bunches import as_frames, describe_skipped, make_bunch
 from .leakage import warn_of_leaks
 
 __all__ = ["find_videos", "load_video_folder", "read_folder"]
 
 
-def load_video_folder(path: str | os.PathLike[str]) -> Bunch:
+def load_video_folder(path: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     """Load a folder that contains one folder of videos for each class.
 
     Videos are recognised by their file extension, see
@@ -28,13 +28,17 @@ def load_video_folder(path: str | os.PathLike[str]) -> Bunch:
     ----------
     path : str or os.PathLike
         The folder.
+    as_frame : bool, default=False
+        Whether ``data`` is a DataFrame with the column ``path``, and ``target`` a Series.
 
     Returns
     -------
     Bunch
         With ``data`` (list of paths), ``target`` (array of labels),
         ``target_names`` (sorted), ``filenames`` (relative paths), ``groups``
-        (array or None), ``split`` (None) and ``DESCR``.
+        (array or None), ``split`` (None) and ``DESCR``. With ``as_frame=True`` also
+        ``frame``: a DataFrame of the columns ``path``, ``label`` and, if there are groups,
+        ``group``.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def load_video_folder(path: str | os.PathLike[str]) -> Bunch:
     """
     data = read_folder(path)
     warn_of_leaks(data)
-    return data
+    return as_frames(data) if as_frame else data
 
 
 def read_folder(path: str | os.PathLike[str]) -> Bunch:

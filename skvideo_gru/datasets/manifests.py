@@ -12,7 +12,7 @@ from typing import Any
 from sklearn.utils import Bunch
 
 from ..video import VideoClip, describe_video, video_bounds
-from .bunches import make_bunch
+from .bunches import as_frames, make_bunch
 from .leakage import source_path, warn_of_leaks
 
 __all__ = ["load_video_manifest", "read_manifest"]
@@ -24,7 +24,7 @@ _END = "<end of manifest>"
 _UNQUOTED = "check for a missing quotation mark."
 
 
-def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:
+def load_video_manifest(path: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     """Load a CSV file that lists videos and their labels.
 
     Parameters
@@ -34,6 +34,9 @@ def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:
         manifest's folder, or absolute) and ``label`` are required; ``split``,
         ``group``, ``start`` and ``end`` (seconds) are optional; other columns are
         ignored.
+    as_frame : bool, default=False
+        Whether ``data`` is a DataFrame with the columns ``path`` and, where time ranges
+        are given, ``start`` and ``end``, and ``target`` a Series.
 
     Returns
     -------
@@ -43,7 +46,9 @@ def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:
         ``filenames`` (paths as in the manifest), ``groups`` and ``split``
         (arrays, or None without such a column) and ``DESCR``. Without a column
         ``group``, if several rows name time ranges of one file, each file is a
-        group, so that a grouped split does not separate them.
+        group, so that a grouped split does not separate them. With ``as_frame=True`` also
+        ``frame``: a DataFrame of the columns of ``data``, ``label`` and, where they are
+        defined, ``group`` and ``split``.
 
     Raises
     ------
@@ -61,7 +66,7 @@ def load_video_manifest(path: str | os.PathLike[str]) -> Bunch:
     """
     data = read_manifest(path, complete=True)
     warn_of_leaks(data)
-    return data
+    return as_frames(data) if as_frame else data
 
 
 def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:

@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
@@ -136,7 +136,7 @@ def _search(search: Any) -> dict[str, Any]:
     best_first = np.argsort(results[f"rank_test_{score}"], kind="stable")
     return {
         "score": display.label,
-        "figure": _encode(display.figure_, "svg"),
+        "figure": _encode(cast(Figure, display.figure_), "svg"),
         "n_candidates": len(mean),
         "candidates": [
             {

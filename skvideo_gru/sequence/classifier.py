@@ -103,7 +103,8 @@ class GRUClassifier(SequencePredictor):
         Whether to train with torch's autocast to bfloat16, which is faster on a GPU;
         not for float64 sequences.
     frame_dim : int, default=2048
-        Features per frame, for 2-D input. 3-D input determines it.
+        Features per frame, for 2-D input. 3-D input determines it, and so does a
+        `FrameWise` step before the classifier in a `VideoPipeline`.
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the previous `fit`.
     callbacks : list of skorch.callbacks.Callback, optional

@@ -72,7 +72,8 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
     Notes
     -----
     If the transformer changes the number of features per frame, as ``PCA(64)`` does,
-    the next step needs the new number: ``GRUClassifier(frame_dim=64)``.
+    the next step needs the new number: ``GRUClassifier(frame_dim=64)``. 3-D input determines
+    it, and in a `VideoPipeline` the classifier learns it from this step.
 
     float16 and float32 input is transformed in float32, other input in float64.
 

@@ -37,6 +37,15 @@ def test_a_folder_with_a_folder_for_each_class(folder):
     ) == data.DESCR
 
 
+def test_a_folder_as_frames(folder):
+    data, plain = load_video_folder(folder, as_frame=True), load_video_folder(folder)
+    assert data.data["path"].tolist() == plain.data
+    assert data.frame[["path", "label"]].values.tolist() == [
+        [path, label] for path, label in zip(plain.data, plain.target, strict=True)
+    ]
+    assert "frame" not in plain
+
+
 def test_folders_inside_a_class_are_groups(folder):
     for name in ("open", "closed"):
         (folder / name / "cam1").mkdir()

@@ -3,6 +3,7 @@ import pytest
 
 from skvideo_gru import VideoClip, load_video_manifest
 from skvideo_gru.datasets.manifests import read_manifest
+from skvideo_gru.video import as_video_list, describe_video, video_bounds
 
 
 @pytest.fixture
@@ -36,6 +37,25 @@ def test_a_manifest_with_every_column(folder):
     assert data.split.tolist() == ["train", "train", "test"]
     assert data.filenames[0] == "open/b.mp4"
     assert "2 groups. Parts of the split: test, train." in data.DESCR
+
+
+def test_a_manifest_as_frames(folder):
+    manifest = write_manifest(
+        folder,
+        "path,label,split,group,start,end\n"
+        "open/b.mp4,open,train,cam1,,\nclosed/c.avi,closed,test,cam2,1.5,3\n",
+    )
+    data, plain = load_video_manifest(manifest, as_frame=True), load_video_manifest(manifest)
+    assert data.data.columns.tolist() == ["path", "start", "end"]
+    videos = as_video_list(data.data)
+    assert list(map(describe_video, videos)) == list(map(describe_video, plain.data))
+    assert list(map(video_bounds, videos)) == [(None, None), (1.5, 3.0)]
+    assert data.target.name == "label" and data.target.tolist() == plain.target.tolist()
+    assert data.frame.columns.tolist() == ["path", "start", "end", "label", "group", "split"]
+    assert data.frame["group"].tolist() == plain.groups.tolist()
+    assert data.frame["label"].equals(data.target)
+    short = write_manifest(folder, "path,label\nopen/b.mp4,open\n")
+    assert load_video_manifest(short, as_frame=True).frame.columns.tolist() == ["path", "label"]
 
 
 def test_a_manifest_with_path_and_label_only(folder):
