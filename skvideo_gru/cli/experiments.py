@@ -65,6 +65,9 @@ __all__ = ["evaluate", "train", "tune"]
 # Characters of a tag that every MLflow store accepts.
 _TAG_LENGTH = 5000
 
+# Options that the summary of a report does not list.
+_UNLISTED = ("name", "data", "json")
+
 
 def train(args: argparse.Namespace) -> int:
     """Train a classifier, evaluate it on held-out videos, log and save it.
@@ -141,7 +144,7 @@ def tune(args: argparse.Namespace) -> int:
         _log_inputs(args, data, parts, split, skipped, leaks)
         log_pipeline_params(pipe)
         mlflow.set_tag("cv", cv)
-        search = GridSearchCV(pipe, grid, cv=folds, error_score="raise")
+        search = GridSearchCV(pipe, grid, scoring="accuracy", cv=folds, error_score="raise")
         search.fit(*_rows(data, rows), **_groups(candidates[0], data, rows))
         _report_search(search, results)
         print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")
@@ -491,16 +494,22 @@ def _draw(
         model,
         outcomes,
         title=f"skvideo-gru {args.name}",
-        summary={"data": data.DESCR, **{name: str(value) for name, value in _asked(args)}},
+        summary={"data": data.DESCR, **dict(_asked(args))},
         split=split,
     )
     mlflow.log_text(page, "report.html")
 
 
-def _asked(args: argparse.Namespace) -> list[tuple[str, Any]]:
-    """Collect the options that are neither empty nor ``auto``."""
-    unset: tuple[Any, ...] = (None, "", "auto", {})
-    return [(k, v) for k, v in vars(args).items() if v not in unset and k not in ("name", "data")]
+def _asked(args: argparse.Namespace) -> list[tuple[str, str]]:
+    """Collect the options of the summary that are neither empty nor ``auto``."""
+    options = {name: value for name, value in vars(args).items() if name not in _UNLISTED}
+    return [
+        (name, ", ".join(f"{k}={v}" for k, v in value.items()))
+        if isinstance(value, dict)
+        else (name, str(value))
+        for name, value in options.items()
+        if value not in (None, "", "auto", {})
+    ]
 
 
 def _report_search(search: GridSearchCV, results: dict[str, Any]) -> None:

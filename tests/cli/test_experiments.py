@@ -144,9 +144,10 @@ def test_tune_logs_a_run_for_each_candidate(tracking, clips, capsys):
     cameras = {row["group"] for row in csv.DictReader(predictions.splitlines())}
     assert len(cameras) == 1
     report = mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/report.html")
-    assert "gru__lr_decay = 0.97, gru__hidden_size = 8" in report or (
-        "gru__hidden_size = 8, gru__lr_decay = 0.97" in report
-    )
+    assert "gru__hidden_size = 8, gru__lr_decay = 0.97" in report
+    assert "mean accuracy over 2 folds" in report
+    assert "<dt>hidden_size</dt><dd>[4, 8]</dd>" in report
+    assert "<dt>json</dt>" not in report
     assert "val_accuracy" not in parent.data.metrics  # the refit has seen those videos
 
 
