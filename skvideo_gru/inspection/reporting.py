@@ -205,7 +205,7 @@ def _move_legend(strip: FilmStripDisplay) -> None:
     axes = strip.axes_[1]
     old = axes.get_legend()
     labels = [text.get_text() for text in old.get_texts()]
-    axes.legend(old.legend_handles, labels, loc="upper left", bbox_to_anchor=(0, -0.36), ncols=2)
+    axes.legend(old.legend_handles, labels, loc="upper left", bbox_to_anchor=(0, -0.28), ncols=2)
     width, height = strip.figure_.get_size_inches()
     strip.figure_.set_size_inches(width, height + 0.3 * math.ceil(len(labels) / 2))
 
