@@ -10,6 +10,7 @@ from .inspection import MistakesDisplay as MistakesDisplay
 from .inspection import SearchDisplay as SearchDisplay
 from .inspection import TrainingDisplay as TrainingDisplay
 from .inspection import evaluation_report as evaluation_report
+from .mlops import export_onnx as export_onnx
 from .mlops import log_model as log_model
 from .persistence import SKOPS_TRUSTED_TYPES as SKOPS_TRUSTED_TYPES
 from .pipeline import VideoPipeline as VideoPipeline

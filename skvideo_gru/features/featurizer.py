@@ -377,6 +377,31 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             del out
         return np.lib.format.open_memmap(path, mode="r")
 
+    def read_frames(self, video: Video) -> np.ndarray:
+        """Read the frames of a video as the network sees them.
+
+        Parameters
+        ----------
+        video : str, PathLike, VideoClip, bytes, file or ndarray
+            The video.
+
+        Returns
+        -------
+        ndarray of shape (T, H, W, 3), uint8
+            The sampled frames at the fitted size, RGB, or motion images with
+            ``modality_="motion"``; T is at most `n_frames`. They are the input of a model
+            that `export_onnx` has written.
+
+        Raises
+        ------
+        NotFittedError
+            If the transformer is not fitted.
+        VideoDecodeError
+            If the video cannot be read.
+        """
+        check_is_fitted(self, "weights_")
+        return self._reader()(video)
+
     def save_weights(self, path: str | PathLike[str]) -> None:
         """Save the backbone's weights in torchvision's layout, without ``fc.*``.
 

@@ -5,6 +5,7 @@ from .nets import MixedPrecisionNet as MixedPrecisionNet
 from .nets import SequenceDataset as SequenceDataset
 from .nets import WeightedNet as WeightedNet
 from .nets import identity_collate as identity_collate
+from .onnx_format import to_onnx as to_onnx
 from .resnet import IMAGENET as IMAGENET
 from .resnet import N_FEATURES as N_FEATURES
 from .resnet import Normalisation as Normalisation
