@@ -34,6 +34,7 @@ from ..inspection import (
     order_baselines,
     plot_confusion_matrix,
     report_page,
+    without_pyplot,
 )
 from ..inspection import evaluate as evaluate_model
 from ..mlops import (
@@ -136,7 +137,8 @@ def tune(args: argparse.Namespace) -> int:
         print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")
         _save(args, search.best_estimator_, data)
         outcomes = _evaluate(search.best_estimator_, data, test)
-        mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
+        with without_pyplot():
+            mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
         _draw(args, search.best_estimator_, data, outcomes, f"{split}; {cv}")
     return 0
 
@@ -348,6 +350,7 @@ def _artifact_key(part: str) -> str:
     return re.sub(r"[^\w-]", "_", part, flags=re.ASCII)  # the name of a part is any text
 
 
+@without_pyplot()
 def _draw(
     args: argparse.Namespace,
     pipe: Pipeline,

@@ -144,7 +144,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Number of joblib workers that decode and embed. With a GPU, number of decoding
         threads; by default all cores.
     verbose : int, default=0
-        With 1 or more, progress bars on a terminal.
+        With 1 or more, progress bars; without a terminal or notebook, a line every 30 seconds.
 
     Attributes
     ----------

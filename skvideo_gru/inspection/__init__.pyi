@@ -6,6 +6,7 @@ from .filmstrips import FilmStripDisplay as FilmStripDisplay
 from .mistakes import MistakesDisplay as MistakesDisplay
 from .plotting import TrainingDisplay as TrainingDisplay
 from .plotting import plot_confusion_matrix as plot_confusion_matrix
+from .plotting import without_pyplot as without_pyplot
 from .reporting import evaluation_report as evaluation_report
 from .reporting import report_page as report_page
 from .search_display import SearchDisplay as SearchDisplay
