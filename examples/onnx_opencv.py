@@ -1,9 +1,9 @@
 """A whole model as ONNX: prediction with OpenCV, NumPy and ONNX Runtime only.
 
 Run ``python examples/onnx_opencv.py MODEL.onnx VIDEO...``. Without arguments, it
-trains and exports two small models, one that sees RGB frames and one that sees
-motion images, and compares the predictions with those in Python. Only this needs
-skvideo_gru: copy `predict` and the functions above it into your own program.
+trains and exports small models of RGB frames and of motion images, and compares
+their predictions with those in Python. Only this needs skvideo_gru: copy `predict`
+and the functions above it into your own program.
 """
 
 import json
@@ -50,11 +50,14 @@ def resize(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(frame, (width, height), interpolation=method)
 
 
-def motion_images(frames: list[np.ndarray], indices: np.ndarray, size: list[int]) -> np.ndarray:
-    """Compute motion images: outlines, changes before and changes after each frame."""
-    height, width = size
+def motion_images(frames: list[np.ndarray], indices: np.ndarray, options: dict) -> np.ndarray:
+    """Compute motion images: outlines, changes before and changes after each frame.
+
+    With modality "changes", the first channel shows the changes during the frame.
+    """
+    height, width = options["frame_size"]
     # Outlines and changes are computed at a larger size, of at most 128 pixels.
-    detail = max(1, 128 // max(size))
+    detail = max(1, 128 // max(height, width))
     large = [resize(frame, height * detail, width * detail) for frame in frames]
     grey = np.stack(large).mean(axis=3, dtype=np.float32)
     contrast = np.maximum(grey.std(axis=(1, 2), keepdims=True), 1)
@@ -70,10 +73,12 @@ def motion_images(frames: list[np.ndarray], indices: np.ndarray, size: list[int]
     )
     # A change is shown in the images up to four sampling steps before and after it.
     step = (indices[-1] - indices[0]) / max(len(indices) - 1, 1)
-    reach, last = max(1, round(4 * step)), len(frames) - 1
+    reach, half, last = max(1, round(4 * step)), max(1, round(step / 2)), len(frames) - 1
     images = np.empty((len(indices), height, width, 3), np.float32)
-    images[..., 0] = outlines[indices]
     for image, index in zip(images, indices, strict=True):
+        image[..., 0] = outlines[index]
+        if options["modality"] == "changes":
+            image[..., 0] = changes[max(index - half, 0) : index + half + 1].max(axis=0)
         end, start = max(index, min(1, last)), min(index + 1, last)
         image[..., 1] = changes[max(end - reach + 1, 0) : end + 1].max(axis=0)
         image[..., 2] = changes[start : start + reach].max(axis=0)
@@ -88,11 +93,11 @@ def predict(session: onnxruntime.InferenceSession, path: str) -> dict[str, float
     if options["resize"] != "stretch":
         raise ValueError(f"This example does not support resize={options['resize']!r}.")
     decoded, times = decode(path)
-    indices, size = sample(times, options), options["frame_size"]
-    if options["modality"] == "motion":
-        frames = motion_images(decoded, indices, size)
+    indices = sample(times, options)
+    if options["modality"] == "rgb":
+        frames = np.stack([resize(decoded[index], *options["frame_size"]) for index in indices])
     else:
-        frames = np.stack([resize(decoded[index], *size) for index in indices])
+        frames = motion_images(decoded, indices, options)
     inputs = {"frames": frames[None]}
     if len(session.get_inputs()) > 1:  # the number of frames varies
         inputs["lengths"] = np.array([len(frames)])
@@ -139,7 +144,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder, "clips")
         data = make_order_videos(clips, n_per_class=4, frame_size=128, random_state=0)
-        for modality in ("rgb", "motion"):
+        for modality in ("rgb", "motion", "changes"):
             compare(data, modality, str(Path(folder, f"{modality}.onnx")))
 
 

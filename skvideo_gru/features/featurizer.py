@@ -388,9 +388,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Returns
         -------
         ndarray of shape (T, H, W, 3), uint8
-            The sampled frames at the fitted size, RGB, or motion images with
-            ``modality_="motion"``; T is at most `n_frames`. They are the input of a model
-            that `export_onnx` has written.
+            The sampled frames at the fitted size: RGB with ``modality_="rgb"``, otherwise
+            motion images; T is at most `n_frames`. They are the input of a model that
+            `export_onnx` has written.
 
         Raises
         ------

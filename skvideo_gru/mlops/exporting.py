@@ -79,8 +79,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
 
     ``frames``
         uint8 of shape (N, T, H, W, 3). N is any number of videos. T is ``n_frames``, and H
-        and W are the fitted ``frame_size_``. The frames are RGB, or motion images with
-        ``modality_="motion"``.
+        and W are the fitted ``frame_size_``. The frames are RGB with ``modality_="rgb"``,
+        otherwise motion images.
     ``lengths``
         int64 of shape (N,), only with the samplings ``"fps"`` and ``"dense"``: the number of
         frames of each video, from 1 to T. The frames after it are ignored. T may then be
