@@ -11,6 +11,7 @@ from .inspection import SearchDisplay as SearchDisplay
 from .inspection import TrainingDisplay as TrainingDisplay
 from .inspection import evaluation_report as evaluation_report
 from .inspection import prediction_table as prediction_table
+from .mlops import export_onnx as export_onnx
 from .mlops import log_model as log_model
 from .persistence import SKOPS_TRUSTED_TYPES as SKOPS_TRUSTED_TYPES
 from .pipeline import VideoPipeline as VideoPipeline

@@ -156,7 +156,7 @@ def make_video_classifier(
     n_jobs : int, optional
         Number of joblib workers that decode and embed.
     verbose : int, default=0
-        With 1 or more, progress bars on a terminal.
+        With 1 or more, progress bars; without a terminal or notebook, a line every 30 seconds.
     **params : dict
         Parameters of the steps by prefix: ``features__frame_size=64``,
         ``gru__hidden_size=128``.

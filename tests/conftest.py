@@ -1,12 +1,14 @@
 """Clips, labels and helpers that the tests share; every clip is generated."""
 
 import os
+import sys
 from itertools import pairwise
 
 # Tests run in parallel processes: one thread each avoids oversubscription. It must be
 # set before torch is imported.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "agg"  # no windows
 
 import av
 import numpy as np
@@ -78,6 +80,14 @@ def ordinary_priority():
     yield
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Close the figures that a test opens with pyplot."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,11 @@ EXAMPLES = sorted({file.name for file in FOLDER.glob("*.py")} - {"dask_cluster.p
 # Expected output as a regular expression. Examples that are not listed must only succeed.
 EXPECTED = {
     "groups.py": r"^trained on camera-\d, camera-\d, camera-\d; camera-\d: (1\.00|0\.[7-9]\d)$",
+    "onnx_opencv.py": r"^rgb, the same frames: equal within \de-0[5-9]\n(.*\n){2}"
+    r"motion, the same frames: equal within \de-0[5-9]\n"
+    r"motion, red-blue-green: Python (0\.\d+), OpenCV \2\n.*\n"
+    r"changes, the same frames: equal within \de-0[5-9]\n"
+    r"changes, red-blue-green: Python (0\.\d+), OpenCV \3\n",
     "own_embeddings.py": r"^test accuracy: (1\.000|0\.[89]\d\d) on 30 sequences$",
     "pretrained_weights.py": r"^loaded: 318 arrays, frame size \(32, 32\)$",
     "quickstart.py": r"^test accuracy: (1\.000|0\.[7-9]\d\d) on 15 videos$",

@@ -36,6 +36,7 @@ from ..inspection import (
     plot_confusion_matrix,
     report_page,
     tabulate,
+    without_pyplot,
 )
 from ..inspection import evaluate as evaluate_model
 from ..mlops import (
@@ -150,7 +151,8 @@ def tune(args: argparse.Namespace) -> int:
         print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")
         _save(args, search.best_estimator_, data, results)
         outcomes = _evaluate(search.best_estimator_, data, test, results)
-        mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
+        with without_pyplot():
+            mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
         mlflow.log_text(pd.DataFrame(search.cv_results_).to_csv(index=False), "cv_results.csv")
         _draw(args, search, data, outcomes, f"{split}; {cv}")
     return 0
@@ -476,6 +478,7 @@ def _artifact_key(part: str) -> str:
     return re.sub(r"[^\w-]", "_", part, flags=re.ASCII)  # the name of a part is any text
 
 
+@without_pyplot()
 def _draw(
     args: argparse.Namespace,
     model: Any,

@@ -20,7 +20,7 @@ from joblib.parallel import get_active_backend
 from tqdm import tqdm
 
 from ..caller_warnings import warn_caller
-from ..networks import resolve_device
+from ..networks import progress_bar, resolve_device
 from ..video import DECODER_THREADS, Video, VideoDecodeError, content_digest, describe_video
 from .caching import CACHE_VERSION, cached, features
 from .embedding import FrameEmbedder, frames_per_batch
@@ -59,7 +59,7 @@ def video_progress(
     total : int
         Number of videos.
     verbose : int
-        With 0, or without a terminal, the bar is hidden.
+        With 0, the bar is hidden.
     done : iterable, optional
         One result per video. Without it, the caller updates the bar.
 
@@ -68,8 +68,7 @@ def video_progress(
     tqdm
         The bar, an iterator over `done`.
     """
-    hidden = None if verbose else True
-    return tqdm(iterable=done, total=total, desc=description, unit="video", disable=hidden)
+    return progress_bar(description, total, "video", done=done, hidden=not verbose)
 
 
 def decode_videos(

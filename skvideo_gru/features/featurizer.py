@@ -144,7 +144,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Number of joblib workers that decode and embed. With a GPU, number of decoding
         threads; by default all cores.
     verbose : int, default=0
-        With 1 or more, progress bars on a terminal.
+        With 1 or more, progress bars; without a terminal or notebook, a line every 30 seconds.
 
     Attributes
     ----------
@@ -376,6 +376,31 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             out.flush()
             del out
         return np.lib.format.open_memmap(path, mode="r")
+
+    def read_frames(self, video: Video) -> np.ndarray:
+        """Read the frames of a video as the network sees them.
+
+        Parameters
+        ----------
+        video : str, PathLike, VideoClip, bytes, file or ndarray
+            The video.
+
+        Returns
+        -------
+        ndarray of shape (T, H, W, 3), uint8
+            The sampled frames at the fitted size: RGB with ``modality_="rgb"``, otherwise
+            motion images; T is at most `n_frames`. They are the input of a model that
+            `export_onnx` has written.
+
+        Raises
+        ------
+        NotFittedError
+            If the transformer is not fitted.
+        VideoDecodeError
+            If the video cannot be read.
+        """
+        check_is_fitted(self, "weights_")
+        return self._reader()(video)
 
     def save_weights(self, path: str | PathLike[str]) -> None:
         """Save the backbone's weights in torchvision's layout, without ``fc.*``.

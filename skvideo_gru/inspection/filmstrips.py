@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..video import (
     Video,
@@ -22,7 +21,7 @@ from ..video import (
     video_bounds,
 )
 from .evaluation import fitted_pipeline
-from .plotting import STYLES, one_line
+from .plotting import STYLES, new_figure, one_line
 
 __all__ = ["FilmStripDisplay", "draw_strip", "strip_height", "strip_title", "video_name"]
 
@@ -128,7 +127,7 @@ class FilmStripDisplay:
         y : object, optional
             The true label of the video.
         figure : Figure or SubFigure, optional
-            The figure to draw on; None creates one.
+            The figure to draw on; None creates one with pyplot.
 
         Returns
         -------
@@ -164,7 +163,7 @@ class FilmStripDisplay:
         Parameters
         ----------
         figure : Figure or SubFigure, optional
-            The figure to draw on; None creates one.
+            The figure to draw on; None creates one with pyplot.
 
         Returns
         -------
@@ -173,7 +172,7 @@ class FilmStripDisplay:
         """
         strip = strip_height(self.frames, width=6.5)
         if figure is None:
-            figure = Figure(figsize=(9, strip + 2.9), layout="constrained")
+            figure = new_figure(9, strip + 2.9)
         self.figure_ = figure
         self.axes_ = list(figure.subplots(2, 1, sharex=True, height_ratios=[strip, 1.9]))
         shown = draw_strip(self.axes_[0], self.frames)

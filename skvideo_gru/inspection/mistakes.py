@@ -8,12 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..video import Video, VideoDecodeError, as_video_list, read_frames
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import draw_strip, strip_height, strip_title, video_name
-from .plotting import draw_text, one_line
+from .plotting import draw_text, new_figure, one_line
 
 __all__ = ["Mistake", "MistakesDisplay"]
 
@@ -96,7 +95,7 @@ class MistakesDisplay:
         n_mistakes : int, default=5
             The largest number of mistakes to plot.
         figure : Figure or SubFigure, optional
-            The figure to draw on; None creates one.
+            The figure to draw on; None creates one with pyplot.
 
         Returns
         -------
@@ -131,7 +130,7 @@ class MistakesDisplay:
         n_mistakes : int, default=5
             The largest number of mistakes to plot.
         figure : Figure or SubFigure, optional
-            The figure to draw on; None creates one.
+            The figure to draw on; None creates one with pyplot.
 
         Returns
         -------
@@ -149,7 +148,7 @@ class MistakesDisplay:
         Parameters
         ----------
         figure : Figure or SubFigure, optional
-            The figure to draw on; None creates one.
+            The figure to draw on; None creates one with pyplot.
 
         Returns
         -------
@@ -161,8 +160,7 @@ class MistakesDisplay:
             for mistake in self.mistakes
         ] or [1.0]
         if figure is None:
-            size = (8, sum(heights) + 0.5 * len(heights))
-            figure = Figure(figsize=size, layout="constrained")
+            figure = new_figure(8, sum(heights) + 0.5 * len(heights))
         self.figure_ = figure
         panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
         self.axes_ = list(panels[:, 0])

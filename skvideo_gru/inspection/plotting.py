@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self
 
 import numpy as np
@@ -21,8 +23,10 @@ __all__ = [
     "contrasting_colour",
     "draw_text",
     "draw_tick_labels",
+    "new_figure",
     "one_line",
     "plot_confusion_matrix",
+    "without_pyplot",
 ]
 
 #: Colour, marker and dashes of the lines of a figure. The colours are those of Okabe and Ito,
@@ -46,6 +50,51 @@ _MARKERS = 15
 _LARGEST_SIDE = 13.0
 _COUNTED_CLASSES = 50
 _TICK_POINTS = 13.0
+
+
+# Whether displays create their figures with pyplot.
+_WITH_PYPLOT: ContextVar[bool] = ContextVar("WITH_PYPLOT", default=True)
+
+
+@contextmanager
+def without_pyplot() -> Iterator[None]:
+    """Let displays create figures that neither a notebook nor a window shows.
+
+    Pyplot keeps its figures until they are closed, and supports windows in the main thread
+    only. Reports need neither.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    token = _WITH_PYPLOT.set(False)
+    try:
+        yield
+    finally:
+        _WITH_PYPLOT.reset(token)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Create the figure of a display with pyplot, as the displays of scikit-learn do.
+
+    A notebook shows it when the cell ends, and ``pyplot.show()`` in a script.
+
+    Parameters
+    ----------
+    width, height : float
+        Size in inches.
+
+    Returns
+    -------
+    Figure
+        The figure; inside `without_pyplot` one that pyplot does not know.
+    """
+    if not _WITH_PYPLOT.get():
+        return Figure(figsize=(width, height), layout="constrained")
+    import matplotlib.pyplot as plt  # it may select a backend, which windows require
+
+    return plt.figure(figsize=(width, height), layout="constrained")
 
 
 def one_line(label: Any, width: int = 24) -> str:
@@ -98,10 +147,13 @@ class TrainingDisplay:
 
     Examples
     --------
+    >>> import matplotlib.pyplot as plt
     >>> from skvideo_gru import TrainingDisplay
     >>> records = [{"epoch": 1, "train_loss": 0.9}, {"epoch": 2, "train_loss": 0.4}]
     >>> display = TrainingDisplay({"GRU": records}).plot()
-    >>> display.figure_.savefig("training.png")  # doctest: +SKIP
+    >>> display.axes_[0].get_title()
+    'GRU'
+    >>> plt.show()  # doctest: +SKIP
     """
 
     def __init__(
@@ -113,13 +165,15 @@ class TrainingDisplay:
         self.held_out_label = held_out_label
 
     @classmethod
-    def from_estimator(cls, estimator: Any) -> Self:
+    def from_estimator(cls, estimator: Any, *, figure: Any = None) -> Self:
         """Plot the training of a pipeline.
 
         Parameters
         ----------
         estimator : Pipeline
             A fitted pipeline, or a fitted search with ``refit=True``.
+        figure : Figure or SubFigure, optional
+            The figure to draw on; None creates one with pyplot.
 
         Returns
         -------
@@ -139,7 +193,7 @@ class TrainingDisplay:
         return cls(
             {_NETWORKS.get(name, name): records for name, records in histories.items()},
             "held out from the GRU only" if leaked else "validation",
-        ).plot()
+        ).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:
         """Plot one panel per trained network.
@@ -147,7 +201,7 @@ class TrainingDisplay:
         Parameters
         ----------
         figure : Figure or SubFigure, optional
-            The figure to draw on; None creates one.
+            The figure to draw on; None creates one with pyplot.
 
         Returns
         -------
@@ -157,7 +211,7 @@ class TrainingDisplay:
         trained = {name: records for name, records in self.histories.items() if records}
         n_panels = max(1, len(trained))
         if figure is None:
-            figure = Figure(figsize=(4.5 * n_panels, 3.2), layout="constrained")
+            figure = new_figure(4.5 * n_panels, 3.2)
         self.figure_ = figure
         self.axes_ = list(figure.subplots(1, n_panels, squeeze=False)[0])
         for axes, (name, records) in zip(self.axes_, trained.items(), strict=False):

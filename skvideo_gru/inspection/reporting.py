@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from ..video import Video, VideoDecodeError, as_video_list
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import FilmStripDisplay, video_name
-from .plotting import TrainingDisplay, plot_confusion_matrix
+from .plotting import TrainingDisplay, plot_confusion_matrix, without_pyplot
 from .search_display import SearchDisplay
 
 __all__ = ["evaluation_report", "report_page"]
@@ -78,6 +78,7 @@ def evaluation_report(
     )
 
 
+@without_pyplot()
 def report_page(
     model: Any,
     outcomes: Mapping[str, tuple[Sequence[Video], Evaluation]],

@@ -8,10 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.utils.validation import check_is_fitted
 
-from .plotting import STYLES, contrasting_colour, draw_tick_labels, one_line
+from .plotting import STYLES, contrasting_colour, draw_tick_labels, new_figure, one_line
 
 __all__ = ["SearchDisplay"]
 
@@ -98,7 +97,7 @@ class SearchDisplay:
         score : str, default="score"
             Name of the metric, for a search with several metrics.
         ax : Axes, optional
-            The axes to draw on; None creates a figure.
+            The axes to draw on; None creates a figure with pyplot.
 
         Returns
         -------
@@ -142,7 +141,7 @@ class SearchDisplay:
         Parameters
         ----------
         ax : Axes, optional
-            The axes to draw on; None creates a figure.
+            The axes to draw on; None creates a figure with pyplot.
 
         Returns
         -------
@@ -166,7 +165,7 @@ class SearchDisplay:
         return self
 
     def _new_axes(self, ax: Axes | None, size: tuple[float, float]) -> None:
-        self.ax_ = Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
+        self.ax_ = new_figure(*size).subplots() if ax is None else ax
         self.figure_ = self.ax_.figure
 
     def _best_of_each(self, rows: list[Any], columns: list[Any]) -> np.ndarray:

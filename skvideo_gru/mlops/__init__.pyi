@@ -1,3 +1,4 @@
+from .exporting import export_onnx as export_onnx
 from .prediction import predict_each as predict_each
 from .saving import load_model as load_model
 from .saving import save_model as save_model

@@ -5,13 +5,15 @@ from .nets import MixedPrecisionNet as MixedPrecisionNet
 from .nets import SequenceDataset as SequenceDataset
 from .nets import WeightedNet as WeightedNet
 from .nets import identity_collate as identity_collate
+from .onnx_format import to_onnx as to_onnx
+from .progress import EpochProgress as EpochProgress
+from .progress import progress_bar as progress_bar
 from .resnet import IMAGENET as IMAGENET
 from .resnet import N_FEATURES as N_FEATURES
 from .resnet import Normalisation as Normalisation
 from .resnet import ResNet50 as ResNet50
 from .resnet import fold_batch_norm as fold_batch_norm
 from .resnet import normalise as normalise
-from .runtime import EpochProgress as EpochProgress
 from .runtime import check_same_network as check_same_network
 from .runtime import diverged as diverged
 from .runtime import epoch_records as epoch_records

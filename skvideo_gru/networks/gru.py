@@ -168,7 +168,8 @@ class GRUNetwork(nn.Module):
             return sequences
         gain = math.sqrt(self.delta_weight)
         frames = sequences.transpose(0, 1)  # the memory layout that torch's GRU requires
-        change = gain * frames.diff(dim=0, prepend=frames[:1])
+        # Not torch.diff, which torch cannot export to ONNX.
+        change = gain * (frames - torch.cat([frames[:1], frames[:-1]]))
         changes = [change.relu(), (-change).relu()]
         return torch.cat([frames / gain, *changes], dim=2).transpose(0, 1)
 

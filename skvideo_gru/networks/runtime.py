@@ -1,4 +1,4 @@
-"""Utilities to train and run both networks: device, seed, progress bar, training loop."""
+"""Utilities to train and run both networks: device, seed, training loop."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback, EarlyStopping
-from tqdm import tqdm
+from skorch.callbacks import EarlyStopping
 
 from ..caller_warnings import warn_caller
 
 __all__ = [
-    "EpochProgress",
     "check_same_network",
     "diverged",
     "epoch_records",
@@ -128,69 +126,6 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-class EpochProgress(Callback):
-    """A progress bar over epochs, with the losses; disabled without a terminal.
-
-    Parameters
-    ----------
-    description : str
-        Label of the bar.
-    """
-
-    def __init__(self, description: str) -> None:
-        self.description = description
-
-    def on_train_begin(self, net: Any, **_: Any) -> None:
-        """Open the bar.
-
-        Parameters
-        ----------
-        net : skorch.NeuralNet
-            The net in training.
-        **_ : dict
-            Other arguments of skorch's callbacks.
-        """
-        self.bar_ = tqdm(
-            total=net.max_epochs,
-            initial=_resumed_epochs(net),
-            desc=self.description,
-            unit="epoch",
-            disable=None,
-        )
-
-    def on_epoch_end(self, net: Any, **_: Any) -> None:
-        """Advance the bar.
-
-        Parameters
-        ----------
-        net : skorch.NeuralNet
-            The net in training.
-        **_ : dict
-            Other arguments of skorch's callbacks.
-        """
-        names = [name for name in ("train_loss", "valid_loss") if name in net.history[-1]]
-        self.bar_.set_postfix({name: f"{net.history[-1, name]:.3f}" for name in names})
-        self.bar_.update()
-
-    def on_train_end(self, net: Any, **_: Any) -> None:
-        """Close the bar.
-
-        Parameters
-        ----------
-        net : skorch.NeuralNet
-            The net in training.
-        **_ : dict
-            Other arguments of skorch's callbacks.
-        """
-        self.bar_.close()
-        del self.bar_  # it refers to the terminal and cannot be pickled
-
-
-def _resumed_epochs(net: Any) -> int:
-    """Return the number of epochs restored from a checkpoint."""
-    return getattr(net, "resumed_epochs_", 0)
-
-
 def check_same_network(net: Any, start: Any) -> None:
     """Check that a skorch net can load the weights of another.
 
@@ -280,7 +215,7 @@ def run_epochs(net: Any, X: Any, epochs: int | None = None) -> None:
     """
     net.notify("on_train_begin", X=X, y=None)
     try:
-        left = net.max_epochs - _resumed_epochs(net)
+        left = net.max_epochs - getattr(net, "resumed_epochs_", 0)
         net.fit_loop(X, None, epochs=left if epochs is None else epochs)
     except KeyboardInterrupt:
         stoppers = [cb for _, cb in net.callbacks_ if isinstance(cb, EarlyStopping)]

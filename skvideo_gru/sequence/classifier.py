@@ -119,7 +119,8 @@ class GRUClassifier(SequencePredictor):
     device : str or torch.device, default="auto"
         Device of the network; ``"auto"`` selects a GPU if there is one.
     verbose : int, default=0
-        With 1 or more, a progress bar on a terminal.
+        With 1 or more, a progress bar; without a terminal or notebook, a line every
+        30 seconds.
 
     Attributes
     ----------

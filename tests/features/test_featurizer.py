@@ -20,14 +20,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from tqdm import tqdm
 
 from skvideo_gru import ResNet50FrameFeaturizer, VideoClip, VideoDecodeError, make_video_classifier
 from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.features import extraction, fitting, reading
 from skvideo_gru.features.motion import motion_images
 from skvideo_gru.features.reading import FrameReader
-from skvideo_gru.networks import build_network, normalise
+from skvideo_gru.networks import build_network, normalise, progress
 from skvideo_gru.video import read_outlines, uniform_indices
 from skvideo_gru.video.decoding import read_frames
 
@@ -367,23 +366,20 @@ def test_a_failed_transform_leaves_no_file(colour_clips, broken_clip, tmp_path, 
     assert list(folder.iterdir()) == []
 
 
-def test_progress_shows_speed_cache_and_failures(colour_clips, broken_clip, tmp_path, monkeypatch):
+def test_progress_shows_speed_cache_and_failures(
+    colour_clips, broken_clip, tmp_path, monkeypatch, capsys
+):
     videos = [*colour_clips[0][:3], str(broken_clip)]
     options = {"memory": tmp_path, "on_error": "nan", "verbose": 1}
     model = ResNet50FrameFeaturizer(**UNTRAINED, **options).fit(videos)
     with pytest.warns(UserWarning, match="1 of 3"):
         model.transform(videos[1:])
-    bars = []
-
-    class Bar(tqdm):
-        def close(self):
-            bars.append(str(self))
-            super().close()
-
-    monkeypatch.setattr(extraction, "tqdm", lambda **kw: Bar(**{**kw, "disable": False}))
+    monkeypatch.setattr(progress, "_INTERVAL", 0.0)
+    capsys.readouterr()
     with pytest.warns(UserWarning, match="1 of 4"):
         model.transform(videos)
-    assert re.search(r"4/4 .*video.*frames/s, 2 cached, 1 failed", bars[-1])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"features: 4/4 videos in 00:0\d, .* frames/s, 2 cached, 1 failed$", last)
 
 
 def test_feature_names():

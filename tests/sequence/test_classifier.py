@@ -593,12 +593,6 @@ def test_grid_search_over_decay_and_size():
     }
 
 
-def test_a_progress_bar_is_shown_on_a_terminal_only(capsys):
-    X, y = order_data(16)
-    GRUClassifier(verbose=1, max_epochs=2).fit(X, y)
-    assert capsys.readouterr() == ("", "")
-
-
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

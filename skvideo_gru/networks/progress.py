@@ -1,0 +1,133 @@
+"""Progress of long work: bars on terminals and in notebooks, lines of text elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+__all__ = ["EpochProgress", "progress_bar"]
+
+# Without a terminal: seconds between two lines, and their format.
+_INTERVAL = 30.0
+_LINE = "{desc}: {n_fmt}/{total_fmt} {unit}s in {elapsed}, {remaining} left{postfix}"
+
+
+def progress_bar(
+    description: str,
+    total: int,
+    unit: str,
+    *,
+    done: Iterable[Any] | None = None,
+    initial: int = 0,
+    hidden: bool = False,
+) -> tqdm:
+    """Create a progress bar.
+
+    In a Jupyter notebook the bar is a widget. Without a terminal, for example in a log
+    file, a line is written every 30 seconds, and none for shorter work.
+
+    Parameters
+    ----------
+    description : str
+        Label of the bar.
+    total : int
+        Number of units.
+    unit : str
+        Name of a unit, singular.
+    done : iterable, optional
+        One item per completed unit. Without it, the caller updates the bar.
+    initial : int, default=0
+        Number of units that are already complete.
+    hidden : bool, default=False
+        Whether nothing is shown.
+
+    Returns
+    -------
+    tqdm
+        The bar, an iterator over `done`.
+    """
+    options = {"desc": description, "total": total, "unit": unit, "initial": initial}
+    if not (hidden or _is_interactive()):
+        options |= {
+            "file": _Lines(),
+            "bar_format": _LINE,
+            "mininterval": _INTERVAL,
+            "delay": _INTERVAL,
+            "miniters": 1,
+        }
+    return tqdm(done, disable=hidden, **options)
+
+
+def _is_interactive() -> bool:
+    # As tqdm.auto recognises the kernel of a notebook, whose stderr is not a terminal.
+    return "ipykernel.zmqshell" in sys.modules or bool(sys.stderr and sys.stderr.isatty())
+
+
+class _Lines:
+    """A file that writes each state of a bar as a line to stderr."""
+
+    def write(self, text: str) -> None:
+        if (line := text.strip()) and sys.stderr:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    def flush(self) -> None:
+        pass
+
+
+class EpochProgress(Callback):
+    """A progress bar over epochs, with the losses.
+
+    Parameters
+    ----------
+    description : str
+        Label of the bar.
+    """
+
+    def __init__(self, description: str) -> None:
+        self.description = description
+
+    def on_train_begin(self, net: Any, **_: Any) -> None:
+        """Open the bar.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **_ : dict
+            Other arguments of skorch's callbacks.
+        """
+        resumed = getattr(net, "resumed_epochs_", 0)
+        self.bar_ = progress_bar(self.description, net.max_epochs, "epoch", initial=resumed)
+
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
+        """Advance the bar.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **_ : dict
+            Other arguments of skorch's callbacks.
+        """
+        names = [name for name in ("train_loss", "valid_loss") if name in net.history[-1]]
+        losses = {name: f"{net.history[-1, name]:.3f}" for name in names}
+        self.bar_.set_postfix(losses, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net: Any, **_: Any) -> None:
+        """Close the bar.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **_ : dict
+            Other arguments of skorch's callbacks.
+        """
+        self.bar_.close()
+        del self.bar_  # it refers to the terminal and cannot be pickled
