@@ -25,6 +25,7 @@ from ..networks import (
     fold_batch_norm,
     normalise,
     resolve_device,
+    resolve_mixed_precision,
 )
 
 __all__ = [
@@ -71,17 +72,22 @@ def frames_per_batch(n_pixels: int, device: torch.device) -> int:
     return max(1, largest * 224**2 // n_pixels)
 
 
-def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> None:
-    """Check that an engine is installed and supports the options.
+def check_engine(engine: str, mixed_precision: bool | str, device: torch.device) -> bool:
+    """Check that an engine is installed, and whether it computes in bfloat16.
 
     Parameters
     ----------
     engine : {"torch", "onnxruntime", "openvino"}
         The engine.
-    mixed_precision : bool
-        Whether the network computes in bfloat16.
+    mixed_precision : bool or "auto"
+        Whether the network computes in bfloat16; ``"auto"`` if engine and hardware can.
     device : torch.device
         Device of the network. On a GPU, torch is always used.
+
+    Returns
+    -------
+    bool
+        Whether the network computes in bfloat16.
 
     Raises
     ------
@@ -91,7 +97,7 @@ def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> No
         If the engine does not support bfloat16.
     """
     if device.type != "cpu":
-        return
+        return resolve_mixed_precision(mixed_precision, device)
     for package in ENGINES[engine]:
         try:
             importlib.import_module(package)
@@ -100,11 +106,14 @@ def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> No
                 f"engine={engine!r} requires the package {package}. Install it with "
                 f"pip install 'skvideo-gru[{engine}]'."
             ) from error
-    if engine == "onnxruntime" and mixed_precision:
+    if engine != "onnxruntime":
+        return resolve_mixed_precision(mixed_precision, device)
+    if mixed_precision not in (False, "auto"):
         raise ValueError(
             "engine='onnxruntime' does not support mixed_precision=True; use 'torch' or "
             "'openvino'."
         )
+    return False
 
 
 def check_normalisation(mean: Any, std: Any) -> Normalisation:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from skvideo_gru import ResNet50FrameFeaturizer, VideoClip, VideoDecodeError, make_video_classifier
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.features import extraction, fitting, reading
+from skvideo_gru.features import embedding, extraction, fitting, reading
 from skvideo_gru.features.motion import motion_images
 from skvideo_gru.features.reading import FrameReader
 from skvideo_gru.networks import build_network, normalise
@@ -590,6 +590,33 @@ def test_mixed_precision_embeds_in_bfloat16_and_is_cached_separately(colour_clip
     assert 1e-4 < largest_error(mixed, exact) < 0.05
     np.testing.assert_array_equal(model.transform(videos), mixed)
     np.testing.assert_array_equal(model.set_params(mixed_precision=False).transform(videos), exact)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_automatic_precision_is_cached_as_what_was_used(
+    colour_clips, tmp_path, monkeypatch, native
+):
+    videos, y = colour_clips
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    model = ResNet50FrameFeaturizer(**TRAINED, device="cpu", memory=tmp_path)
+    model.set_params(mixed_precision="auto")
+    rows = model.fit_transform(videos, y)
+    assert model.mixed_precision == "auto"
+    monkeypatch.setattr(fitting, "train_backbone", None)  # the backbone is cached
+    explicit = clone(model).set_params(mixed_precision=native)
+    np.testing.assert_array_equal(explicit.fit_transform(videos, y), rows)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": not native})
+    with pytest.raises(TypeError, match="not callable"):  # another precision is another backbone
+        clone(model).fit(videos, y)
+    other = model.transform(videos)
+    assert 1e-4 < largest_error(other, rows) < 0.05
+
+
+def test_automatic_precision_is_float32_in_onnx_runtime(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setitem(embedding.ENGINES, "onnxruntime", ())
+    assert embedding.check_engine("onnxruntime", "auto", torch.device("cpu")) is False
+    assert embedding.check_engine("torch", "auto", torch.device("cpu")) is True
 
 
 def test_an_unsupported_engine_is_an_error_before_the_training(monkeypatch):
