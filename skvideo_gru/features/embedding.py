@@ -33,6 +33,7 @@ __all__ = [
     "FrameEmbedder",
     "check_engine",
     "check_normalisation",
+    "embedding_precision",
     "frames_per_batch",
     "numeric_precision",
 ]
@@ -72,22 +73,39 @@ def frames_per_batch(n_pixels: int, device: torch.device) -> int:
     return max(1, largest * 224**2 // n_pixels)
 
 
-def check_engine(engine: str, mixed_precision: bool | str, device: torch.device) -> bool:
-    """Check that an engine is installed, and whether it computes in bfloat16.
+def embedding_precision(engine: str, mixed_precision: bool | str, device: torch.device) -> bool:
+    """Convert a `mixed_precision` parameter to a bool for an engine.
 
     Parameters
     ----------
     engine : {"torch", "onnxruntime", "openvino"}
-        The engine.
+        What runs the network on a CPU.
     mixed_precision : bool or "auto"
-        Whether the network computes in bfloat16; ``"auto"`` if engine and hardware can.
+        ``"auto"`` selects bfloat16 if the engine and the hardware compute in it.
     device : torch.device
-        Device of the network. On a GPU, torch is always used.
+        Device of the network.
 
     Returns
     -------
     bool
         Whether the network computes in bfloat16.
+    """
+    if mixed_precision == "auto" and engine == "onnxruntime" and device.type == "cpu":
+        return False
+    return resolve_mixed_precision(mixed_precision, device)
+
+
+def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> None:
+    """Check that an engine is installed and supports the options.
+
+    Parameters
+    ----------
+    engine : {"torch", "onnxruntime", "openvino"}
+        The engine.
+    mixed_precision : bool
+        Whether the network computes in bfloat16.
+    device : torch.device
+        Device of the network. On a GPU, torch is always used.
 
     Raises
     ------
@@ -97,7 +115,7 @@ def check_engine(engine: str, mixed_precision: bool | str, device: torch.device)
         If the engine does not support bfloat16.
     """
     if device.type != "cpu":
-        return resolve_mixed_precision(mixed_precision, device)
+        return
     for package in ENGINES[engine]:
         try:
             importlib.import_module(package)
@@ -106,14 +124,11 @@ def check_engine(engine: str, mixed_precision: bool | str, device: torch.device)
                 f"engine={engine!r} requires the package {package}. Install it with "
                 f"pip install 'skvideo-gru[{engine}]'."
             ) from error
-    if engine != "onnxruntime":
-        return resolve_mixed_precision(mixed_precision, device)
-    if mixed_precision not in (False, "auto"):
+    if engine == "onnxruntime" and mixed_precision:
         raise ValueError(
             "engine='onnxruntime' does not support mixed_precision=True; use 'torch' or "
             "'openvino'."
         )
-    return False
 
 
 def check_normalisation(mean: Any, std: Any) -> Normalisation:

@@ -50,6 +50,7 @@ from .embedding import (
     FrameEmbedder,
     check_engine,
     check_normalisation,
+    embedding_precision,
     numeric_precision,
 )
 from .extraction import Outcome, digest_videos, embed_cached, embed_videos
@@ -484,7 +485,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         self.modality_ = self._choose_modality(training)
         record_backbone_labels(y, trained=training)
         device = resolve_device(self.device, training=training)
-        check_engine(self.engine, self.mixed_precision, device)
+        mixed_precision = embedding_precision(self.engine, self.mixed_precision, device)
+        check_engine(self.engine, mixed_precision, device)
         seed = None
         if self.random_state is not None:
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -553,7 +555,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     def _embed(self, fitted: FittedVideos, out: Any = None) -> np.ndarray:
         """Embed videos, reusing their digests and frames if they are known."""
         videos, device = fitted.videos, resolve_device(self.device, training=False)
-        precision = self.engine, check_engine(self.engine, self.mixed_precision, device)
+        precision = (
+            self.engine,
+            embedding_precision(self.engine, self.mixed_precision, device),
+        )
         embedder: FrameEmbedder | None = getattr(self, "_embedder", None)
         if embedder is None or (embedder.engine, embedder.mixed_precision) != precision:
             embedder = FrameEmbedder(self.weights_, self._normalisation, *precision)

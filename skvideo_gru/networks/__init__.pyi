@@ -25,7 +25,7 @@ from .schedules import FUSED as FUSED
 from .schedules import OPTIMIZERS as OPTIMIZERS
 from .schedules import SCHEDULES as SCHEDULES
 from .schedules import learning_rate_schedule as learning_rate_schedule
-from .threads import fitting_threads as fitting_threads
+from .threads import useful_threads as useful_threads
 from .trained_labels import record_backbone_labels as record_backbone_labels
 from .trained_labels import trained_a_backbone as trained_a_backbone
 from .weights import Weights as Weights

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["fitting_threads"]
+__all__ = ["useful_threads"]
 
 # Floating-point operations of a forward pass for which a thread is worth its cost: after every
 # small operation the threads wait for each other, for milliseconds if a core is busy.
@@ -18,7 +18,7 @@ _PER_THREAD = 2.5e8
 
 
 @contextmanager
-def fitting_threads(net: Any, n_frames: int) -> Iterator[None]:
+def useful_threads(net: Any, n_frames: int) -> Iterator[None]:
     """Limit torch's threads inside the block to those that a batch occupies.
 
     The number never exceeds torch's setting, and other threads of the process keep theirs. It

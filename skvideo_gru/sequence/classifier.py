@@ -20,11 +20,11 @@ from ..networks import (
     check_same_network,
     diverged,
     epoch_records,
-    fitting_threads,
     initialize_net,
     run_epochs,
     seeded,
     trained_a_backbone,
+    useful_threads,
 )
 from ..persistence import restore_on_error
 from .net_building import build_net, to_dataset
@@ -453,7 +453,7 @@ class GRUClassifier(SequencePredictor):
 
     def _run_epochs(self, net: WeightedNet, data: TrainingData, epochs: int | None = None) -> None:
         n_sequences, n_frames, _ = data.sequences.shape
-        with fitting_threads(net, min(n_sequences, net.batch_size) * n_frames):
+        with useful_threads(net, min(n_sequences, net.batch_size) * n_frames):
             run_epochs(net, to_dataset(data, self.classes_), epochs)
 
     def _set_net(self, net: WeightedNet, *, in_parts: bool) -> None:

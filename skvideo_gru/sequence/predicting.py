@@ -9,7 +9,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..networks import GRUNetwork, SequenceDataset, WeightedNet, fitting_threads, resolve_device
+from ..networks import GRUNetwork, SequenceDataset, WeightedNet, resolve_device, useful_threads
 from ..persistence import Versioned
 from .net_building import net_state, restore_net
 from .sequences import sequence_lengths, validate_sequences
@@ -77,7 +77,7 @@ class SequencePredictor(ClassifierMixin, Versioned, BaseEstimator):
             rows = slice(None) if lengths.all() else np.flatnonzero(lengths)
             inputs = {"sequences": sequences[rows], "lengths": lengths[rows]}
             n_sequences = min(len(lengths), self.net_.batch_size)
-            with fitting_threads(self.net_, n_sequences * sequences.shape[1]):
+            with useful_threads(self.net_, n_sequences * sequences.shape[1]):
                 proba[rows] = self.net_.predict_proba(SequenceDataset(inputs))
         return proba
 
@@ -113,7 +113,7 @@ class SequencePredictor(ClassifierMixin, Versioned, BaseEstimator):
         fill = self._fill_by_prefix if self.module_.gru.bidirectional else self._fill_in_one_pass
         n_sequences = min(len(lengths), self.net_.batch_size)
         n_frames = min(n_sequences * sequences.shape[1], _FRAMES_PER_BATCH)
-        with fitting_threads(self.net_, n_frames):
+        with useful_threads(self.net_, n_frames):
             fill(running, sequences, lengths)
         return running
 

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from skvideo_gru import ResNet50FrameFeaturizer, VideoClip, VideoDecodeError, make_video_classifier
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.features import embedding, extraction, fitting, reading
+from skvideo_gru.features import extraction, fitting, reading
 from skvideo_gru.features.motion import motion_images
 from skvideo_gru.features.reading import FrameReader
 from skvideo_gru.networks import build_network, normalise
@@ -610,13 +610,6 @@ def test_automatic_precision_is_cached_as_what_was_used(
         clone(model).fit(videos, y)
     other = model.transform(videos)
     assert 1e-4 < largest_error(other, rows) < 0.05
-
-
-def test_automatic_precision_is_float32_in_onnx_runtime(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    monkeypatch.setitem(embedding.ENGINES, "onnxruntime", ())
-    assert embedding.check_engine("onnxruntime", "auto", torch.device("cpu")) is False
-    assert embedding.check_engine("torch", "auto", torch.device("cpu")) is True
 
 
 def test_an_unsupported_engine_is_an_error_before_the_training(monkeypatch):

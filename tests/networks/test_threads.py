@@ -8,7 +8,7 @@ from skorch.callbacks import Callback
 
 from skvideo_gru import GRUClassifier
 from skvideo_gru.networks import threads
-from skvideo_gru.networks.threads import fitting_threads
+from skvideo_gru.networks.threads import useful_threads
 
 
 @pytest.fixture
@@ -43,23 +43,23 @@ def in_new_thread():
 def test_threads_fit_the_work_and_do_not_exceed_the_setting(
     four_threads, n_weights, n_frames, expected
 ):
-    with fitting_threads(net_of(n_weights), n_frames):
+    with useful_threads(net_of(n_weights), n_frames):
         assert torch.get_num_threads() == expected
         assert in_new_thread() == 4
     assert torch.get_num_threads() == in_new_thread() == 4
 
 
 def test_threads_are_restored_after_an_error_and_unchanged_on_a_gpu(four_threads):
-    with pytest.raises(KeyboardInterrupt), fitting_threads(net_of(10), 10):
+    with pytest.raises(KeyboardInterrupt), useful_threads(net_of(10), 10):
         raise KeyboardInterrupt
     assert torch.get_num_threads() == 4
-    with fitting_threads(net_of(10, "cuda"), 10):
+    with useful_threads(net_of(10, "cuda"), 10):
         assert torch.get_num_threads() == 4
 
 
 def test_the_settings_of_this_thread_and_of_new_threads_remain_different(four_threads):
     def limited():
-        with fitting_threads(net_of(10), 10):
+        with useful_threads(net_of(10), 10):
             assert torch.get_num_threads() == 1
         return torch.get_num_threads()
 
