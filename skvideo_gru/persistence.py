@@ -1,15 +1,18 @@
-"""Saving: atomic file writes, the version that saved a model, trusted types of skops."""
+"""Saving: atomic writes, temporary arrays, the version of a model, trusted types of skops."""
 
 from __future__ import annotations
 
 import errno
 import inspect
+import math
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import Any
 
+import numpy as np
 import torch
 
 from . import __version__
@@ -20,8 +23,10 @@ __all__ = [
     "Versioned",
     "atomic_write",
     "check_writable",
+    "map_file",
     "preallocate",
     "restore_on_error",
+    "temporary_array",
 ]
 
 #: URL of the documentation of the released version, the same as in pyproject.toml.
@@ -167,14 +172,77 @@ def preallocate(path: str | os.PathLike[str]) -> None:
     OSError
         If the disk has not enough space.
     """
+    with open(path, "r+b") as file:
+        _allocate(file.fileno(), os.path.getsize(path), path)
+
+
+def _allocate(descriptor: int, size: int, path: str | os.PathLike[str]) -> None:
     if not hasattr(os, "posix_fallocate"):
         return
-    size = os.path.getsize(path)
-    with open(path, "r+b") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                return  # the file system does not support it
-            reason = f"{error.strerror}: {size:,} bytes are needed"
-            raise OSError(error.errno, reason, os.fspath(path)) from error
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return  # the file system does not support it
+        reason = f"{error.strerror}: {size:,} bytes are needed"
+        raise OSError(error.errno, reason, os.fspath(path)) from error
+
+
+def map_file(file: Any) -> np.ndarray:
+    """Map a file into memory.
+
+    Parameters
+    ----------
+    file : file object
+        The file, open for reading and writing. It may be closed afterwards.
+
+    Returns
+    -------
+    ndarray of shape (n_bytes,), uint8
+        The bytes of the file. The operating system loads them when they are used, and can
+        remove them from memory.
+    """
+    # Not a numpy.memmap, which joblib would open again in its workers, by its name.
+    return np.frombuffer(mmap.mmap(file.fileno(), 0), np.uint8)
+
+
+def temporary_array(
+    shape: tuple[int, ...],
+    dtype: Any,
+    max_nbytes: int | None,
+    folder: str | os.PathLike[str] | None = None,
+) -> np.ndarray:
+    """Create an array in memory, or in a temporary file if it is too large.
+
+    The file has no name. The operating system removes it when the array is no longer used, or
+    when the process ends.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape.
+    dtype : dtype
+        The data type.
+    max_nbytes : int or None
+        Maximum size in memory, in bytes; None means any.
+    folder : str or os.PathLike, optional
+        Folder of the file; by default the system's folder for temporary files.
+
+    Returns
+    -------
+    ndarray of shape `shape`
+        The array, with arbitrary content.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created or the disk has not enough space.
+    """
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    if max_nbytes is None or n_bytes <= max_nbytes:
+        return np.empty(shape, dtype)
+    folder = gettempdir() if folder is None else folder
+    with TemporaryFile(dir=folder) as file:
+        file.truncate(n_bytes)
+        _allocate(file.fileno(), n_bytes, folder)
+        return map_file(file).view(dtype).reshape(shape)

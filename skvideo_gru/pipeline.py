@@ -139,6 +139,7 @@ def make_video_classifier(
     random_state: Any = None,
     device: Any = "auto",
     n_jobs: int | None = None,
+    mixed_precision: bool | str = False,
     verbose: int = 0,
     **params: Any,
 ) -> VideoPipeline:
@@ -155,6 +156,8 @@ def make_video_classifier(
         Device of both networks.
     n_jobs : int, optional
         Number of joblib workers that decode and embed.
+    mixed_precision : bool or "auto", default=False
+        Whether both networks use bfloat16; ``"auto"`` where the hardware supports it.
     verbose : int, default=0
         With 1 or more, progress bars; without a terminal or notebook, a line every 30 seconds.
     **params : dict
@@ -180,13 +183,22 @@ def make_video_classifier(
     ['features', 'scale', 'gru']
     """
     features = ResNet50FrameFeaturizer(
-        memory=memory, random_state=random_state, device=device, n_jobs=n_jobs, verbose=verbose
+        mixed_precision=mixed_precision,
+        memory=memory,
+        random_state=random_state,
+        device=device,
+        n_jobs=n_jobs,
+        verbose=verbose,
     )
     # A backbone trained on single frames overfits to the appearance of the training videos,
     # but not to their changes, which therefore get a higher weight; see
     # benchmarks/accuracy.md.
     gru = GRUClassifier(
-        delta_weight=100.0, random_state=random_state, device=device, verbose=verbose
+        delta_weight=100.0,
+        mixed_precision=mixed_precision,
+        random_state=random_state,
+        device=device,
+        verbose=verbose,
     )
     steps = [("features", features), ("scale", FrameWise(MinMaxScaler())), ("gru", gru)]
     pipe = VideoPipeline(steps)

@@ -1,8 +1,10 @@
 import errno
+import gc
 import os
 import pickle
 import stat
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,12 @@ from skvideo_gru import (
     __version__,
     make_video_classifier,
 )
-from skvideo_gru.persistence import atomic_write, preallocate, restore_on_error
+from skvideo_gru.persistence import (
+    atomic_write,
+    preallocate,
+    restore_on_error,
+    temporary_array,
+)
 
 
 def fitted_pipeline(videos, y):
@@ -121,6 +128,43 @@ def test_space_is_preallocated_if_the_file_system_supports_it(
     expectation = pytest.raises(OSError, match="so it is: 1,000 bytes are needed")
     with expectation if raises else nullcontext():
         preallocate(tmp_path / "file")
+
+
+def test_a_large_array_is_in_a_file_without_a_name(tmp_path):
+    before = set(Path("/proc/self/maps").read_text().splitlines())
+    array = temporary_array((3, 1000), np.float32, 11_999, tmp_path)
+    new = set(Path("/proc/self/maps").read_text().splitlines()) - before
+    assert any(str(tmp_path) in line and "(deleted)" in line for line in new)
+    assert not list(tmp_path.iterdir())
+    array[:] = np.arange(1000)
+    again = pickle.loads(pickle.dumps(array))
+    np.testing.assert_array_equal(
+        again, np.broadcast_to(np.arange(1000, dtype=np.float32), (3, 1000))
+    )
+    del array, again
+    gc.collect()
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+@pytest.mark.parametrize("max_nbytes", [12_000, None])
+def test_a_small_array_is_in_memory(tmp_path, max_nbytes):
+    array = temporary_array((3, 1000), np.float32, max_nbytes, tmp_path)
+    assert array.shape == (3, 1000)
+    assert array.dtype == np.float32
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+def test_a_temporary_array_on_a_full_disk_is_an_error(tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", fails)
+    with pytest.raises(
+        OSError, match="No space left on device: 12,000 bytes are needed"
+    ) as caught:
+        temporary_array((3, 1000), np.float32, 0, tmp_path)
+    assert caught.value.filename == str(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_estimator_is_restored_if_its_fit_fails():

@@ -33,7 +33,13 @@ SETTINGS = {
 
 def test_the_standard_pipeline():
     pipe = make_video_classifier(
-        memory="cache", random_state=3, device="cpu", n_jobs=2, verbose=1, gru__hidden_size=128
+        memory="cache",
+        random_state=3,
+        device="cpu",
+        n_jobs=2,
+        mixed_precision="auto",
+        verbose=1,
+        gru__hidden_size=128,
     )
     assert list(pipe.named_steps) == ["features", "scale", "gru"]
     assert isinstance(pipe["features"], ResNet50FrameFeaturizer)
@@ -45,7 +51,8 @@ def test_the_standard_pipeline():
     assert params["features__n_jobs"] == 2
     assert params["gru__hidden_size"] == 128
     for step in ("features", "gru"):
-        for name, value in (("random_state", 3), ("device", "cpu"), ("verbose", 1)):
+        shared = {"random_state": 3, "device": "cpu", "verbose": 1, "mixed_precision": "auto"}
+        for name, value in shared.items():
             assert params[f"{step}__{name}"] == value
 
 

@@ -296,6 +296,9 @@ def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> 
         random_state=args.seed,
         device=args.device,
         n_jobs=args.n_jobs,
+        mixed_precision="auto"
+        if args.mixed_precision == "auto"
+        else args.mixed_precision == "yes",
         verbose=1,
         features__n_frames=chosen["n_frames"],
         features__frame_size=chosen["frame_size"],

@@ -375,6 +375,13 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", help="auto, cpu or cuda (default: %(default)s)"
     )
     parser.add_argument(
+        "--mixed-precision",
+        default="no",
+        choices=["no", "yes", "auto"],
+        help="compute in bfloat16; auto: if the GPU or processor supports it (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
         "--n-jobs",
         type=_auto(int),
         default="auto",

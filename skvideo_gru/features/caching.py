@@ -20,6 +20,7 @@ __all__ = [
     "CACHE_VERSION",
     "backbone",
     "cache_contents",
+    "cache_folder",
     "cached",
     "checkpoint_path",
     "features",
@@ -101,6 +102,22 @@ def cached(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any
             "not cached. Choose another folder."
         )
         return Memory(None).cache(kind)
+
+
+def cache_folder(memory: Memory) -> Path | None:
+    """Return the folder of a cache.
+
+    Parameters
+    ----------
+    memory : joblib.Memory
+        The cache.
+
+    Returns
+    -------
+    Path or None
+        The folder; None without a cache.
+    """
+    return None if memory.location is None else Path(memory.store_backend.location)
 
 
 def checkpoint_path(memory: Memory, key: Any) -> Path:

@@ -24,6 +24,7 @@ from ..networks import (
     normalise,
     resolve_device,
     to_onnx,
+    resolve_mixed_precision,
 )
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "FrameEmbedder",
     "check_engine",
     "check_normalisation",
+    "embedding_precision",
     "frames_per_batch",
     "numeric_precision",
 ]
@@ -68,6 +70,28 @@ def frames_per_batch(n_pixels: int, device: torch.device) -> int:
     """
     largest = 8 if device.type == "cpu" else 128
     return max(1, largest * 224**2 // n_pixels)
+
+
+def embedding_precision(engine: str, mixed_precision: bool | str, device: torch.device) -> bool:
+    """Convert a `mixed_precision` parameter to a bool for an engine.
+
+    Parameters
+    ----------
+    engine : {"torch", "onnxruntime", "openvino"}
+        What runs the network on a CPU.
+    mixed_precision : bool or "auto"
+        ``"auto"`` selects bfloat16 if the engine and the hardware compute in it.
+    device : torch.device
+        Device of the network.
+
+    Returns
+    -------
+    bool
+        Whether the network computes in bfloat16.
+    """
+    if mixed_precision == "auto" and engine == "onnxruntime" and device.type == "cpu":
+        return False
+    return resolve_mixed_precision(mixed_precision, device)
 
 
 def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> None:

@@ -73,8 +73,8 @@ def video_progress(
 
 def decode_videos(
     videos: Sequence[Video], read: Reader, *, n_jobs: int | None, verbose: int
-) -> list[np.ndarray | VideoDecodeError]:
-    """Read the frames of many videos.
+) -> Iterator[np.ndarray | VideoDecodeError]:
+    """Read the frames of many videos, one result at a time.
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ def decode_videos(
     verbose : int
         With 1 or more, a progress bar.
 
-    Returns
-    -------
-    list of ndarray of shape (T, H, W, 3), uint8, or VideoDecodeError
+    Yields
+    ------
+    ndarray of shape (T, H, W, 3), uint8, or VideoDecodeError
         The frames of each video, or the error of an unreadable video.
 
     Raises
@@ -99,7 +99,7 @@ def decode_videos(
     """
     with _explained_pickling_errors(videos):
         clips = _parallel(n_jobs)(delayed(_read)(video, read) for video in videos)
-        return list(video_progress("decoding", len(videos), verbose, clips))
+        yield from video_progress("decoding", len(videos), verbose, clips)
 
 
 @contextmanager

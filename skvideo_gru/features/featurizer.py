@@ -14,7 +14,7 @@ import torch
 from joblib import Memory
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_memory
 
@@ -25,10 +25,17 @@ from ..networks import (
     load_weights,
     record_backbone_labels,
     resolve_device,
+    resolve_mixed_precision,
     save_weights,
     to_builtin,
 )
-from ..persistence import Versioned, atomic_write, preallocate, restore_on_error
+from ..persistence import (
+    Versioned,
+    atomic_write,
+    preallocate,
+    restore_on_error,
+    temporary_array,
+)
 from ..video import (
     ALWAYS_RAISE,
     Video,
@@ -37,11 +44,13 @@ from ..video import (
     describe_video,
 )
 from .augmentation import check_augmentation
+from .caching import cache_folder
 from .embedding import (
     ENGINES,
     FrameEmbedder,
     check_engine,
     check_normalisation,
+    embedding_precision,
     numeric_precision,
 )
 from .extraction import Outcome, digest_videos, embed_cached, embed_videos
@@ -114,10 +123,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         and brightness. ``"erase"``: a rectangle is removed. ``"time"``: up to a fifth of
         the clip is removed from its ends, with ``objective="clip"``. By default all but
         ``"mirror"``.
-    mixed_precision : bool, default=False
+    mixed_precision : bool or "auto", default=False
         Whether the network computes in bfloat16: in training with torch's autocast, and
-        entirely afterwards. It is faster on GPUs and on processors with AMX; features are
-        then accurate to 2-3 significant digits.
+        entirely afterwards. Features are then accurate to 2-3 significant digits.
+        ``"auto"`` uses it where the hardware supports it: on GPUs with bfloat16, and on
+        processors with AMX or AVX512-BF16. The result then depends on the hardware.
     weights : str or os.PathLike, optional
         File with a state dict in torchvision's layout, ``.safetensors`` or written by
         ``torch.save``. With ``max_epochs=0`` the network is frozen with these weights,
@@ -143,6 +153,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     n_jobs : int, optional
         Number of joblib workers that decode and embed. With a GPU, number of decoding
         threads; by default all cores.
+    max_nbytes : int or None, default=2**31
+        Maximum size in memory, in bytes, of all decoded training frames, and of the
+        features that `transform` returns. Larger ones are in a file without a name, in the
+        folder of `memory` or the system's folder for temporary files, and mapped into
+        memory. The file is removed when it is no longer used. The results are the same.
+        None means any size.
     verbose : int, default=0
         With 1 or more, progress bars; without a terminal or notebook, a line every 30 seconds.
 
@@ -195,6 +211,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         "random_state": ["random_state"],
         "device": [str, torch.device],
         "n_jobs": [Integral, None],
+        "max_nbytes": [Interval(Integral, 0, None, closed="left"), None],
         "verbose": ["verbose"],
     }
 
@@ -228,6 +245,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         random_state=None,
         device="auto",
         n_jobs=None,
+        max_nbytes=2**31,
         verbose=0,
     ):
         self.n_frames = n_frames
@@ -257,6 +275,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         self.random_state = random_state
         self.device = device
         self.n_jobs = n_jobs
+        self.max_nbytes = max_nbytes
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -489,7 +508,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         self.modality_ = self._choose_modality(training)
         record_backbone_labels(y, trained=training)
         device = resolve_device(self.device, training=training)
-        check_engine(self.engine, self.mixed_precision, device)
+        mixed_precision = embedding_precision(self.engine, self.mixed_precision, device)
+        check_engine(self.engine, mixed_precision, device)
         seed = None
         if self.random_state is not None:
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -498,13 +518,17 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             reader=self._reader(),
             normalisation=self._normalisation,
             recipe={name: to_builtin(getattr(self, name)) for name in RECIPE_CONSTRAINTS}
-            | {"augmentation": check_augmentation(self.augmentation)},
+            | {
+                "augmentation": check_augmentation(self.augmentation),
+                "mixed_precision": resolve_mixed_precision(self.mixed_precision, device),
+            },
             start=None if self.weights is None else load_weights(self.weights),
             seed=seed,
             memory=self._memory(),
             strict=self._strict(),
             device=self.device,
             n_jobs=self.n_jobs,
+            max_nbytes=self.max_nbytes,
             verbose=self.verbose,
         )
         if y is not None:
@@ -558,7 +582,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
 
     def _embed(self, fitted: FittedVideos, out: Any = None) -> np.ndarray:
         """Embed videos, reusing their digests and frames if they are known."""
-        videos, precision = fitted.videos, (self.engine, self.mixed_precision)
+        videos, device = fitted.videos, resolve_device(self.device, training=False)
+        precision = (
+            self.engine,
+            embedding_precision(self.engine, self.mixed_precision, device),
+        )
         embedder: FrameEmbedder | None = getattr(self, "_embedder", None)
         if embedder is None or (embedder.engine, embedder.mixed_precision) != precision:
             embedder = FrameEmbedder(self.weights_, self._normalisation, *precision)
@@ -580,14 +608,16 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 reader.cache_key,
                 self._weights_digest,
                 self._normalisation,
-                numeric_precision(*precision, resolve_device(self.device, training=False)),
+                numeric_precision(*precision, device),
             )
             digests = fitted.digests
             if digests is None:
                 digests = digest_videos(videos, n_jobs=self.n_jobs, verbose=self.verbose)
             outcomes = embed_cached(videos, digests, sources, embed, depends_on, memory)
         if out is None:
-            out = np.empty(self._shape(len(videos)), np.float32)
+            out = temporary_array(
+                self._shape(len(videos)), np.float32, self.max_nbytes, cache_folder(memory)
+            )
         rows = out.reshape(len(videos), self.n_frames, N_FEATURES)
         self.failed_ = fill_rows(
             rows, outcomes, videos, strict=self._strict(), verbose=self.verbose

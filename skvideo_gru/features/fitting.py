@@ -17,7 +17,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..networks import Normalisation, Weights, initial_weights
 from ..video import Video, VideoDecodeError, describe_video, opening
-from .caching import CACHE_VERSION, backbone, cached, checkpoint_path
+from .caching import CACHE_VERSION, backbone, cache_folder, cached, checkpoint_path
+from .clips import collect_clips
 from .extraction import decode_videos, digest_videos
 from .reading import FrameReader
 from .training import train_backbone
@@ -34,7 +35,7 @@ RECIPE_CONSTRAINTS: dict[str, Any] = {
     "frames_per_clip": [Interval(Integral, 1, None, closed="left")],
     "batch_size": [Interval(Integral, 2, None, closed="left")],
     "augmentation": "no_validation",  # check_augmentation
-    "mixed_precision": ["boolean"],
+    "mixed_precision": ["boolean", StrOptions({"auto"})],
 }
 
 
@@ -103,6 +104,8 @@ class BackboneFitter:
         Where to train.
     n_jobs : int or None
         Number of joblib workers that decode.
+    max_nbytes : int or None
+        Maximum size of the decoded frames in memory; larger ones are in a temporary file.
     verbose : int
         With 1 or more, progress bars.
     """
@@ -116,6 +119,7 @@ class BackboneFitter:
     strict: bool
     device: str | torch.device
     n_jobs: int | None
+    max_nbytes: int | None
     verbose: int
 
     def untrained(self) -> Backbone:
@@ -193,7 +197,8 @@ class BackboneFitter:
     ) -> Backbone:
         """Decode the videos into `clips` and train on the readable ones."""
         reader = self.reader.for_training()
-        clips[:] = decode_videos(videos, reader, n_jobs=self.n_jobs, verbose=self.verbose)
+        decoded = decode_videos(videos, reader, n_jobs=self.n_jobs, verbose=self.verbose)
+        clips[:] = collect_clips(decoded, self.max_nbytes, cache_folder(self.memory))
         failed = {
             row: clip.reason
             for row, clip in enumerate(clips)

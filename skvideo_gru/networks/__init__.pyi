@@ -8,6 +8,7 @@ from .nets import identity_collate as identity_collate
 from .onnx_format import to_onnx as to_onnx
 from .progress import EpochProgress as EpochProgress
 from .progress import progress_bar as progress_bar
+from .precision import resolve_mixed_precision as resolve_mixed_precision
 from .resnet import IMAGENET as IMAGENET
 from .resnet import N_FEATURES as N_FEATURES
 from .resnet import Normalisation as Normalisation
@@ -26,6 +27,7 @@ from .schedules import FUSED as FUSED
 from .schedules import OPTIMIZERS as OPTIMIZERS
 from .schedules import SCHEDULES as SCHEDULES
 from .schedules import learning_rate_schedule as learning_rate_schedule
+from .threads import useful_threads as useful_threads
 from .trained_labels import record_backbone_labels as record_backbone_labels
 from .trained_labels import trained_a_backbone as trained_a_backbone
 from .weights import Weights as Weights

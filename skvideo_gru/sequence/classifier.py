@@ -24,6 +24,7 @@ from ..networks import (
     run_epochs,
     seeded,
     trained_a_backbone,
+    useful_threads,
 )
 from ..persistence import restore_on_error
 from .net_building import build_net, to_dataset
@@ -99,9 +100,11 @@ class GRUClassifier(SequencePredictor):
         proportional to the class frequencies. Classes that a dict does not contain
         have weight 1. If it contains all classes of `y`, further keys are ignored.
         Rows of a class with weight 0 are ignored.
-    mixed_precision : bool, default=False
-        Whether to train with torch's autocast to bfloat16, which is faster on a GPU;
-        not for float64 sequences.
+    mixed_precision : bool or "auto", default=False
+        Whether to train with torch's autocast to bfloat16; not for float64 sequences.
+        ``"auto"`` uses it for float32 sequences where the hardware supports it: on GPUs
+        with bfloat16, and on processors with AMX or AVX512-BF16. The result then depends
+        on the hardware.
     frame_dim : int, default=2048
         Features per frame, for 2-D input. 3-D input determines it, and so does a
         `FrameWise` step before the classifier in a `VideoPipeline`.
@@ -167,6 +170,10 @@ class GRUClassifier(SequencePredictor):
     The network computes in float64 if the first training sequences are float64, and in
     float32 otherwise, which is faster. Later input is converted.
 
+    On a CPU, small batches are processed by fewer threads than torch's setting, which is not
+    changed: one thread for every 250 million floating-point operations of a batch's forward
+    pass.
+
     References
     ----------
     .. [1] K. Cho et al., "Learning Phrase Representations using RNN
@@ -208,7 +215,7 @@ class GRUClassifier(SequencePredictor):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "mixed_precision": ["boolean"],
+        "mixed_precision": ["boolean", StrOptions({"auto"})],
         "frame_dim": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
@@ -366,7 +373,7 @@ class GRUClassifier(SequencePredictor):
             with seeded(seed):
                 net = self._build_net(train, held_out)
                 initialize_net(net, start)
-                run_epochs(net, to_dataset(train, self.classes_))
+                self._run_epochs(net, train)
             # The held-out sequences are no longer needed and are not pickled.
             self._set_net(net.set_params(train_split=None), in_parts=False)
         return self
@@ -436,7 +443,7 @@ class GRUClassifier(SequencePredictor):
                 else:
                     initialize_net(net, before)
                     net.history.extend([] if before is None else before.history)
-                run_epochs(net, to_dataset(data, self.classes_), epochs=1)
+                self._run_epochs(net, data, epochs=1)
             self._set_net(net, in_parts=True)
         return self
 
@@ -445,6 +452,11 @@ class GRUClassifier(SequencePredictor):
     ) -> WeightedNet:
         params = self.get_params(deep=False)
         return build_net(params, train, held_out, classes=self.classes_, partial=partial)
+
+    def _run_epochs(self, net: WeightedNet, data: TrainingData, epochs: int | None = None) -> None:
+        n_sequences, n_frames, _ = data.sequences.shape
+        with useful_threads(net, min(n_sequences, net.batch_size) * n_frames):
+            run_epochs(net, to_dataset(data, self.classes_), epochs)
 
     def _set_net(self, net: WeightedNet, *, in_parts: bool) -> None:
         if diverged(net):

@@ -24,6 +24,7 @@ from ..networks import (
     identity_collate,
     learning_rate_schedule,
     resolve_device,
+    resolve_mixed_precision,
     seeded,
     to_builtin,
 )
@@ -99,6 +100,10 @@ def build_net(
         validation = to_dataset(held_out, classes)
         validation.inputs["weight"] = held_out_weights(held_out, weights, classes)
         split = predefined_split(validation)
+    device, mixed_precision = resolve_device(params["device"]), params["mixed_precision"]
+    if mixed_precision == "auto":
+        float32 = train.sequences.dtype == np.float32
+        mixed_precision = float32 and resolve_mixed_precision("auto", device)
     module = ["hidden_size", "num_layers", "bidirectional", "dropout", "pooling", "delta_weight"]
     options = {
         "module__input_size": train.sequences.shape[2],
@@ -119,8 +124,8 @@ def build_net(
         **_PREDICTING,
         "train_split": split,
         "classes": np.arange(len(classes)),
-        "mixed_precision": params["mixed_precision"],
-        "device": resolve_device(params["device"]),
+        "mixed_precision": mixed_precision,
+        "device": device,
         "verbose": 0,
         **net_params,
     }

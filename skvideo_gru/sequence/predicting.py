@@ -9,7 +9,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..networks import GRUNetwork, SequenceDataset, WeightedNet, resolve_device
+from ..networks import GRUNetwork, SequenceDataset, WeightedNet, resolve_device, useful_threads
 from ..persistence import Versioned
 from .net_building import net_state, restore_net
 from .sequences import sequence_lengths, validate_sequences
@@ -76,7 +76,9 @@ class SequencePredictor(ClassifierMixin, Versioned, BaseEstimator):
             # A slice copies nothing.
             rows = slice(None) if lengths.all() else np.flatnonzero(lengths)
             inputs = {"sequences": sequences[rows], "lengths": lengths[rows]}
-            proba[rows] = self.net_.predict_proba(SequenceDataset(inputs))
+            n_sequences = min(len(lengths), self.net_.batch_size)
+            with useful_threads(self.net_, n_sequences * sequences.shape[1]):
+                proba[rows] = self.net_.predict_proba(SequenceDataset(inputs))
         return proba
 
     def predict_proba_frames(self, X: Any) -> np.ndarray:
@@ -109,7 +111,10 @@ class SequencePredictor(ClassifierMixin, Versioned, BaseEstimator):
         shape = (*sequences.shape[:2], len(self.classes_))
         running = np.full(shape, np.nan, dtype=self._dtype)
         fill = self._fill_by_prefix if self.module_.gru.bidirectional else self._fill_in_one_pass
-        fill(running, sequences, lengths)
+        n_sequences = min(len(lengths), self.net_.batch_size)
+        n_frames = min(n_sequences * sequences.shape[1], _FRAMES_PER_BATCH)
+        with useful_threads(self.net_, n_frames):
+            fill(running, sequences, lengths)
         return running
 
     def _fill_in_one_pass(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from numbers import Integral
 from typing import Any, Self
@@ -28,8 +28,8 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from ..persistence import Versioned, restore_on_error
-from .sequences import fold_rows, is_three_d, real_frames, validate_sequences
+from ..persistence import Versioned, restore_on_error, temporary_array
+from .sequences import fold_rows, is_three_d, real_frames, row_batches, validate_sequences
 
 __all__ = ["FrameWise"]
 
@@ -57,6 +57,11 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         It is cloned before it is fitted.
     frame_dim : int, default=2048
         Features per frame, for 2-D input. 3-D input determines it.
+    max_nbytes : int or None, default=2**31
+        Maximum size in bytes of sequences that are processed at once. Larger ones are
+        processed in batches: `fit` uses the transformer's `partial_fit` if it has one, and
+        the output of `transform` is in a file without a name, in the system's folder for
+        temporary files, if it is larger too. None means any size.
 
     Attributes
     ----------
@@ -77,6 +82,9 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
 
     float16 and float32 input is transformed in float32, other input in float64.
 
+    With `partial_fit`, ``MinMaxScaler`` and ``MaxAbsScaler`` learn the same as with `fit`,
+    ``StandardScaler`` up to rounding, and ``IncrementalPCA`` an approximation.
+
     Examples
     --------
     >>> import numpy as np
@@ -91,11 +99,13 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
     _parameter_constraints: dict[str, list[Any]] = {
         "transformer": [HasMethods(["fit", "transform"])],
         "frame_dim": [Interval(Integral, 1, None, closed="left")],
+        "max_nbytes": [Interval(Integral, 0, None, closed="left"), None],
     }
 
-    def __init__(self, transformer, frame_dim=2048):
+    def __init__(self, transformer, frame_dim=2048, max_nbytes=2**31):
         self.transformer = transformer
         self.frame_dim = frame_dim
+        self.max_nbytes = max_nbytes
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
@@ -172,9 +182,19 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
             of_videos = not isinstance(value, str) and hasattr(value, "__len__")
             if of_videos and len(value) == len(sequences) and name != "classes":
                 requested[name] = of_frames(np.asarray(value))
-        frames = _select(sequences, real, X)
-        self.transformer_ = getattr(transformer, how)(frames, y, **requested)
-        self._a_frame = frames[:1].copy()
+        batches: Iterable[slice] = [slice(0, len(sequences))]
+        can_divide = how == "fit" and not requested and hasattr(transformer, "partial_fit")
+        if can_divide and _is_larger(sequences, self.max_nbytes):
+            how, batches = "partial_fit", row_batches(sequences)
+        end = 0
+        for rows in batches:
+            frames = _select(sequences[rows], real[rows], X)
+            start, end = end, end + len(frames)
+            if len(frames):
+                of_batch = None if y is None else y[start:end]
+                transformer = getattr(transformer, how)(frames, of_batch, **requested)
+                self._a_frame = frames[:1].copy()
+        self.transformer_ = transformer
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
@@ -211,7 +231,8 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         """
         check_is_fitted(self)
         sequences, real = self._sequences(X, reset=False)
-        out = _apply(self.transformer_.transform, X, sequences, real, self._a_frame)
+        change, instead = self.transformer_.transform, self._a_frame
+        out = _apply(change, X, sequences, real, instead, self.max_nbytes)
         return out if is_three_d(X) else out.reshape(len(out), -1)
 
     @available_if(_inner_has("inverse_transform"))
@@ -245,7 +266,8 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
                 f"{instead.shape[1]}; pass the output of transform."
             )
         real = real_frames(sequences)
-        out = _apply(self.transformer_.inverse_transform, X, sequences, real, instead)
+        change = self.transformer_.inverse_transform
+        out = _apply(change, X, sequences, real, instead, self.max_nbytes)
         return out if X.ndim == 3 else out.reshape(len(out), -1)
 
     @available_if(_inner_has("get_feature_names_out"))
@@ -295,7 +317,32 @@ def _select(sequences: np.ndarray, real: np.ndarray, X: Any) -> np.ndarray:
     return sequences[real]
 
 
+def _is_larger(sequences: np.ndarray, max_nbytes: int | None) -> bool:
+    return max_nbytes is not None and sequences.nbytes > max_nbytes
+
+
 def _apply(
+    change: Callable[[np.ndarray], Any],
+    X: Any,
+    sequences: np.ndarray,
+    real: np.ndarray,
+    instead: Any,
+    max_nbytes: int | None,
+) -> np.ndarray:
+    """Transform the frames, in batches if there are many."""
+    if not _is_larger(sequences, max_nbytes):
+        return _apply_at_once(change, X, sequences, real, instead)
+    out = None
+    for rows in row_batches(sequences):
+        part = _apply_at_once(change, X, sequences[rows], real[rows], instead)
+        if out is None:
+            out = temporary_array((len(sequences), *part.shape[1:]), part.dtype, max_nbytes)
+        out[rows] = part
+    assert out is not None  # there is at least one sequence
+    return out
+
+
+def _apply_at_once(
     change: Callable[[np.ndarray], Any],
     X: Any,
     sequences: np.ndarray,

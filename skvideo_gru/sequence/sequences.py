@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import validate_data
 
-__all__ = ["fold_rows", "is_three_d", "real_frames", "sequence_lengths", "validate_sequences"]
+__all__ = [
+    "fold_rows",
+    "is_three_d",
+    "real_frames",
+    "row_batches",
+    "sequence_lengths",
+    "validate_sequences",
+]
+
+# Bytes of sequences that are processed at once.
+_BATCH = 2**27
 
 
 def is_three_d(X: Any) -> bool:
@@ -75,6 +87,24 @@ def fold_rows(X: np.ndarray, frame_dim: int) -> np.ndarray:
     return X.reshape(len(X), n_frames, frame_dim)
 
 
+def row_batches(sequences: np.ndarray) -> Iterator[slice]:
+    """Divide sequences into batches of a size that fits in memory.
+
+    Parameters
+    ----------
+    sequences : ndarray of shape (n, T, d)
+        Sequences.
+
+    Returns
+    -------
+    iterator of slice
+        The rows of each batch. The last batch is at least half as large as the others.
+    """
+    row_size = sequences.shape[1] * sequences.shape[2] * sequences.itemsize
+    n_rows = max(1, _BATCH // max(1, row_size))
+    return gen_batches(len(sequences), n_rows, min_batch_size=n_rows // 2)
+
+
 def real_frames(sequences: np.ndarray) -> np.ndarray:
     """Find the frames that are not padding.
 
@@ -95,17 +125,20 @@ def real_frames(sequences: np.ndarray) -> np.ndarray:
     ValueError
         If there is a NaN anywhere else.
     """
-    missing = np.isnan(sequences)
-    real = ~missing.all(axis=2)
-    # A frame before a real one is not padding.
-    real = np.logical_or.accumulate(real[:, ::-1], axis=1)[:, ::-1]
-    wrong = np.argwhere(missing.any(axis=2) & real)
-    if len(wrong):
-        row, frame = wrong[0]
-        raise ValueError(
-            f"Input X contains NaN in sequence {row}, frame {frame}. NaN marks padding and is "
-            "allowed only in whole frames at the end of a sequence. Impute or remove it."
-        )
+    real = np.empty(sequences.shape[:2], bool)
+    for rows in row_batches(sequences):
+        missing = np.isnan(sequences[rows])
+        frames = ~missing.all(axis=2)
+        # A frame before a real one is not padding.
+        real[rows] = np.logical_or.accumulate(frames[:, ::-1], axis=1)[:, ::-1]
+        wrong = np.argwhere(missing.any(axis=2) & real[rows])
+        if len(wrong):
+            row, frame = wrong[0]
+            raise ValueError(
+                f"Input X contains NaN in sequence {rows.start + row}, frame {frame}. NaN marks "
+                "padding and is allowed only in whole frames at the end of a sequence. Impute or "
+                "remove it."
+            )
     return real
 
 

@@ -7,7 +7,12 @@ import torch
 from conftest import needs_gpu
 from references import random_state, reference_features
 
-from skvideo_gru.features.embedding import FrameEmbedder, frames_per_batch, numeric_precision
+from skvideo_gru.features.embedding import (
+    FrameEmbedder,
+    embedding_precision,
+    frames_per_batch,
+    numeric_precision,
+)
 
 
 def test_embedding_equals_an_independent_implementation():
@@ -120,3 +125,12 @@ def test_a_process_builds_the_network_once_for_many_tasks():
         assert (loaded.engine, loaded.mixed_precision) == tuple(
             ({"engine": "torch", "mixed_precision": False} | other).values()
         )
+
+
+@pytest.mark.parametrize("engine", ["torch", "openvino", "onnxruntime"])
+def test_automatic_precision_is_float32_in_onnx_runtime(monkeypatch, engine):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    expected = engine != "onnxruntime"
+    assert embedding_precision(engine, "auto", torch.device("cpu")) is expected
+    for value in (True, False):
+        assert embedding_precision(engine, value, torch.device("cpu")) is value

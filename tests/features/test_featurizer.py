@@ -588,6 +588,26 @@ def test_mixed_precision_embeds_in_bfloat16_and_is_cached_separately(colour_clip
     np.testing.assert_array_equal(model.set_params(mixed_precision=False).transform(videos), exact)
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_automatic_precision_is_cached_as_what_was_used(
+    colour_clips, tmp_path, monkeypatch, native
+):
+    videos, y = colour_clips
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    model = ResNet50FrameFeaturizer(**TRAINED, device="cpu", memory=tmp_path)
+    model.set_params(mixed_precision="auto")
+    rows = model.fit_transform(videos, y)
+    assert model.mixed_precision == "auto"
+    monkeypatch.setattr(fitting, "train_backbone", None)  # the backbone is cached
+    explicit = clone(model).set_params(mixed_precision=native)
+    np.testing.assert_array_equal(explicit.fit_transform(videos, y), rows)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": not native})
+    with pytest.raises(TypeError, match="not callable"):  # another precision is another backbone
+        clone(model).fit(videos, y)
+    other = model.transform(videos)
+    assert 1e-4 < largest_error(other, rows) < 0.05
+
+
 def test_an_unsupported_engine_is_an_error_before_the_training(monkeypatch):
     videos, y = [np.zeros((1, 8, 8, 3), np.uint8)] * 2, [0, 1]
     model = ResNet50FrameFeaturizer(**TRAINED, device="cpu", engine="onnxruntime")

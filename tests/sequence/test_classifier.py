@@ -92,6 +92,23 @@ def test_float64_is_computed_in_float64():
     np.testing.assert_array_equal(same.predict_proba(X), double.predict_proba(X))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "native", "expected"),
+    [(np.float32, True, True), (np.float32, False, False), (np.float64, True, False)],
+)
+def test_automatic_precision_depends_on_the_processor(monkeypatch, dtype, native, expected):
+    X, y = order_data()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    options = {**SMALL, "max_epochs": 2, "device": "cpu", "random_state": 0}
+    clf = GRUClassifier(**options, mixed_precision="auto").fit(X.astype(dtype), y)
+    explicit = GRUClassifier(**options, mixed_precision=expected).fit(X.astype(dtype), y)
+    losses = [epoch["train_loss"] for epoch in clf.history_]
+    assert losses == [epoch["train_loss"] for epoch in explicit.history_]
+    assert clf.net_.mixed_precision is expected
+    with pytest.raises(ValueError, match="mixed_precision"):
+        GRUClassifier(mixed_precision="yes").fit(X, y)
+
+
 def test_mixed_precision_trains_in_bfloat16_and_predicts_in_float32():
     X, y = order_data()
     seen = []

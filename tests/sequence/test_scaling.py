@@ -1,4 +1,7 @@
+import gc
+import tempfile
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -286,3 +289,57 @@ def test_a_failing_fit_changes_nothing(sequences, method):
     with pytest.raises(ValueError, match="contains no frame|is expecting 3 features"):
         getattr(frame_wise, method)(np.full((2, 6, 7), np.nan))
     np.testing.assert_array_equal(frame_wise.transform(sequences), expected)
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    """Two sequences of three frames with four features in a batch."""
+    monkeypatch.setattr("skvideo_gru.sequence.sequences._BATCH", 2 * 3 * 4 * 4)
+
+
+@pytest.mark.parametrize("scaler", [MinMaxScaler(), StandardScaler(), PCA(2, random_state=0)])
+@pytest.mark.parametrize("three_d", [False, True])
+def test_large_sequences_are_scaled_in_batches(
+    small_batches, tmp_path, monkeypatch, scaler, three_d
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    X = np.random.default_rng(0).random((7, 3, 4), dtype=np.float32)
+    X[1, 2:] = X[2:4] = np.nan  # a short sequence, and a batch without a frame
+    X = X if three_d else X.reshape(7, 12)
+    y = np.arange(7) % 2
+    whole = FrameWise(scaler, frame_dim=4, max_nbytes=None)
+    expected = whole.fit_transform(X, y)
+    parts = FrameWise(scaler, frame_dim=4, max_nbytes=0)
+    found = parts.fit_transform(X, y)
+    assert str(tmp_path) in Path("/proc/self/maps").read_text()
+    assert found.shape == expected.shape
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    if isinstance(scaler, MinMaxScaler):
+        np.testing.assert_array_equal(found, expected)
+    back = parts.inverse_transform(found)
+    np.testing.assert_allclose(back, whole.inverse_transform(expected), rtol=1e-4, atol=1e-5)
+    del found, back
+    gc.collect()
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+def test_targets_of_batches_match_their_frames(small_batches):
+    class Learner(MinMaxScaler):
+        def partial_fit(self, X, y=None):
+            self.pairs = [*getattr(self, "pairs", []), *zip(X[:, 0].tolist(), y, strict=True)]
+            return super().partial_fit(X)
+
+    X = np.broadcast_to(np.arange(5, dtype=np.float32)[:, None, None], (5, 3, 4)).copy()
+    X[1, 1:] = np.nan
+    parts = FrameWise(Learner(), max_nbytes=0).fit(X, np.arange(5))
+    pairs = parts.transformer_.pairs
+    assert len(pairs) == 13
+    assert all(value == target for value, target in pairs)
+
+
+def test_invalid_sequences_in_a_later_batch(small_batches):
+    X = np.zeros((6, 3, 4), np.float32)
+    X[4, 1, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN in sequence 4, frame 1"):
+        FrameWise(MinMaxScaler(), max_nbytes=0).fit(X)
