@@ -16,6 +16,7 @@ EXAMPLES = sorted({file.name for file in FOLDER.glob("*.py")} - {"dask_cluster.p
 # Expected output as a regular expression. Examples that are not listed must only succeed.
 EXPECTED = {
     "groups.py": r"^trained on camera-\d, camera-\d, camera-\d; camera-\d: (1\.00|0\.[7-9]\d)$",
+    "live.py": r"^\d+ windows predicted, \d+ dropped$",
     "own_embeddings.py": r"^test accuracy: (1\.000|0\.[89]\d\d) on 30 sequences$",
     "pretrained_weights.py": r"^loaded: 318 arrays, frame size \(32, 32\)$",
     "quickstart.py": r"^test accuracy: (1\.000|0\.[7-9]\d\d) on 15 videos$",

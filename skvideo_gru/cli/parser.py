@@ -20,8 +20,11 @@ GENERATED: dict[str, int | None] = {"frame_size": 32, "n_frames": 6, "backbone_e
 
 
 # Modules of the commands that are not in `commands`.
-_MODULES = {name: "experiments" for name in ("train", "tune", "evaluate")} | {
-    "timeline": "timeline"
+_MODULES = {
+    "train": "experiments",
+    "tune": "experiments",
+    "evaluate": "experiments",
+    "timeline": "event_files",
 }
 
 

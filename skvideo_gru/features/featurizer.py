@@ -48,7 +48,7 @@ from .extraction import Outcome, digest_videos, embed_cached, embed_videos
 from .fitting import RECIPE_CONSTRAINTS, BackboneFitter, FittedVideos
 from .reading import READING_CONSTRAINTS, FrameReader, reading_options
 from .rows import fill_rows
-from .windows import EmbeddedWindow
+from .sharing import EmbeddedWindow
 
 __all__ = ["ResNet50FrameFeaturizer"]
 

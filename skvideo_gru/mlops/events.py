@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .timeline import WindowPrediction
+from .recordings import WindowPrediction
 
 __all__ = ["Event", "check_events", "find_events"]
 

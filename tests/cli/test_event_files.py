@@ -1,4 +1,3 @@
-# ruff: noqa: F401, F811
 import csv
 import io
 import json
@@ -6,12 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_fixtures import clips, model, tracking, trained
+from cli_fixtures import quick_pipeline
 from conftest import break_video
 
 from skvideo_gru import cli
-from skvideo_gru.cli.timeline import EventRow, write_vtt
+from skvideo_gru.cli.event_files import EventRow, write_vtt
 from skvideo_gru.datasets.generated import write_video
+from skvideo_gru.mlops.saving import save_model
+
+
+@pytest.fixture(scope="module")
+def model(colour_clips, tmp_path_factory):
+    """The file of a model of dark and bright clips."""
+    path = tmp_path_factory.mktemp("model") / "model.skops"
+    save_model(quick_pipeline().set_params(gru__lr=0.01).fit(*colour_clips), path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +99,7 @@ def test_an_unreadable_recording_has_an_error(model, recording, tmp_path, capsys
     ("arguments", "message"),
     [
         (["--output", "e.srt"], "the extension must be one of .csv, .json, .vtt"),
-        (["--output", "e.vtt", "b.mp4"], "a .vtt file describes one recording"),
+        (["b.mp4", "--output", "e.vtt"], "a .vtt file describes one recording"),
         (["--output", "nowhere/e.csv"], "the folder"),
         (["--step", "0"], "step=0.0 must be"),
         (["--high", "0.2"], "low=0.4 and high=0.2"),

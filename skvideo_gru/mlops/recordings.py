@@ -64,8 +64,9 @@ def predict_timeline(
     -------
     iterator of WindowPrediction
         Named tuples with `start` and `end` (seconds) and `proba`, an ndarray of shape
-        (n_classes,), as they are computed. The last window is the first one that contains the last frame; its
-        end can be later than that of the recording. Windows without frames are omitted.
+        (n_classes,), as they are computed. The last window is the first one that contains
+        the last frame; its end can be later than that of the recording. Windows without
+        frames are omitted.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from skvideo_gru import (
 )
 from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.features.embedding import FrameEmbedder
-from skvideo_gru.mlops import timeline
+from skvideo_gru.mlops import recordings as module
 from skvideo_gru.video import streaming
 
 
@@ -62,7 +62,7 @@ def pipe():
 def now(monkeypatch):
     """The time of the clock; no test depends on the speed of the machine."""
     now = [0.0]
-    monkeypatch.setattr(timeline.clock, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.clock, "monotonic", lambda: now[0])
     return now
 
 
