@@ -21,15 +21,12 @@ from .decoding import (
 from .errors import VideoDecodeError
 from .opening import open_video
 from .packets import scan_packets
-from .sampling import frames_in_range
+from .sampling import SLACK, frames_in_range
 from .videos import Video, video_bounds
 
 __all__ = ["StreamRestartError", "stream_frames"]
 
 T = TypeVar("T")
-
-# Seconds, as in `frames_in_range`.
-_SLACK = 1e-6
 
 #: Turns the times of all frames into the frames to convert: an array of bool.
 Wanted = Callable[[np.ndarray], np.ndarray]
@@ -130,6 +127,6 @@ def _stream_in_order(
     with open_frames(video, allow_partial) as opened:
         convert = make_converter(opened.pixel_aspect)
         for time, frame in with_times(opened.frames, opened.rate):
-            if end is not None and time >= end - _SLACK:
+            if end is not None and time >= end - SLACK:
                 return
             yield time, convert(frame)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from typing import Generic, NamedTuple, TypeVar
 
-from .sampling import frames_in_range
+from .sampling import SLACK, frames_in_range
 
 __all__ = ["SlidingWindows", "Window", "check_window"]
 
 T = TypeVar("T")
-
-# Seconds, as in `frames_in_range`.
-_SLACK = 1e-6
 
 
 def check_window(window: float, step: float | None) -> tuple[float, float]:
@@ -117,12 +114,12 @@ class SlidingWindows(Generic[T]):
         list of Window
             The windows that are complete, because this frame is not before their end.
         """
-        if not self._times and time < self._begin - _SLACK:
+        if not self._times and time < self._begin - SLACK:
             return []
         self._times.append(time)
         self._items.append(item)
         complete = []
-        if time >= self._end - _SLACK:
+        if time >= self._end - SLACK:
             _, stop = frames_in_range(self._times, end=self._end)
             while stop < len(self._times):
                 if stop:
