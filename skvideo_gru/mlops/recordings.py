@@ -15,8 +15,8 @@ from ..video import SlidingWindows, Video, VideoDecodeError, Window, check_windo
 
 __all__ = ["LiveClassifier", "WindowPrediction", "predict_timeline"]
 
-# Windows that are predicted together.
-_AT_ONCE = 16
+# Windows that are predicted together, so that the network gets batches of many images.
+_AT_ONCE = 32
 
 
 class WindowPrediction(NamedTuple):
