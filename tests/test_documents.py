@@ -28,7 +28,7 @@ CHEAP_SEARCH = ["--cv=2", "--hidden-size=4,8", "--lr-decay=0.9"]
 NOT_CODE = {"{image}", "{toctree}", "{eval-rst}", "{literalinclude}"}
 
 # Commands of `skvideo-gru` that the tests run.
-RUN = {"check", "train", "tune", "evaluate", "predict", "cache"}
+RUN = {"check", "train", "tune", "evaluate", "predict", "timeline", "cache"}
 
 # Commands that the tests do not run, with the reason. Arguments of `skvideo-gru` are still parsed.
 NOT_RUN = {
@@ -81,6 +81,7 @@ def clips(tmp_path_factory):
     make_order_videos(folder / "made", n_per_class=4, frame_size=32, random_state=1)
     make_order_videos(folder / "later", n_per_class=4, frame_size=32, random_state=2)
     (folder / "made" / data.target_names[0]).rename(folder / "new")
+    (folder / "day.mp4").symlink_to(data.data[0])
     rows = ["path,label,group"]
     for number, (name, label) in enumerate(zip(data.filenames, data.target, strict=True)):
         rows.append(f"clips/{name},{label},camera-{number % 4}")
@@ -91,7 +92,7 @@ def clips(tmp_path_factory):
 @pytest.fixture
 def work(clips, tmp_path, monkeypatch):
     """A working directory with those clips, and an MLflow store shared by all documents."""
-    for name in ("clips", "later", "new", "manifest.csv"):
+    for name in ("clips", "later", "new", "manifest.csv", "day.mp4"):
         (tmp_path / name).symlink_to(clips / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clips}/mlflow.db")

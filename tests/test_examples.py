@@ -21,6 +21,7 @@ EXPECTED = {
     r"motion, red-blue-green: Python (0\.\d+), OpenCV \2\n.*\n"
     r"changes, the same frames: equal within \de-0[5-9]\n"
     r"changes, red-blue-green: Python (0\.\d+), OpenCV \3\n",
+    "live.py": r"^\d+ windows predicted, \d+ dropped$",
     "own_embeddings.py": r"^test accuracy: (1\.000|0\.[89]\d\d) on 30 sequences$",
     "pretrained_weights.py": r"^loaded: 318 arrays, frame size \(32, 32\)$",
     "quickstart.py": r"^test accuracy: (1\.000|0\.[7-9]\d\d) on 15 videos$",

@@ -1,4 +1,4 @@
-"""The command line: train, tune, evaluate, predict, check, cache."""
+"""The command line: train, tune, evaluate, predict, timeline, check, cache."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ DEFAULTS: dict[str, int | None] = {"frame_size": 32, "n_frames": 20, "backbone_e
 GENERATED: dict[str, int | None] = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
 
 
+# Modules of the commands that are not in `commands`.
+_MODULES = {
+    "train": "experiments",
+    "tune": "experiments",
+    "evaluate": "experiments",
+    "timeline": "event_files",
+}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -38,8 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="surrogateescape")  # file names can have any encoding
     try:
         # Imported here, so that --help and usage errors are fast.
-        runs = args.name in ("train", "tune", "evaluate")
-        module = import_module(f".{'experiments' if runs else 'commands'}", __package__)
+        module = import_module(f".{_MODULES.get(args.name, 'commands')}", __package__)
         return int(getattr(module, args.name)(args))
     except (ValueError, OSError, ImportError) as error:
         print(f"skvideo-gru {args.name}: error: {error}", file=sys.stderr)
@@ -155,6 +163,51 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     _add_json(predict)
     predict.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
+
+    timeline = command("timeline", "write the events of long recordings as CSV, JSON or WebVTT")
+    _add_saved_model_options(timeline)
+    timeline.add_argument(
+        "--window",
+        type=float,
+        required=True,
+        help="length of a window in seconds; choose the length of the training clips",
+    )
+    timeline.add_argument(
+        "--step",
+        type=_auto(float),
+        default="auto",
+        help="seconds from the start of one window to the next (default: a tenth of the window)",
+    )
+    timeline.add_argument(
+        "--high",
+        type=float,
+        default=0.5,
+        help="probability of a class at which an event begins (default: %(default)s)",
+    )
+    timeline.add_argument(
+        "--low",
+        type=float,
+        default=0.4,
+        help="probability below which it ends (default: %(default)s)",
+    )
+    timeline.add_argument(
+        "--min-duration",
+        type=float,
+        default=0.0,
+        help="omit shorter events, in seconds (default: %(default)s)",
+    )
+    timeline.add_argument(
+        "--output",
+        default="",
+        help="file to write, .csv, .json or .vtt (default: CSV to standard output)",
+    )
+    _add_on_error(
+        timeline,
+        default="skip",
+        text="unreadable recordings: raise stops at the first one, skip writes the events before "
+        "the error and the error, and exits with status 1 at the end (default: %(default)s)",
+    )
+    timeline.add_argument("recordings", nargs="+", metavar="RECORDING", help="video files")
 
     check = command("check", "list unreadable and duplicate videos")
     check.add_argument("data", help="folder of videos, CSV manifest or video file")

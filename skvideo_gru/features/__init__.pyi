@@ -6,3 +6,4 @@ from .extraction import video_progress as video_progress
 from .featurizer import ResNet50FrameFeaturizer as ResNet50FrameFeaturizer
 from .reading import FrameReader as FrameReader
 from .reading import reading_options as reading_options
+from .sharing import WindowEmbedder as WindowEmbedder

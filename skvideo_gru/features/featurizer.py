@@ -57,6 +57,7 @@ from .extraction import Outcome, digest_videos, embed_cached, embed_videos
 from .fitting import RECIPE_CONSTRAINTS, BackboneFitter, FittedVideos
 from .reading import READING_CONSTRAINTS, FrameReader, reading_options
 from .rows import fill_rows
+from .sharing import EmbeddedWindow
 
 __all__ = ["ResNet50FrameFeaturizer"]
 
@@ -348,6 +349,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             If a video cannot be read and ``on_error="raise"``.
         """
         check_is_fitted(self, "weights_")
+        if isinstance(X, list) and X and isinstance(X[0], EmbeddedWindow):
+            rows = np.full((len(X), self.n_frames, N_FEATURES), np.nan, np.float32)
+            for row, window in zip(rows, X, strict=True):
+                features = window.features_for(self)
+                row[: len(features)] = features
+            return rows.reshape(self._shape(len(X)))
         return self._embed(FittedVideos(as_video_list(X)))
 
     def transform_to_file(
@@ -583,14 +590,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     def _embed(self, fitted: FittedVideos, out: Any = None) -> np.ndarray:
         """Embed videos, reusing their digests and frames if they are known."""
         videos, device = fitted.videos, resolve_device(self.device, training=False)
-        precision = (
-            self.engine,
-            embedding_precision(self.engine, self.mixed_precision, device),
-        )
-        embedder: FrameEmbedder | None = getattr(self, "_embedder", None)
-        if embedder is None or (embedder.engine, embedder.mixed_precision) != precision:
-            embedder = FrameEmbedder(self.weights_, self._normalisation, *precision)
-            self._embedder = embedder
+        precision = self._precision(device)
+        embedder = self._current_embedder()
         reader, memory = self._reader(), self._memory()
         sources = videos if fitted.clips is None else fitted.clips
         embed = partial(
@@ -624,6 +625,27 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         )
         self._warn_of_failed(len(videos))
         return out
+
+    def _precision(self, device: torch.device) -> tuple[str, bool]:
+        """Return the engine, and whether it computes in bfloat16."""
+        return self.engine, embedding_precision(self.engine, self.mixed_precision, device)
+
+    def _current_embedder(self) -> FrameEmbedder:
+        precision = self._precision(resolve_device(self.device, training=False))
+        embedder: FrameEmbedder | None = getattr(self, "_embedder", None)
+        if embedder is None or (embedder.engine, embedder.mixed_precision) != precision:
+            embedder = FrameEmbedder(self.weights_, self._normalisation, *precision)
+            self._embedder = embedder
+        return embedder
+
+    def _embed_images(self, images: np.ndarray) -> np.ndarray:
+        return self._current_embedder()(images, self.device)
+
+    def _features_key(self) -> tuple[Any, ...]:
+        """Describe what the features of a window depend on."""
+        reading = tuple(sorted(self._reader().cache_key.items()))
+        device = resolve_device(self.device, training=False)
+        return reading, self._weights_digest, self._normalisation, *self._precision(device), device
 
     def _shape(self, n_videos: int) -> tuple[int, ...]:
         if self.flatten:

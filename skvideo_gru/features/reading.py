@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..networks import to_builtin
-from ..video import RESIZES, SAMPLINGS, Video, read_frames, read_outlines, select_frames
+from ..video import (
+    RESIZES,
+    SAMPLINGS,
+    FrameConverter,
+    OutlineConverter,
+    Video,
+    read_frames,
+    read_outlines,
+    select_frames,
+)
 from .motion import motion_detail, motion_images
 
 __all__ = ["READING_CONSTRAINTS", "FrameReader", "reading_options"]
@@ -132,8 +142,8 @@ class FrameReader:
         VideoDecodeError
             If the video cannot be read.
         """
-        n_frames = self.options["n_frames"] * self.oversampling
         if self.modality == "rgb":
+            n_frames = self.options["n_frames"] * self.oversampling
             return read_frames(video, **self.options | {"n_frames": n_frames})
         size = self.options["frame_size"]
         outlines, changes, times = read_outlines(
@@ -143,9 +153,12 @@ class FrameReader:
             resize=self.options["resize"],
             allow_partial=self.options.get("allow_partial", False),
         )
-        names = ("sampling", "fps", "stride", "seed")
-        sampling = {name: self.options[name] for name in names if name in self.options}
-        indices = select_frames(times, n_frames=n_frames, **sampling)
+        return self._motion_images(outlines, changes, times)
+
+    def _motion_images(
+        self, outlines: np.ndarray, changes: np.ndarray, times: ArrayLike
+    ) -> np.ndarray:
+        indices = self._select(times)
         distance = (indices[-1] - indices[0]) / max(len(indices) - 1, 1)
         return motion_images(
             outlines if self.modality == "motion" else None,
@@ -153,6 +166,78 @@ class FrameReader:
             indices,
             distance * self.oversampling,
         )
+
+    def _select(self, times: ArrayLike) -> np.ndarray:
+        names = ("sampling", "fps", "stride", "seed")
+        sampling = {name: self.options[name] for name in names if name in self.options}
+        return select_frames(
+            times, n_frames=self.options["n_frames"] * self.oversampling, **sampling
+        )
+
+    @property
+    def conversion(self) -> tuple[Any, ...]:
+        """Describe what `make_converter` depends on.
+
+        Returns
+        -------
+        tuple
+            Readers with an equal description convert frames in the same way.
+        """
+        return self.modality, self.options["frame_size"], self.options["resize"]
+
+    def make_converter(self, pixel_aspect: float) -> FrameConverter | OutlineConverter:
+        """Make a function that converts the frames of a video, in order, for `images`.
+
+        Parameters
+        ----------
+        pixel_aspect : float
+            Width of a stored pixel divided by its height.
+
+        Returns
+        -------
+        callable
+            Converts one frame.
+        """
+        size, resize = self.options["frame_size"], self.options["resize"]
+        if self.modality == "rgb":
+            return FrameConverter(size, resize, pixel_aspect)
+        return OutlineConverter(size, motion_detail(*size), resize, pixel_aspect)
+
+    def needed(self, times: ArrayLike) -> np.ndarray:
+        """Select the frames that `images` needs.
+
+        Parameters
+        ----------
+        times : array-like of shape (n,)
+            Times of the frames of a time range, in seconds.
+
+        Returns
+        -------
+        ndarray of int64
+            Indices into `times`: the sampled frames, or all frames for motion images.
+        """
+        return self._select(times) if self.modality == "rgb" else np.arange(np.size(times))
+
+    def images(self, converted: Sequence[np.ndarray], times: ArrayLike) -> np.ndarray:
+        """Compute the images of a time range from its converted frames.
+
+        Parameters
+        ----------
+        converted : sequence of ndarray
+            The converted frame at each time; those that are not needed are ignored.
+        times : array-like of shape (n,)
+            Their times in seconds.
+
+        Returns
+        -------
+        ndarray of shape (T, H, W, 3), uint8
+            What the reader returns for a `VideoClip` of this time range.
+        """
+        if self.modality == "rgb":
+            return np.stack([converted[index] for index in self._select(times).tolist()])
+        outlines, changes = np.stack(converted, axis=1)
+        changes[0] = 0  # the frame before it is not in the time range
+        return self._motion_images(outlines, changes, times)
 
     @property
     def cache_key(self) -> dict[str, Any]:

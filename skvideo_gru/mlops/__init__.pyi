@@ -1,5 +1,10 @@
 from .exporting import export_onnx as export_onnx
+from .events import Event as Event
+from .events import check_events as check_events
+from .events import find_events as find_events
 from .prediction import predict_each as predict_each
+from .recordings import LiveClassifier as LiveClassifier
+from .recordings import predict_timeline as predict_timeline
 from .saving import load_model as load_model
 from .saving import save_model as save_model
 from .tracking import check_register as check_register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,20 @@ from .timeline import Timeline, decode_frames, frame_rate
 from .videos import Video, describe_time_range, describe_video, video_bounds
 from .webp import is_webp, webp_frames
 
-__all__ = ["DECODER_THREADS", "convert_frames", "no_frame_reason", "open_frames", "read_frames"]
+__all__ = [
+    "DECODER_THREADS",
+    "IndexMismatchError",
+    "array_times",
+    "check_array",
+    "choose_threads",
+    "convert_frames",
+    "decode_pts",
+    "no_frame_reason",
+    "open_frames",
+    "pixel_aspect",
+    "read_frames",
+    "with_times",
+]
 
 #: Number of threads with which FFmpeg decodes one large video; 0 lets FFmpeg choose.
 DECODER_THREADS: ContextVar[int] = ContextVar("DECODER_THREADS", default=0)
@@ -139,8 +152,8 @@ def read_frames(
     )
     select([0.0])  # Check the parameters before any file is opened.
     if isinstance(video, np.ndarray) and size in (None, video.shape[1:3]):
-        _check_array(video)
-        frames = list(video[select(_array_times(video))])
+        check_array(video)
+        frames = list(video[select(array_times(video))])
     else:
         frames, _ = convert_frames(
             video, select, partial(FrameConverter, size, resize), allow_partial
@@ -188,8 +201,8 @@ def convert_frames(
     """
     if not isinstance(video, np.ndarray):
         return _decode(video, select, make_converter, allow_partial)
-    _check_array(video)
-    times = _array_times(video)
+    check_array(video)
+    times = array_times(video)
     chosen, convert = select(times), make_converter(1.0)
     converted = {
         index: convert(VideoFrame.from_ndarray(np.ascontiguousarray(video[index]), "rgb24"))
@@ -215,13 +228,37 @@ def no_frame_reason(start: float | None, end: float | None) -> str:
     return f"the video contains no frame{time_range}"
 
 
-def _check_array(video: np.ndarray) -> None:
+def check_array(video: np.ndarray) -> None:
+    """Check that an array contains frames.
+
+    Parameters
+    ----------
+    video : ndarray
+        The array.
+
+    Raises
+    ------
+    VideoDecodeError
+        If it is not uint8 of shape (T, H, W, 3).
+    """
     shaped = video.ndim == 4 and video.shape[-1] == 3 and all(video.shape[1:])
     if not shaped or video.dtype != np.uint8:
         raise VideoDecodeError(describe_video(video), array_fault(video))
 
 
-def _array_times(video: np.ndarray) -> np.ndarray:
+def array_times(video: np.ndarray) -> np.ndarray:
+    """Compute the times of the frames of an array.
+
+    Parameters
+    ----------
+    video : ndarray of shape (T, H, W, 3), uint8
+        The frames.
+
+    Returns
+    -------
+    ndarray of shape (T,), float64
+        Seconds from the first frame, at 25 frames per second.
+    """
     return np.arange(len(video)) / _ARRAY_RATE
 
 
@@ -239,17 +276,17 @@ def _decode(
             index = scan_packets(container, stream, end)
             wanted = select(index.times)
             if index.trusted and not allow_partial:
-                pts = np.sort(index.pts)[wanted].tolist()
-                _choose_threads(stream, index.sliced)
-                convert = make_converter(_pixel_aspect(stream))
-                converted = _decode_pts(container, stream, index, pts, convert)
-                if converted is not None:
-                    return [converted[stamp] for stamp in pts], np.asarray(index.times)[wanted]
+                pts = np.sort(index.pts)[wanted]
+                choose_threads(stream, index.sliced)
+                convert = make_converter(pixel_aspect(stream))
+                with suppress(IndexMismatchError):
+                    converted = dict(decode_pts(container, stream, index, pts, convert))
+                    return [converted[stamp] for stamp in pts.tolist()], index.times[wanted]
             elif container.format.name == "avi" and end is None and not allow_partial:
                 # Seeking back is faster than opening again; the count shows whether it worked.
                 container.seek(0)
-                _choose_threads(stream, sliced=False)
-                convert = make_converter(_pixel_aspect(stream))
+                choose_threads(stream, sliced=False)
+                convert = make_converter(pixel_aspect(stream))
                 frames = decode_frames(container, stream, Timeline(container, stream))
                 rate = frame_rate(stream)
                 in_order, times = _decode_indices(frames, wanted, convert, end, rate)
@@ -326,13 +363,24 @@ def open_frames(video: Video, allow_partial: bool) -> Iterator[OpenFrames]:
         return
     with open_video(video) as (container, stream):
         # One thread reports an error at the same frame every time.
-        _choose_threads(stream, sliced=False, single=allow_partial)
+        choose_threads(stream, sliced=False, single=allow_partial)
         timeline = Timeline(container, stream)
         frames = decode_frames(container, stream, timeline, allow_partial=allow_partial)
-        yield OpenFrames(frames, _pixel_aspect(stream), frame_rate(stream), timeline)
+        yield OpenFrames(frames, pixel_aspect(stream), frame_rate(stream), timeline)
 
 
-def _choose_threads(stream: VideoStream, sliced: bool, single: bool = False) -> None:
+def choose_threads(stream: VideoStream, sliced: bool, single: bool = False) -> None:
+    """Choose the number and the kind of threads that decode a stream.
+
+    Parameters
+    ----------
+    stream : av.video.stream.VideoStream
+        The stream, before its first frame is decoded.
+    sliced : bool
+        Whether its frames consist of several slices.
+    single : bool, default=False
+        Whether to use one thread.
+    """
     # Slices of a frame are decoded in parallel at no cost. Threads for whole frames take
     # time to start, which does not pay for small frames.
     context = stream.codec_context
@@ -341,55 +389,106 @@ def _choose_threads(stream: VideoStream, sliced: bool, single: bool = False) -> 
     context.thread_count = DECODER_THREADS.get() if threads and not single else 1
 
 
-def _pixel_aspect(stream: VideoStream) -> float:
+def pixel_aspect(stream: VideoStream) -> float:
+    """Return the shape of a stream's pixels.
+
+    Parameters
+    ----------
+    stream : av.video.stream.VideoStream
+        The stream.
+
+    Returns
+    -------
+    float
+        Width of a pixel divided by its height.
+    """
     return float(stream.sample_aspect_ratio or 1)
 
 
-def _decode_pts(
+class IndexMismatchError(Exception):
+    """The packets of a video decode to other frames than their index states."""
+
+
+def decode_pts(
     container: InputContainer,
     stream: VideoStream,
     index: PacketIndex,
-    wanted: list[int],
+    wanted: np.ndarray,
     convert: Convert,
-) -> dict[int, np.ndarray] | None:
-    """Decode the frames with these timestamps; None if anything is unexpected."""
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode the frames with given timestamps.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        The open file.
+    stream : av.video.stream.VideoStream
+        The stream.
+    index : PacketIndex
+        The trusted index of its packets.
+    wanted : ndarray of shape (n,), int64
+        The timestamps, never decreasing.
+    convert : callable
+        Converts one frame.
+
+    Yields
+    ------
+    pts : int
+        The timestamp; each one once, in order.
+    converted : ndarray
+        The converted frame.
+
+    Raises
+    ------
+    IndexMismatchError
+        If packets or frames are not those of the index.
+    """
     context = stream.codec_context
-    needed, converted = set(wanted), {}
     packets: Iterator[Packet[VideoStream]] = iter(())
     at, shown = -1, None  # number of the next packet, timestamp of the last frame
-    for target in sorted(needed):
+    reached = None  # timestamp of the last wanted frame
+    for target in map(int, wanted):
+        if reached is not None and target <= reached:
+            continue
         start, seek = index.start_before(target)
-        if target not in converted and (at < 0 or start > at):
+        if at < 0 or start > at:
             # Decoding can start closer to the frame: seek.
             container.seek(seek, stream=stream)
             before_start = partial(_has_other_pts, index.pts[start])
             packets = dropwhile(before_start, container.demux(stream))
             at, shown = start, None
-        while target not in converted:
+        while reached is None or reached < target:
             packet = next(packets, None)
             if packet is None:
-                return None
+                raise IndexMismatchError
             if packet.size:
                 if at == len(index.pts) or packet.pts != index.pts[at]:
-                    return None
+                    raise IndexMismatchError
                 # Timestamps can restart; positions distinguish equal ones.
                 if packet.pos != index.positions[at]:
-                    return None
+                    raise IndexMismatchError
                 at += 1
             # Frames that no other frame depends on are decoded only if they are wanted.
-            all_needed = packet.pts in needed or packet.pts in index.monotonic
+            all_needed = _contains(wanted, packet.pts) or packet.pts in index.monotonic
             context.skip_frame = "DEFAULT" if all_needed else "NONREF"
             for frame in packet.decode():
                 if _is_unexpected(frame, shown):
-                    return None
+                    raise IndexMismatchError
                 if frame.pict_type == PictureType.B and frame.pts in index.monotonic:
-                    return None
+                    raise IndexMismatchError
                 shown = frame.pts
-                if shown in needed:
-                    converted[shown] = convert(frame)
-            if shown is not None and shown > target and target not in converted:
-                return None
-    return converted
+                if shown is not None and _contains(wanted, shown):
+                    reached = shown
+                    yield shown, convert(frame)
+            if shown is not None and shown > target and (reached is None or reached < target):
+                raise IndexMismatchError
+
+
+def _contains(ordered: np.ndarray, pts: int | None) -> bool:
+    if pts is None:
+        return False
+    place = ordered.searchsorted(pts)
+    return bool(place < len(ordered) and ordered[place] == pts)
 
 
 def _has_other_pts(pts: int, packet: Packet[VideoStream]) -> bool:
@@ -413,13 +512,34 @@ def _decode_indices(
     converted: dict[int, np.ndarray] = {}
     times = array("d")
     indices = set(wanted.tolist())
-    origin: float | None = None
-    for index, frame in enumerate(decoded):
-        time = frame.time if frame.time is not None else (origin or 0.0) + index / rate
-        origin = time if origin is None else origin
-        times.append(time - origin)
+    for index, (time, frame) in enumerate(with_times(decoded, rate)):
+        times.append(time)
         if index in indices:
             converted[index] = convert(frame)
-        if end is not None and times[-1] >= end:
+        if end is not None and time >= end:
             break
     return converted, times
+
+
+def with_times(frames: Iterable[VideoFrame], rate: float) -> Iterator[tuple[float, VideoFrame]]:
+    """Add the times of frames.
+
+    Parameters
+    ----------
+    frames : iterable of av.VideoFrame
+        All frames of a video in order.
+    rate : float
+        Frames per second, for frames without a timestamp.
+
+    Yields
+    ------
+    time : float
+        Seconds from the first frame.
+    frame : av.VideoFrame
+        The frame.
+    """
+    origin: float | None = None
+    for index, frame in enumerate(frames):
+        time = frame.time if frame.time is not None else (origin or 0.0) + index / rate
+        origin = time if origin is None else origin
+        yield time - origin, frame

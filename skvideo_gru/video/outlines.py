@@ -13,7 +13,7 @@ from .geometry import FrameConverter
 from .sampling import select_frames
 from .videos import Video, describe_video, video_bounds
 
-__all__ = ["read_outlines"]
+__all__ = ["OutlineConverter", "read_outlines"]
 
 # Standard deviation of grey that outlines refer to.
 _DEVIATION = 64.0
@@ -65,7 +65,7 @@ def read_outlines(
     start, end = video_bounds(video)
 
     select = partial(select_frames, sampling="all", start=start, end=end)
-    converter = partial(_OutlineConverter, frame_size, detail, resize)
+    converter = partial(OutlineConverter, frame_size, detail, resize)
     converted, times = convert_frames(video, select, converter, allow_partial)
     if not converted:
         raise VideoDecodeError(describe_video(video), no_frame_reason(start, end))
@@ -73,8 +73,20 @@ def read_outlines(
     return both[:, 0], both[:, 1], times - times[0]
 
 
-class _OutlineConverter:
-    """Convert frames, which must arrive in order, to outlines and changes: (2, H, W), uint8."""
+class OutlineConverter:
+    """Convert frames, which must arrive in order, to outlines and changes.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width of the result.
+    detail : int
+        Factor by which the frames are larger than the result.
+    resize : {"stretch", "crop", "pad"}
+        How frames are resized, see `read_frames`.
+    pixel_aspect : float
+        Width of a stored pixel divided by its height.
+    """
 
     def __init__(
         self, size: tuple[int, int], detail: int, resize: str, pixel_aspect: float
@@ -85,6 +97,19 @@ class _OutlineConverter:
         self.previous: np.ndarray | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
+        """Convert the next frame.
+
+        Parameters
+        ----------
+        frame : av.VideoFrame
+            A decoded frame.
+
+        Returns
+        -------
+        ndarray of shape (2, H, W), uint8
+            The outlines in the frame, and its change from the frame before; see
+            `read_outlines`.
+        """
         grey = self.convert(frame).mean(axis=2, dtype=np.float32)
         change = np.zeros_like(grey) if self.previous is None else np.abs(grey - self.previous)
         self.previous = grey

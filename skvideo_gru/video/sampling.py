@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 __all__ = [
     "SAMPLINGS",
+    "SLACK",
     "dense_indices",
     "fps_indices",
     "frames_in_range",
@@ -19,8 +20,8 @@ __all__ = [
 #: Values of the parameter `sampling` of `select_frames`.
 SAMPLINGS = ("uniform", "fps", "dense", "random", "all")
 
-# Seconds. With this tolerance 0.1 + 0.2 selects the frame at 0.3.
-_SLACK = 1e-6
+#: Tolerance of times in seconds. With it, 0.1 + 0.2 selects the frame at 0.3.
+SLACK = 1e-6
 
 
 def uniform_indices(n_available: int, n_frames: int) -> np.ndarray:
@@ -185,8 +186,8 @@ def fps_indices(times: ArrayLike, fps: float, n_frames: int) -> np.ndarray:
     # If times go backwards, the frame shown last stays on screen.
     seconds = np.maximum.accumulate(np.asarray(times, dtype=np.float64))
     length = seconds[-1] - seconds[0]
-    n_selected = min(n_frames, int((length + _SLACK) * fps) + 1)
-    instants = seconds[0] + np.arange(n_selected) / fps + _SLACK
+    n_selected = min(n_frames, int((length + SLACK) * fps) + 1)
+    instants = seconds[0] + np.arange(n_selected) / fps + SLACK
     return np.searchsorted(seconds, instants, side="right") - 1
 
 
@@ -225,7 +226,7 @@ def frames_in_range(
 
 
 def _first_at_or_after(seconds: np.ndarray, instant: float, begin: int) -> int:
-    hits = np.flatnonzero(seconds[begin:] >= instant - _SLACK)
+    hits = np.flatnonzero(seconds[begin:] >= instant - SLACK)
     return begin + int(hits[0]) if len(hits) else len(seconds)
 
 

@@ -1,0 +1,222 @@
+"""The command timeline: events of long recordings."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import html
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from ..mlops import Event, check_events, find_events, predict_timeline
+from ..persistence import atomic_write, check_writable
+from ..video import VideoDecodeError, check_window
+from .commands import load_named_model
+
+__all__ = ["EventRow", "timeline", "write_csv", "write_json", "write_vtt"]
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """An event of a recording, or the error of an unreadable recording.
+
+    Attributes
+    ----------
+    path : str
+        The recording.
+    start, end : float or None
+        Time range in seconds, rounded to milliseconds.
+    label : str
+        The class; empty for an error.
+    confidence : float or None
+        Mean probability of the class.
+    error : str
+        Why the rest of the recording cannot be read; empty for an event.
+    """
+
+    path: str
+    start: float | None = None
+    end: float | None = None
+    label: str = ""
+    confidence: float | None = None
+    error: str = ""
+
+    @classmethod
+    def of(cls, path: str, event: Event) -> EventRow:
+        """Make the row of an event.
+
+        Parameters
+        ----------
+        path : str
+            The recording.
+        event : Event
+            The event.
+
+        Returns
+        -------
+        EventRow
+            The row.
+        """
+        start, end, label, confidence = event
+        return cls(path, round(start, 3), round(end, 3), str(label), round(confidence, 6))
+
+
+def timeline(args: argparse.Namespace) -> int:
+    """Write the events of recordings as CSV, JSON or WebVTT.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    check_window(args.window, args.step)
+    check_events(args.high, args.low, args.min_duration)
+    write = _writer(args)
+    model = load_named_model(args)
+    failed: list[str] = []
+    rows = _event_rows(args, model, failed)
+    with atomic_write(args.output) if args.output else nullcontext() as path:
+        if path is None:
+            write(rows, sys.stdout)
+        else:
+            with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+                write(rows, file)
+    if failed:
+        where = "" if write is write_vtt else "; see the column 'error'"
+        print(
+            f"{len(failed)} of {len(args.recordings)} recordings could not be read completely"
+            f"{where}.",
+            file=sys.stderr,
+        )
+        if write is write_vtt:
+            print(failed[0], file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _writer(args: argparse.Namespace) -> Callable[[Iterable[EventRow], TextIO], None]:
+    """Choose the format by the extension of the output."""
+    if not args.output:
+        return write_csv
+    check_writable(args.output)
+    suffix = Path(args.output).suffix.lower()
+    if suffix not in _WRITERS:
+        raise ValueError(
+            f"--output {args.output}: the extension must be one of {', '.join(_WRITERS)}."
+        )
+    if suffix == ".vtt" and len(args.recordings) > 1:
+        raise ValueError(
+            f"--output {args.output}: a .vtt file describes one recording; pass one recording, or "
+            "use .csv or .json."
+        )
+    return _WRITERS[suffix]
+
+
+def _event_rows(args: argparse.Namespace, model: Any, failed: list[str]) -> Iterator[EventRow]:
+    """Yield the events of all recordings, and add their errors to `failed`."""
+    for path in args.recordings:
+        windows = predict_timeline(model, path, window=args.window, step=args.step)
+        events = find_events(
+            _with_progress(windows, path),
+            model.classes_,
+            high=args.high,
+            low=args.low,
+            min_duration=args.min_duration,
+        )
+        try:
+            for event in events:
+                yield EventRow.of(path, event)
+        except VideoDecodeError as error:
+            if args.on_error == "raise":
+                raise ValueError(
+                    f"{error}. Repair or remove the recording, or use --on-error skip."
+                ) from error
+            failed.append(str(error))
+            yield EventRow(path, error=error.reason)
+
+
+def _with_progress(windows: Iterator[Any], path: str) -> Iterator[Any]:
+    """Show the time of the latest window on a terminal."""
+    with tqdm(desc=Path(path).name, unit=" s", disable=None) as bar:
+        for window in windows:
+            bar.update(round(window.end, 1) - bar.n)
+            yield window
+
+
+def write_csv(rows: Iterable[EventRow], file: TextIO) -> None:
+    """Write events as CSV, each row as soon as it is known.
+
+    Parameters
+    ----------
+    rows : iterable of EventRow
+        The rows.
+    file : text file object
+        The file.
+    """
+    table = csv.writer(file)
+    table.writerow(list(EventRow.__dataclass_fields__))
+    for row in rows:
+        table.writerow(asdict(row).values())
+        file.flush()
+
+
+def write_json(rows: Iterable[EventRow], file: TextIO) -> None:
+    """Write events as a JSON list of objects.
+
+    Parameters
+    ----------
+    rows : iterable of EventRow
+        The rows.
+    file : text file object
+        The file.
+    """
+    json.dump([asdict(row) for row in rows], file, indent=1)
+    file.write("\n")
+
+
+def write_vtt(rows: Iterable[EventRow], file: TextIO) -> None:
+    """Write events as WebVTT, which players show as subtitles [1]_.
+
+    Parameters
+    ----------
+    rows : iterable of EventRow
+        The rows; errors become comments.
+    file : text file object
+        The file.
+
+    References
+    ----------
+    .. [1] W3C, "WebVTT: The Web Video Text Tracks Format", https://www.w3.org/TR/webvtt1/.
+    """
+    file.write("WEBVTT\n")
+    for row in rows:
+        if row.start is None or row.end is None or row.confidence is None:
+            # A comment must not contain an arrow or an empty line.
+            file.write(f"\nNOTE {' '.join(row.error.replace('-->', '->').split())}\n")
+            continue
+        label = html.escape(" ".join(row.label.split()), quote=False)
+        file.write(f"\n{_vtt_time(row.start)} --> {_vtt_time(row.end)}\n")
+        file.write(f"{label} ({row.confidence:.2f})\n")
+
+
+def _vtt_time(seconds: float) -> str:
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    return "{:02}:{:02}:{:06.3f}".format(*divmod(minutes, 60), milliseconds / 1000)
+
+
+_WRITERS: dict[str, Callable[[Iterable[EventRow], TextIO], None]] = {
+    ".csv": write_csv,
+    ".json": write_json,
+    ".vtt": write_vtt,
+}

@@ -1,0 +1,102 @@
+import pytest
+
+from skvideo_gru import find_events
+
+CLASSES = ["a", "b", "c"]
+
+
+def windows(probabilities, window=2.0, step=1.0, begin=0.0):
+    return [
+        (begin + number * step, begin + number * step + window, proba)
+        for number, proba in enumerate(probabilities)
+    ]
+
+
+def row(a, b=None):
+    b = (1 - a) / 2 if b is None else b
+    return (a, b, 1 - a - b)
+
+
+A, B, C = row(0.8), row(0.1, 0.8), row(0.1, 0.1)
+WEAK, LESS, NONE = row(0.45, 0.3), row(0.39, 0.31), row(0.34)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "parameters", "expected"),
+    [
+        ([], {}, []),
+        ([NONE] * 3, {}, []),
+        ([A], {}, [(0, 2, "a", 0.8)]),
+        ([A] * 3, {}, [(0, 4, "a", 0.8)]),
+        # A limit is halfway between the centres of two windows.
+        ([A, A, B, B], {}, [(0, 2.5, "a", 0.8), (2.5, 5, "b", 0.8)]),
+        ([NONE, A, A, NONE], {}, [(1.5, 3.5, "a", 0.8)]),
+        # An event begins at the high threshold and continues to the low one.
+        ([WEAK, A, WEAK, WEAK, LESS, A], {}, [(1.5, 4.5, "a", 1.7 / 3), (5.5, 7, "a", 0.8)]),
+        ([A, LESS, A], {"low": 0.3}, [(0, 4, "a", 1.99 / 3)]),
+        ([A, LESS, A], {"low": 0.5}, [(0, 1.5, "a", 0.8), (2.5, 4, "a", 0.8)]),
+        ([row(0.5)], {}, [(0, 2, "a", 0.5)]),
+        ([row(0.5)], {"high": 0.51}, []),
+        # Another class ends an event if it is more probable and reaches the high threshold.
+        ([A, row(0.41, 0.5)], {}, [(0, 1.5, "a", 0.8), (1.5, 3, "b", 0.5)]),
+        ([A, row(0.41, 0.49)], {}, [(0, 3, "a", 1.21 / 2)]),
+        ([B, row(0.5, 0.5)], {}, [(0, 3, "b", 0.65)]),
+        # Short events are omitted.
+        ([A, A, C, A, A], {"min_duration": 1.1}, [(0, 2.5, "a", 0.8), (3.5, 6, "a", 0.8)]),
+        ([A, A, C, A, A], {"min_duration": 2.51}, []),
+        ([A, C, C], {"min_duration": 1.5}, [(0, 1.5, "a", 0.8), (1.5, 4, "c", 0.8)]),
+    ],
+)  # fmt: skip
+def test_events(probabilities, parameters, expected):
+    found = list(find_events(windows(probabilities), CLASSES, **parameters))
+    assert [(e.start, e.end, e.label) for e in found] == [e[:3] for e in expected]
+    assert [e.confidence for e in found] == pytest.approx([e[3] for e in expected])
+
+
+@pytest.mark.parametrize("step", [0.1, 0.7, 2.0])
+def test_limits_are_as_precise_as_the_step(step):
+    change = 20.0
+    rows = [
+        row(1.0) if number * step + 1 < change else row(0.0, 1.0)
+        for number in range(round(60 / step))
+    ]
+    first, second = find_events(windows(rows, window=2.0, step=step, begin=0.0), CLASSES)
+    assert first.end == second.start == pytest.approx(change, abs=step)
+    assert (first.start, first.label, second.label) == (0, "a", "b")
+
+
+def test_time_without_frames_ends_an_event():
+    before, after = windows([A] * 2), windows([A], begin=10.0)
+    found = list(find_events(before + after, CLASSES))
+    assert [(e.start, e.end) for e in found] == [(0, 3), (10, 12)]
+    apart = [(0.0, 0.1 * 3, A), (0.3, 0.6, A)]  # 0.1 * 3 > 0.3
+    assert len(list(find_events(apart, CLASSES))) == 1
+    apart = [(0.0, 0.3, A), (0.1 * 3, 0.6, A)]
+    assert len(list(find_events(apart, CLASSES))) == 1
+
+
+def test_events_are_yielded_as_soon_as_they_end():
+    consumed = []
+
+    def source():
+        for number, window in enumerate(windows([A, A, B, B])):
+            consumed.append(number)
+            yield window
+
+    next(find_events(source(), CLASSES))
+    assert consumed == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"high": 0.3}, "low=0.4 and high=0.3"),
+        ({"high": 1.1}, "high=1.1"),
+        ({"low": 0}, "low=0"),
+        ({"min_duration": -1}, "min_duration=-1"),
+        ({"min_duration": float("nan")}, "min_duration=nan"),
+    ],
+)
+def test_wrong_parameters_are_errors(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        find_events([], CLASSES, **parameters)
