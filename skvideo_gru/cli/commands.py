@@ -28,7 +28,7 @@ from ..datasets import (
     repeated_content,
 )
 from ..features import cache_contents, prune, remove_unfinished, video_progress
-from ..mlops import predict_each
+from ..mlops import predict_each, predicted_labels
 from ..video import (
     VIDEO_SUFFIXES,
     VideoDecodeError,
@@ -91,7 +91,7 @@ def predict(args: argparse.Namespace) -> int:
                 n_failed += 1
                 table.writerow([*row, "", *[""] * len(model.classes_), proba.reason])
             else:
-                label = model.classes_[proba.argmax()]
+                label = predicted_labels(model, proba[None])[0]
                 table.writerow([*row, label, *(f"{p:.6f}" for p in proba), ""])
             file.flush()
     if n_failed:

@@ -1,4 +1,5 @@
 from .prediction import predict_each as predict_each
+from .prediction import predicted_labels as predicted_labels
 from .saving import load_model as load_model
 from .saving import save_model as save_model
 from .tracking import check_register as check_register
