@@ -33,13 +33,19 @@ __all__ = [
 DOCUMENTATION = "https://skvideo-gru.readthedocs.io/en/stable/"
 
 #: The types that ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` must trust to load
-#: the estimators of this package and ensembles of them. None of them runs code from the file.
+#: the estimators of this package, and ensembles and calibrated versions of them. None of them
+#: runs code from the file.
 SKOPS_TRUSTED_TYPES = [
     "sklearn.utils._bunch.Bunch",
     "skvideo_gru.sequence.classifier.GRUClassifier",
     "skvideo_gru.features.featurizer.ResNet50FrameFeaturizer",
     "skvideo_gru.sequence.scaling.FrameWise",
     "skvideo_gru.pipeline.VideoPipeline",
+    "skvideo_gru.selective.SelectiveClassifierCV",
+    "skvideo_gru.selective._GivenProbabilities",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
 ]
 
 

@@ -28,7 +28,7 @@ from ..datasets import (
 )
 from ..features import cache_contents, prune, remove_unfinished, video_progress
 from ..inspection import class_columns
-from ..mlops import predict_each
+from ..mlops import predict_each, predicted_labels
 from ..video import (
     VIDEO_SUFFIXES,
     VideoDecodeError,
@@ -111,7 +111,7 @@ def _write_predictions(
         for video, times, true_label, proba in zip(videos, ranges, labels, outcomes, strict=True):
             error, label, numbers = "", "", [""] * len(classes)
             if not isinstance(proba, VideoDecodeError):
-                label = str(model.classes_[proba.argmax()])
+                label = str(predicted_labels(model, proba[None])[0])
                 numbers = [f"{p:.6f}" for p in proba]
             elif args.on_error == "raise":
                 raise ValueError(

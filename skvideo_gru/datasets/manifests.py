@@ -31,7 +31,8 @@ def load_video_manifest(path: str | os.PathLike[str], *, as_frame: bool = False)
     ----------
     path : str or os.PathLike
         A CSV file in UTF-8 with a header. Columns ``path`` (relative to the
-        manifest's folder, or absolute) and ``label`` are required; ``split``,
+        manifest's folder, or absolute) and ``label`` are required; ``path`` may be
+        called ``video``; ``split``,
         ``group``, ``start`` and ``end`` (seconds) are optional; other columns are
         ignored.
     as_frame : bool, default=False
@@ -92,6 +93,8 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(chain(file, [_END]), skipinitialspace=True)
             columns = [name.strip() for name in reader.fieldnames or [] if name != _END]
+            if "path" not in columns:  # annotation tools call it video
+                columns = ["path" if name == "video" else name for name in columns]
             reader.fieldnames = columns
             for row in reader:
                 rows.append((reader.line_num, row))

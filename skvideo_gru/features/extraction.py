@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +22,14 @@ from tqdm import tqdm
 
 from ..caller_warnings import warn_caller
 from ..networks import progress_bar, resolve_device
-from ..video import DECODER_THREADS, Video, VideoDecodeError, content_digest, describe_video
+from ..video import (
+    DECODER_THREADS,
+    Video,
+    VideoClip,
+    VideoDecodeError,
+    content_digests,
+    describe_video,
+)
 from .caching import CACHE_VERSION, cached, features
 from .embedding import FrameEmbedder, frames_per_batch
 
@@ -287,16 +295,27 @@ def digest_videos(
     list of str or VideoDecodeError
         The `content_digest` of each video, or the error of an unreadable video.
     """
+    # A file is read once, however many of its time ranges are given.
+    rows_of: dict[Any, list[int]] = {}
+    for row, video in enumerate(videos):
+        has_path = isinstance(video, str | os.PathLike | VideoClip)
+        rows_of.setdefault(describe_video(video) if has_path else row, []).append(row)
     threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem", return_as="generator")
-    digests = threads(delayed(_digest)(video) for video in videos)
-    return list(video_progress("hashing", len(videos), verbose, digests))
+    files = threads(delayed(_digests)([videos[row] for row in rows]) for rows in rows_of.values())
+    digests: list[Any] = [None] * len(videos)
+    with video_progress("hashing", len(videos), verbose) as progress:
+        for rows, found in zip(rows_of.values(), files, strict=True):
+            for row, digest in zip(rows, found, strict=True):
+                digests[row] = digest
+            progress.update(len(rows))
+    return digests
 
 
-def _digest(video: Video) -> str | VideoDecodeError:
+def _digests(videos: Sequence[Video]) -> Sequence[str | VideoDecodeError]:
     try:
-        return content_digest(video)
+        return content_digests(videos)
     except VideoDecodeError as error:
-        return error
+        return [error] * len(videos)
 
 
 def embed_cached(

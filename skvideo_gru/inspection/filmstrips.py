@@ -20,6 +20,7 @@ from ..video import (
     uniform_indices,
     video_bounds,
 )
+from .attribution import attribute
 from .evaluation import fitted_pipeline
 from .plotting import STYLES, new_figure, one_line
 
@@ -72,13 +73,17 @@ class FilmStripDisplay:
         The name of the video in the title.
     seconds : array-like of shape (T,), optional
         Times of the frames, in seconds. None numbers the frames instead.
+    attention : array-like of shape (T,), optional
+        Weights of the frames in the prediction; they are plotted as bars.
+    heat : ndarray of shape (T, h, w), optional
+        Where in each frame the class is seen, from 0 to 1; the frames are tinted with it.
 
     Attributes
     ----------
     figure_ : Figure
         The figure.
     axes_ : list of Axes
-        The axes of the strip and of the probabilities.
+        The axes of the strip, of the probabilities and, with `attention`, of the weights.
 
     See Also
     --------
@@ -103,6 +108,8 @@ class FilmStripDisplay:
         target: Any = None,
         name: str = "",
         seconds: Any = None,
+        attention: Any = None,
+        heat: Any = None,
     ) -> None:
         self.frames = frames
         self.probabilities = probabilities
@@ -110,10 +117,18 @@ class FilmStripDisplay:
         self.target = target
         self.name = name
         self.seconds = seconds
+        self.attention = attention
+        self.heat = heat
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, video: Video, y: Any = None, *, figure: Any = None
+        cls,
+        estimator: Any,
+        video: Video,
+        y: Any = None,
+        *,
+        explain: bool = False,
+        figure: Any = None,
     ) -> Self:
         """Plot the frames that a pipeline sees in a video and its probabilities.
 
@@ -126,6 +141,10 @@ class FilmStripDisplay:
             The video; an array of frames is (T, H, W, 3), uint8, RGB.
         y : object, optional
             The true label of the video.
+        explain : bool, default=False
+            Whether to plot what the prediction depends on: the weights of the frames in the
+            attention pooling, if it is used, and heat maps of the places in the frames where
+            the predicted class is seen (Grad-CAM [1]_).
         figure : Figure or SubFigure, optional
             The figure to draw on; None creates one with pyplot.
 
@@ -140,11 +159,25 @@ class FilmStripDisplay:
             If the video is unreadable.
         ValueError
             If `estimator` is neither a pipeline nor a fitted search.
+
+        Notes
+        -----
+        Heat maps are computed from the deepest stage of the backbone with at least 4 x 4
+        outputs: with frames of 32 pixels the second, with 128 pixels or more the last. They
+        require that the steps between backbone and GRU transform every frame separately, as
+        `FrameWise` does. A backbone of motion images sees changes, not the frames that are
+        plotted.
+
+        References
+        ----------
+        .. [1] R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
+           Gradient-based Localization", 2017, arXiv:1610.02391.
         """
         pipe = fitted_pipeline(estimator)
         reading = pipe[0]._reading()
         frames = read_frames(video, **reading)
         running = pipe[-1].predict_proba_frames(pipe[:-1].transform([video]))[0]
+        found = attribute(pipe, video) if explain else None
         return cls(
             frames,
             running[: len(frames)],
@@ -152,6 +185,8 @@ class FilmStripDisplay:
             target=y,
             name=video_name(video),
             seconds=_frame_times(video, reading, len(frames)),
+            attention=found and found.attention,
+            heat=found and found.heat,
         ).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:
@@ -171,14 +206,18 @@ class FilmStripDisplay:
             This display.
         """
         strip = strip_height(self.frames, width=6.5)
+        heights = [strip, 1.9] if self.attention is None else [strip, 1.9, 0.8]
         if figure is None:
-            figure = new_figure(9, strip + 2.9)
+            figure = new_figure(9, sum(heights) + 1)
         self.figure_ = figure
-        self.axes_ = list(figure.subplots(2, 1, sharex=True, height_ratios=[strip, 1.9]))
-        shown = draw_strip(self.axes_[0], self.frames)
+        self.axes_ = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
+        shown = draw_strip(self.axes_[0], self.frames, self.heat)
         self.axes_[0].set_title(self._title(), loc="left", fontsize=11)
         self._draw_probabilities(self.axes_[1])
-        self._label_times(self.axes_[1], shown)
+        if self.attention is not None:
+            self.axes_[2].bar(np.arange(len(self.frames)), self.attention, color="0.4")
+            self.axes_[2].set(ylabel="attention")
+        self._label_times(self.axes_[-1], shown)
         return self
 
     def _title(self) -> str:
@@ -224,7 +263,7 @@ class FilmStripDisplay:
         axes.set_xlabel("seconds")
 
 
-def draw_strip(axes: Axes, frames: np.ndarray) -> np.ndarray:
+def draw_strip(axes: Axes, frames: np.ndarray, heat: np.ndarray | None = None) -> np.ndarray:
     """Draw frames in a row, each above its frame number on the x axis.
 
     Parameters
@@ -233,6 +272,8 @@ def draw_strip(axes: Axes, frames: np.ndarray) -> np.ndarray:
         The axes to draw on.
     frames : ndarray of shape (T, H, W, 3), uint8
         The frames, RGB; at most ten of them are shown.
+    heat : ndarray of shape (T, h, w), optional
+        Heat maps from 0 to 1, which tint the frames.
 
     Returns
     -------
@@ -249,6 +290,17 @@ def draw_strip(axes: Axes, frames: np.ndarray) -> np.ndarray:
         place = (slot * width - 0.5 + 0.03 * width, 0, 0.94 * width, 1)
         inset = axes.inset_axes(place, transform=axes.transData)
         inset.imshow(frames[frame])
+        if heat is not None:
+            height, width_ = frames.shape[1:3]
+            inset.imshow(
+                heat[frame],
+                cmap="inferno",
+                vmin=0,
+                vmax=1,
+                alpha=0.5,
+                interpolation="bilinear",
+                extent=(-0.5, width_ - 0.5, height - 0.5, -0.5),
+            )
         inset.set(xticks=[], yticks=[], anchor="S")
         inset.spines[:].set_visible(False)
     return shown

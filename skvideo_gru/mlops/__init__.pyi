@@ -5,6 +5,7 @@ from .events import find_events as find_events
 from .prediction import predict_each as predict_each
 from .recordings import LiveClassifier as LiveClassifier
 from .recordings import predict_timeline as predict_timeline
+from .prediction import predicted_labels as predicted_labels
 from .saving import load_model as load_model
 from .saving import save_model as save_model
 from .tracking import check_register as check_register

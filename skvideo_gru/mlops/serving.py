@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 
 from ..persistence import SKOPS_TRUSTED_TYPES
 from ..video import Video, VideoClip
-from .prediction import predict_each
+from .prediction import predict_each, predicted_labels
 from .saving import load_model
 
 __all__ = ["FOLDERS_VARIABLE", "OUTPUTS", "SIGNATURE", "ServedModel", "save_model"]
@@ -115,15 +115,16 @@ class ServedModel:
         for row, outcome in enumerate(outcomes):
             if isinstance(outcome, ValueError):
                 raise _RequestError(f"Row {row} cannot be classified: {outcome}")
-        columns = [int(proba.argmax()) for proba in outcomes]  # type: ignore[union-attr]
-        return np.asarray(self.model.classes_)[columns]
+        if not outcomes:
+            return np.asarray(self.model.classes_)[:0]
+        return predicted_labels(self.model, np.stack(outcomes))  # type: ignore[arg-type]
 
     def _row(self, outcome: np.ndarray | ValueError) -> tuple[Any, ...]:
         if isinstance(outcome, ValueError):
             return None, None, str(outcome)
         classes = self.model.classes_.tolist()
         proba = dict(zip(map(str, classes), outcome.tolist(), strict=True))
-        return classes[int(outcome.argmax())], proba, None
+        return predicted_labels(self.model, outcome[None]).tolist()[0], proba, None
 
     def _video(self, given: Any, start: Any = None, end: Any = None) -> Video | _RefusedError:
         whole = _missing(start) and _missing(end)

@@ -142,6 +142,22 @@ class GRUNetwork(nn.Module):
         outputs, _ = self._recur(self._with_changes(sequences))
         return self.fc(self._running_pool(outputs))
 
+    def attention_weights(self, sequences: torch.Tensor) -> torch.Tensor:
+        """Compute the weights of the frames in the attention pooling.
+
+        Parameters
+        ----------
+        sequences : Tensor of shape (n, T, input_size)
+            Feature vectors, without padding.
+
+        Returns
+        -------
+        Tensor of shape (n, T)
+            The weights; their sum over the frames is 1.
+        """
+        outputs, _ = self._recur(self._with_changes(sequences))
+        return self.attention(outputs).squeeze(2).softmax(dim=1)
+
     def _running_pool(self, outputs: torch.Tensor) -> torch.Tensor:
         if self.pooling == "last":
             return outputs

@@ -10,6 +10,7 @@ from .geometry import check_frame_size as check_frame_size
 from .kinds import is_url as is_url
 from .opening import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from .opening import content_digest as content_digest
+from .opening import content_digests as content_digests
 from .opening import open_video as open_video
 from .outlines import OutlineConverter as OutlineConverter
 from .outlines import read_outlines as read_outlines

@@ -21,8 +21,9 @@ from .errors import VideoDecodeError
 from .geometry import RESIZES, FrameConverter, check_frame_size
 from .kinds import array_fault
 from .opening import open_video
-from .packets import PacketIndex, scan_packets
+from .packets import PacketIndex
 from .sampling import select_frames
+from .scans import distrust_packets, find_packets
 from .timeline import Timeline, decode_frames, frame_rate
 from .videos import Video, describe_time_range, describe_video, video_bounds
 from .webp import is_webp, webp_frames
@@ -273,7 +274,7 @@ def _decode(
     wanted = np.empty(0, np.int64)
     try:
         with open_video(video) as (container, stream):
-            index = scan_packets(container, stream, end)
+            index = find_packets(video, container, stream)
             wanted = select(index.times)
             if index.trusted and not allow_partial:
                 pts = np.sort(index.pts)[wanted]
@@ -282,6 +283,7 @@ def _decode(
                 with suppress(IndexMismatchError):
                     converted = dict(decode_pts(container, stream, index, pts, convert))
                     return [converted[stamp] for stamp in pts.tolist()], index.times[wanted]
+                distrust_packets(video)
             elif container.format.name == "avi" and end is None and not allow_partial:
                 # Seeking back is faster than opening again; the count shows whether it worked.
                 container.seek(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO, TextIOBase, UnsupportedOperation
@@ -26,6 +26,7 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "check_pixels",
     "content_digest",
+    "content_digests",
     "open_file",
     "open_video",
 ]
@@ -241,15 +242,45 @@ def content_digest(video: Video) -> str:
     VideoDecodeError
         If the file cannot be read.
     """
-    time_range = tuple(None if bound is None else float(bound) for bound in video_bounds(video))
+    return content_digests([video])[0]
+
+
+def content_digests(videos: Sequence[Video]) -> list[str]:
+    """Compute the digests of videos of one file, which is read once.
+
+    Parameters
+    ----------
+    videos : sequence of videos
+        One video, or a file and time ranges of it.
+
+    Returns
+    -------
+    list of str
+        The `content_digest` of each.
+
+    Raises
+    ------
+    VideoDecodeError
+        If the file cannot be read.
+    """
+    content = _hash_content(videos[0])
+    digests = []
+    for video in videos:
+        bounds = video_bounds(video)
+        digest = content.copy()
+        digest.update(repr(tuple(None if b is None else float(b) for b in bounds)).encode())
+        digests.append(digest.hexdigest())
+    return digests
+
+
+def _hash_content(video: Video) -> Any:
     if isinstance(video, np.ndarray):
-        digest = hashlib.sha256(np.ascontiguousarray(video).data)
-        digest.update(f"{video.shape} {video.dtype}".encode())
-    else:
-        with open_file(video) as file:
-            digest = hashlib.sha256()
-            for block in iter(partial(file.read, 2**20), b""):
-                digest.update(block)
-            file.seek(0)
-    digest.update(repr(time_range).encode())
-    return digest.hexdigest()
+        content = hashlib.sha256(np.ascontiguousarray(video).data)
+        content.update(f"{video.shape} {video.dtype}".encode())
+        return content
+    with open_file(video) as file:
+        content = hashlib.sha256()
+        for block in iter(partial(file.read, 2**20), b""):
+            content.update(block)
+        file.seek(0)
+    return content

@@ -66,6 +66,17 @@ def test_a_manifest_with_path_and_label_only(folder):
     assert isinstance(data.target, np.ndarray)
 
 
+def test_segments_of_an_annotation_tool(folder):
+    text = "video,label,start,end\nopen/b.mp4,open,0,1.5\nopen/b.mp4,closed,1.5,3\n"
+    data = load_video_manifest(write_manifest(folder, text))
+    b = str(folder / "open/b.mp4")
+    assert data.data == [VideoClip(b, 0, 1.5), VideoClip(b, 1.5, 3)]
+    assert data.filenames.tolist() == ["open/b.mp4"] * 2
+    both = "path,video,label\nopen/b.mp4,a take,open\n"
+    assert load_video_manifest(write_manifest(folder, both)).data == [b]
+    assert read_manifest(write_manifest(folder, "video\nopen/b.mp4\n"), complete=False).data == [b]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -14,6 +14,7 @@ from skvideo_gru.features.extraction import (
     embed_cached,
     embed_videos,
 )
+from skvideo_gru.video import VideoClip, opening
 from skvideo_gru.video.decoding import DECODER_THREADS
 from skvideo_gru.video.opening import content_digest
 
@@ -168,6 +169,20 @@ def test_digests_are_computed_in_threads_for_any_backend(config):
         digests = digest_videos([*VIDEOS, "missing.mp4"], n_jobs=2, verbose=0)
     assert digests[:5] == [content_digest(video) for video in VIDEOS]
     assert isinstance(digests[5], VideoDecodeError)
+
+
+def test_a_file_is_hashed_once_for_all_its_time_ranges(clip, tmp_path, monkeypatch):
+    videos = [VideoClip(clip, 0, 0.5), VIDEOS[0], str(clip), VideoClip(str(clip), 0.5), clip]
+    videos += [VideoClip(tmp_path / "missing.mp4", start) for start in (1, 2)]
+    expected = [content_digest(video) for video in videos[:5]]
+    opened = []
+    open_file = opening.open_file
+    monkeypatch.setattr(opening, "open_file", lambda video: opened.append(1) or open_file(video))
+    digests = digest_videos(videos, n_jobs=None, verbose=0)
+    assert digests[:5] == expected
+    assert len(set(expected)) == 4
+    assert [error.path for error in digests[5:]] == [str(tmp_path / "missing.mp4")] * 2
+    assert len(opened) == 2
 
 
 def test_errors_of_repeated_content_name_each_video(tmp_path):
