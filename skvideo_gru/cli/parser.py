@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Imported here, so that --help and usage errors are fast.
         runs = args.name in ("train", "tune", "evaluate")
+        if runs:
+            from ..mlops import tracked_run  # noqa: F401 - without MLflow, an error with the remedy
         module = import_module(f".{'experiments' if runs else 'commands'}", __package__)
         return int(getattr(module, args.name)(args))
     except (ValueError, OSError, ImportError) as error:

@@ -211,7 +211,7 @@ def check_register(register: str) -> None:
 def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
     """Log a fitted pipeline to the active MLflow run, in the skops format.
 
-    The logged model can be served by ``mlflow models serve`` and loaded by
+    Requires the extra ``mlflow``. The logged model can be served by ``mlflow models serve`` and loaded by
     `mlflow.pyfunc.load_model` and `mlflow.sklearn.load_model`.
 
     Parameters
@@ -234,6 +234,8 @@ def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
     ------
     ValueError
         If MLflow does not accept the name or the alias.
+    ModuleNotFoundError
+        If MLflow is not installed.
     MlflowException
         If the model cannot be logged.
 
