@@ -211,8 +211,8 @@ def check_register(register: str) -> None:
 def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
     """Log a fitted pipeline to the active MLflow run, in the skops format.
 
-    Requires the extra ``mlflow``. The logged model can be served by ``mlflow models serve`` and loaded by
-    `mlflow.pyfunc.load_model` and `mlflow.sklearn.load_model`.
+    The logged model can be served by ``mlflow models serve`` and loaded by
+    `mlflow.pyfunc.load_model` and `mlflow.sklearn.load_model`. MLflow is the extra ``mlflow``.
 
     Parameters
     ----------
