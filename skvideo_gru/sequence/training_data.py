@@ -208,7 +208,7 @@ def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) ->
             )
         weights[:] = asked
     elif class_weight is not None:
-        # As scikit-learn's compute_class_weight, which ignores sample weights before 1.7.
+        # As scikit-learn's compute_class_weight, which has no sample weights in 1.6.
         present, rows = np.unique(data.y, return_inverse=True)
         sums = np.bincount(rows, data.weight)
         weights[np.searchsorted(classes, present)] = sums.sum() / (len(present) * sums)
