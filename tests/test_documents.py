@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ CHEAP_OPTIONS = ["--frame-size=32", "--n-frames=3", "--backbone-epochs=0", "--ep
 CHEAP_SEARCH = ["--cv=2", "--hidden-size=4,8", "--lr-decay=0.9"]
 
 # Fences that are not code.
-NOT_CODE = {"{image}", "{toctree}", "{eval-rst}", "{literalinclude}"}
+NOT_CODE = {"{image}", "{toctree}", "{eval-rst}", "{include}", "{literalinclude}"}
 
 # Commands of `skvideo-gru` that the tests run.
 RUN = {"check", "train", "tune", "evaluate", "predict", "timeline", "cache"}
@@ -218,6 +219,24 @@ def test_the_examples_page_lists_every_example_with_its_summary():
         file.name: (ast.get_docstring(ast.parse(file.read_text())).splitlines()[0], file.name)
         for file in EXAMPLES
     }
+
+
+def test_links_of_the_readme_lead_to_the_documentation_on_a_package_index():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    text = (ROOT / "README.md").read_text()
+    hooks = project["tool"]["hatch"]["metadata"]["hooks"]
+    for rule in hooks["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(rule["pattern"], rule["replacement"], text)
+    base = re.escape(project["project"]["urls"]["Documentation"])
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert target.startswith("https://"), target
+        if page := re.match(rf"{base}(\w+)\.html", target):
+            assert (ROOT / "docs" / f"{page[1]}.md").exists(), target
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == skvideo_gru.__version__
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "CONTRIBUTING.md"], ids=lambda p: p.name)

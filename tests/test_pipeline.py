@@ -135,7 +135,7 @@ def test_a_saved_pipeline_predicts_the_same_in_another_process(colour_clips, tmp
         "import sys, joblib, numpy; pipe = joblib.load('model.joblib'); "
         "numpy.save('proba.npy', pipe.predict_proba(sys.argv[1:]))"
     )
-    root = str(Path(reading.__file__).parents[1])
+    root = str(Path(reading.__file__).parents[2])
     subprocess.run(
         [sys.executable, "-c", code, *videos],
         cwd=tmp_path,

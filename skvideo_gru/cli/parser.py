@@ -47,7 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="surrogateescape")  # file names can have any encoding
     try:
         # Imported here, so that --help and usage errors are fast.
-        module = import_module(f".{_MODULES.get(args.name, 'commands')}", __package__)
+        name = _MODULES.get(args.name, "commands")
+        if name == "experiments":
+            from ..mlops import tracked_run  # noqa: F401 - without MLflow, an error with the remedy
+        module = import_module(f".{name}", __package__)
         return int(getattr(module, args.name)(args))
     except (ValueError, OSError, ImportError) as error:
         print(f"skvideo-gru {args.name}: error: {error}", file=sys.stderr)

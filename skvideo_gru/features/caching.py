@@ -179,7 +179,8 @@ def prune(memory: Memory, max_size: int | None, max_age: timedelta | None) -> No
     """
     if max_size is None and max_age is None:
         return
-    memory.reduce_size(bytes_limit=max_size, age_limit=max_age)
+    if memory.store_backend.get_items():  # joblib cannot compute the age of an empty cache
+        memory.reduce_size(bytes_limit=max_size, age_limit=max_age)
     available = math.inf if max_size is None else max_size
     available -= sum(item.size for item in memory.store_backend.get_items())
     newest_first = sorted(_interrupted(memory).items(), key=lambda found: -found[1].st_mtime)

@@ -266,6 +266,6 @@ def _load_pyfunc(path: str, model_config: dict[str, Any] | None = None) -> Serve
         folder for folder in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if folder
     ]
     if os.path.isdir(path):
-        path = os.path.join(path, "model.skops")
+        path = os.path.join(path, Model.load(path).flavors["python_function"]["model_path"])
     folders = [folders] if isinstance(folders, str) else folders
     return ServedModel(load_model(path), folders, config.get("output") or "table")

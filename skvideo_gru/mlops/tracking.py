@@ -237,7 +237,7 @@ def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
     """Log a fitted pipeline to the active MLflow run, in the skops format.
 
     The logged model can be served by ``mlflow models serve`` and loaded by
-    `mlflow.pyfunc.load_model` and `mlflow.sklearn.load_model`.
+    `mlflow.pyfunc.load_model` and `mlflow.sklearn.load_model`. MLflow is the extra ``mlflow``.
 
     Parameters
     ----------
@@ -259,6 +259,8 @@ def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
     ------
     ValueError
         If MLflow does not accept the name or the alias.
+    ModuleNotFoundError
+        If MLflow is not installed.
     MlflowException
         If the model cannot be logged.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
-from sklearn.utils import check_consistent_length, column_or_1d, compute_class_weight
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
@@ -208,10 +208,10 @@ def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) ->
             )
         weights[:] = asked
     elif class_weight is not None:
-        present = np.unique(data.y)
-        weights[np.searchsorted(classes, present)] = compute_class_weight(
-            class_weight, classes=present, y=data.y, sample_weight=data.weight
-        )
+        # As scikit-learn's compute_class_weight, which has no sample weights in 1.6.
+        present, rows = np.unique(data.y, return_inverse=True)
+        sums = np.bincount(rows, data.weight)
+        weights[np.searchsorted(classes, present)] = sums.sum() / (len(present) * sums)
     return weights
 
 
@@ -320,7 +320,8 @@ def split_rows(
         raise ValueError(f"{cannot}: {reason}. Add sequences or change the fraction.") from error
     n_classes = len(np.unique(y))
     for train, held_out in splits:
-        if len(np.unique(y[train])) == n_classes:
+        # scikit-learn 1.6 holds out nothing instead of refusing a single group.
+        if len(held_out) and len(np.unique(y[train])) == n_classes:
             return train, held_out
     raise ValueError(
         f"{cannot}: in every split, the training data would lack a class. Add groups, so "

@@ -79,6 +79,13 @@ def test_balanced_classes_have_equal_sums_of_weights():
     assert weights[y[y == 0]].sum() == pytest.approx(weights[y[y == 1]].sum())
 
 
+def test_balanced_weights_equal_scikit_learns_for_repeated_rows():
+    y, counts = np.array(["b", "a", "b", "c"]), np.array([3, 1, 2, 2])
+    data = usable_rows(sequences(4), y, counts.astype(float))
+    expected = compute_class_weight("balanced", classes=np.unique(y), y=y.repeat(counts))
+    np.testing.assert_allclose(class_weights("balanced", np.unique(y), data), expected)
+
+
 @pytest.mark.parametrize("weights", [{0: -1}, {0: np.nan}, {1: np.inf}, {0: 0, 1: 0}, {0: "a"}])
 def test_unusable_class_weights_are_named(weights):
     data = usable_rows(sequences(2), np.arange(2), None)
