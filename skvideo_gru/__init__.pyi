@@ -11,8 +11,8 @@ from .inspection import SearchDisplay as SearchDisplay
 from .inspection import TrainingDisplay as TrainingDisplay
 from .inspection import evaluation_report as evaluation_report
 from .inspection import prediction_table as prediction_table
-from .mlops import export_onnx as export_onnx
 from .mlops import LiveClassifier as LiveClassifier
+from .mlops import export_onnx as export_onnx
 from .mlops import find_events as find_events
 from .mlops import log_model as log_model
 from .mlops import predict_timeline as predict_timeline

@@ -23,8 +23,8 @@ from ..networks import (
     fold_batch_norm,
     normalise,
     resolve_device,
-    to_onnx,
     resolve_mixed_precision,
+    to_onnx,
 )
 
 __all__ = [

@@ -6,10 +6,10 @@ from .filmstrips import FilmStripDisplay as FilmStripDisplay
 from .mistakes import MistakesDisplay as MistakesDisplay
 from .plotting import TrainingDisplay as TrainingDisplay
 from .plotting import plot_confusion_matrix as plot_confusion_matrix
+from .plotting import without_pyplot as without_pyplot
 from .predictions import class_columns as class_columns
 from .predictions import prediction_table as prediction_table
 from .predictions import tabulate as tabulate
-from .plotting import without_pyplot as without_pyplot
 from .reporting import evaluation_report as evaluation_report
 from .reporting import report_page as report_page
 from .search_display import SearchDisplay as SearchDisplay

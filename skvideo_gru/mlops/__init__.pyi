@@ -1,11 +1,11 @@
-from .exporting import export_onnx as export_onnx
 from .events import Event as Event
 from .events import check_events as check_events
 from .events import find_events as find_events
+from .exporting import export_onnx as export_onnx
 from .prediction import predict_each as predict_each
+from .prediction import predicted_labels as predicted_labels
 from .recordings import LiveClassifier as LiveClassifier
 from .recordings import predict_timeline as predict_timeline
-from .prediction import predicted_labels as predicted_labels
 from .saving import load_model as load_model
 from .saving import save_model as save_model
 from .tracking import check_register as check_register
