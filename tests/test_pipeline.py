@@ -154,13 +154,12 @@ def test_the_classifier_learns_the_features_per_frame_from_the_step_before(
     videos, y = colour_clips
     stopping = {"gru__early_stopping": early_stopping, "gru__validation_fraction": 0.25}
     grid = {"scale__transformer__n_components": [2, 4]}
-    pipe = make_video_classifier(
-        random_state=0, scale__transformer=PCA(whiten=True), **SETTINGS, **stopping
-    )
+    pca = PCA(whiten=True, random_state=0)
+    pipe = make_video_classifier(random_state=0, scale__transformer=pca, **SETTINGS, **stopping)
     search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(videos, y)
     best = search.best_estimator_
     assert best["gru"].frame_dim_ == search.best_params_["scale__transformer__n_components"]
     known = clone(pipe).set_params(**search.best_params_, gru__frame_dim=best["gru"].frame_dim_)
     plain = VideoPipeline(known.steps) if early_stopping else Pipeline(known.steps)
     expected = plain.fit(videos, y).predict_proba(videos)
-    np.testing.assert_allclose(best.predict_proba(videos), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(best.predict_proba(videos), expected, rtol=0, atol=1e-4)
