@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from ..video import Video, as_video_list, describe_video, video_bounds
 from .evaluation import evaluate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["class_columns", "prediction_table", "tabulate"]
 
@@ -108,6 +110,8 @@ def tabulate(
         columns["true"] = column_or_1d(target)
     columns["predicted"] = classes[probabilities.argmax(axis=1)]
     names = class_columns(classes, taken=set(columns))
+    import pandas as pd  # optional: the extra mlflow installs it
+
     return pd.DataFrame(columns | dict(zip(names, probabilities.T, strict=True)))
 
 
