@@ -37,7 +37,7 @@ def main() -> None:
         )
         search.fit(data.data, data.target)
         results = search.cv_results_
-        for row in results["rank_test_score"].argsort(stable=True):
+        for row in results["rank_test_score"].argsort(kind="stable"):
             options = (
                 f"{name.removeprefix('gru__')}={value}"
                 for name, value in results["params"][row].items()
