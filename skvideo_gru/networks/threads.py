@@ -14,7 +14,7 @@ __all__ = ["useful_threads"]
 # Floating-point operations of a forward pass for which a thread is worth its cost: after every
 # small operation the threads wait for each other, for milliseconds if a core is busy.
 # See benchmarks/threads.md.
-_PER_THREAD = 2.5e8
+_PER_THREAD = 5e8
 
 
 @contextmanager

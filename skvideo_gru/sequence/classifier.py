@@ -171,7 +171,7 @@ class GRUClassifier(SequencePredictor):
     float32 otherwise, which is faster. Later input is converted.
 
     On a CPU, small batches are processed by fewer threads than torch's setting, which is not
-    changed: one thread for every 250 million floating-point operations of a batch's forward
+    changed: one thread for every 500 million floating-point operations of a batch's forward
     pass.
 
     References
