@@ -34,9 +34,9 @@ def in_new_thread():
     # Each frame is multiplied with every weight and added: 2 operations.
     [
         (10, 10, 1),
-        (10**6, 249, 1),
-        (10**6, 250, 2),
-        (10**6, 400, 3),
+        (10**6, 499, 1),
+        (10**6, 500, 2),
+        (10**6, 800, 3),
         (10**6, 10**6, 4),
     ],
 )
