@@ -71,9 +71,10 @@ def test_module_runs_as_a_program():
 
 def test_entry_points_pass_all_options(pytestconfig):
     project = yaml.safe_load((pytestconfig.rootpath / "MLproject").read_text())
-    assert set(project["entry_points"]) == {"main", "tune", "evaluate", "predict", "check"}
+    commands = {"main", "tune", "evaluate", "predict", "timeline", "check"}
+    assert set(project["entry_points"]) == commands
     for entry in project["entry_points"].values():
-        values = {name: spec.get("default", "x") for name, spec in entry["parameters"].items()}
+        values = {name: spec.get("default", "1") for name, spec in entry["parameters"].items()}
         words = entry["command"].split()
         assert words[:3] == ["python", "-m", "skvideo_gru"]
         arguments = [str(values[w[1:-1]]) if w.startswith("{") else w for w in words[3:]]
@@ -88,6 +89,7 @@ def test_entry_points_pass_all_options(pytestconfig):
 def _required(command):
     model = ["--model", "x"]
     needed = {"predict": model, "evaluate": [*model, "--data", "x"], "check": ["x"]}
+    needed["timeline"] = ["x", *model, "--window", "1"]
     return needed.get(command, [])
 
 
