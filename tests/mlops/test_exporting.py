@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
@@ -22,6 +22,7 @@ from sklearn.preprocessing import (
 from skvideo_gru import (
     FrameWise,
     VideoClip,
+    VideoPipeline,
     export_onnx,
     make_video_classifier,
     read_frames,
@@ -163,20 +164,22 @@ def test_layers_scale_as_scikit_learn(scaler, frame_wise):
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-5)
 
 
-def refit(order_data, scale, **params):
-    pipe = make_video_classifier(random_state=0, **SMALL).set_params(scale=scale, **params)
+def refit(order_data, scale, kind=VideoPipeline, **params):
+    steps = make_video_classifier(random_state=0, **SMALL).steps
+    pipe = kind(steps).set_params(scale=scale, **params)
     return pipe.fit(order_data.data, order_data.target)
 
 
 def test_models_that_cannot_be_exported(order_data, order_model, tmp_path):
     path = tmp_path / "model.onnx"
     pca = PCA(4)
+    # A VideoPipeline tells the GRU the number of features; a plain Pipeline does not.
     for scale, message in (
         (FrameWise(pca), "fitted on 2 features per frame, but the step before it returns 4"),
         (pca, "'scale' contains PCA, which cannot be exported"),
     ):
         with pytest.raises(ValueError, match=message):
-            export_onnx(refit(order_data, scale, gru__frame_dim=2), path)
+            export_onnx(refit(order_data, scale, Pipeline, gru__frame_dim=2), path)
     power = refit(order_data, FrameWise(PowerTransformer(standardize=False)))
     with pytest.raises(ValueError, match="'scale' contains PowerTransformer"):
         export_onnx(power, path)
