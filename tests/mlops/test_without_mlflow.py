@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from skvideo_gru import cli
+from skvideo_gru import cli, mlops
 
 SCRIPT = """
 import importlib.abc
@@ -49,6 +49,8 @@ def without_mlflow(monkeypatch):
     for name in list(sys.modules):
         if name.partition(".")[0] == "mlflow" or name.startswith("skvideo_gru.mlops."):
             monkeypatch.delitem(sys.modules, name)
+    for name in mlops.__all__:  # what earlier tests have imported
+        monkeypatch.delitem(vars(mlops), name, raising=False)
     monkeypatch.setitem(sys.modules, "mlflow", None)
 
 
@@ -56,8 +58,6 @@ REMEDY = r"MLflow is not installed.*pip install 'skvideo-gru\[mlflow\]'"
 
 
 def test_log_model_names_the_extra(without_mlflow):
-    from skvideo_gru import mlops
-
     with pytest.raises(ModuleNotFoundError, match=REMEDY):
         mlops.log_model  # noqa: B018
 
