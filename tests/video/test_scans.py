@@ -79,8 +79,12 @@ def test_an_index_that_proves_wrong_is_not_reused(tmp_path, scanned, monkeypatch
     write_video(path, make_frames(100), options={"g": "10"})
     frames = decode_in_order(path)[0]
     check_ranges(path, frames, RANGES[:2])
+
+    def mismatch(*args):
+        raise decoding.IndexMismatchError
+
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "_decode_pts", lambda *args: None)
+        patch.setattr(decoding, "decode_pts", mismatch)
         check_ranges(path, frames, RANGES[2:3])
     check_ranges(path, frames, RANGES[3:6])
     assert scanned == [RANGES[0][1], None, *[end for _, end in RANGES[3:6]]]
