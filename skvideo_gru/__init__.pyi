@@ -8,6 +8,7 @@ from .features import cache_contents as cache_contents
 from .inspection import FilmStripDisplay as FilmStripDisplay
 from .inspection import MistakesDisplay as MistakesDisplay
 from .inspection import SearchDisplay as SearchDisplay
+from .inspection import TimelineDisplay as TimelineDisplay
 from .inspection import TrainingDisplay as TrainingDisplay
 from .inspection import evaluation_report as evaluation_report
 from .inspection import prediction_table as prediction_table

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from .. import __version__
 from ..mlops import Event, check_events, find_events, predict_timeline
 from ..persistence import atomic_write, check_writable
 from ..video import VideoDecodeError, check_window
@@ -84,15 +85,19 @@ def timeline(args: argparse.Namespace) -> int:
     check_window(args.window, args.step)
     check_events(args.high, args.low, args.min_duration)
     write = _writer(args)
+    _check_report(args)
     model = load_named_model(args)
     failed: list[str] = []
-    rows = _event_rows(args, model, failed)
+    sections: list[dict[str, Any]] = []
+    rows = _event_rows(args, model, failed, sections)
     with atomic_write(args.output) if args.output else nullcontext() as path:
         if path is None:
             write(rows, sys.stdout)
         else:
             with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
                 write(rows, file)
+    if args.report:
+        _write_report(args, sections)
     if failed:
         where = "" if write is write_vtt else "; see the column 'error'"
         print(
@@ -123,12 +128,42 @@ def _writer(args: argparse.Namespace) -> Callable[[Iterable[EventRow], TextIO], 
     return _WRITERS[suffix]
 
 
-def _event_rows(args: argparse.Namespace, model: Any, failed: list[str]) -> Iterator[EventRow]:
-    """Yield the events of all recordings, and add their errors to `failed`."""
+def _check_report(args: argparse.Namespace) -> None:
+    """Check before the work that the report can be written."""
+    if not args.report:
+        return
+    check_writable(args.report)
+    if Path(args.report).suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--report {args.report}: the extension must be .html.")
+
+
+def _write_report(args: argparse.Namespace, sections: list[dict[str, Any]]) -> None:
+    from ..inspection import timeline_page  # matplotlib takes a second to import
+
+    summary = {
+        "model": args.model if ":/" in args.model else Path(args.model).name,
+        "window": f"{args.window:g} s",
+        "step": f"{check_window(args.window, args.step)[1]:g} s",
+        "events": f"from a probability of {args.high:g} until it falls below {args.low:g}"
+        + (f"; at least {args.min_duration:g} s" if args.min_duration else ""),
+        "skvideo_gru": __version__,
+    }
+    page = timeline_page(sections, title="Timeline", summary=summary)
+    with atomic_write(args.report) as path:
+        Path(path).write_text(page, encoding="utf-8", errors="replace")
+
+
+def _event_rows(
+    args: argparse.Namespace, model: Any, failed: list[str], sections: list[dict[str, Any]]
+) -> Iterator[EventRow]:
+    """Yield the events of all recordings, and add errors to `failed`, and to the report."""
     for path in args.recordings:
+        shown: list[Any] = []
+        found: list[Event] = []
+        reason = ""
         windows = predict_timeline(model, path, window=args.window, step=args.step)
         events = find_events(
-            _with_progress(windows, path),
+            _with_progress(windows, path, shown if args.report else None),
             model.classes_,
             high=args.high,
             low=args.low,
@@ -136,6 +171,7 @@ def _event_rows(args: argparse.Namespace, model: Any, failed: list[str]) -> Iter
         )
         try:
             for event in events:
+                found.append(event)
                 yield EventRow.of(path, event)
         except VideoDecodeError as error:
             if args.on_error == "raise":
@@ -143,14 +179,21 @@ def _event_rows(args: argparse.Namespace, model: Any, failed: list[str]) -> Iter
                     f"{error}. Repair or remove the recording, or use --on-error skip."
                 ) from error
             failed.append(str(error))
-            yield EventRow(path, error=error.reason)
+            reason = error.reason
+            yield EventRow(path, error=reason)
+        if args.report:
+            from ..inspection import timeline_section
+
+            sections.append(timeline_section(path, shown, model.classes_, found, error=reason))
 
 
-def _with_progress(windows: Iterator[Any], path: str) -> Iterator[Any]:
-    """Show the time of the latest window on a terminal."""
+def _with_progress(windows: Iterator[Any], path: str, shown: list[Any] | None) -> Iterator[Any]:
+    """Show the time of the latest window on a terminal, and store windows for the report."""
     with tqdm(desc=Path(path).name, unit=" s", disable=None) as bar:
         for window in windows:
             bar.update(round(window.end, 1) - bar.n)
+            if shown is not None:
+                shown.append(window)
             yield window
 
 

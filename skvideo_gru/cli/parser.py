@@ -204,6 +204,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default="",
         help="file to write, .csv, .json or .vtt (default: CSV to standard output)",
     )
+    timeline.add_argument(
+        "--report",
+        default="",
+        help="HTML page to write in addition: thumbnails, probabilities and events of all "
+        "recordings",
+    )
     _add_on_error(
         timeline,
         default="skip",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any, cast
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from ..video import Video, VideoDecodeError, as_video_list
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import FilmStripDisplay, video_name
+from .pages import encode_figure, render_page
 from .plotting import TrainingDisplay, plot_confusion_matrix, without_pyplot
 from .search_display import SearchDisplay
 
@@ -111,11 +108,8 @@ def report_page(
         The page.
     """
     pipe = fitted_pipeline(model)
-    template = files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(template).render(
+    return render_page(
+        "report.html.jinja",
         title=title,
         summary=summary,
         split=split,
@@ -137,7 +131,7 @@ def _search(search: Any) -> dict[str, Any]:
     best_first = np.argsort(results[f"rank_test_{score}"], kind="stable")
     return {
         "score": display.label,
-        "figure": _encode(cast(Figure, display.figure_), "svg"),
+        "figure": encode_figure(cast(Figure, display.figure_), "svg"),
         "n_candidates": len(mean),
         "candidates": [
             {
@@ -158,7 +152,7 @@ def _training(pipe: Any) -> list[dict[str, Any]]:
         TrainingDisplay({name: records}, display.held_out_label).plot()
         for name, records in trained.items()
     ]
-    return [_encode(panel.figure_, "svg") for panel in panels or [display]]
+    return [encode_figure(panel.figure_, "svg") for panel in panels or [display]]
 
 
 def _part(
@@ -172,7 +166,7 @@ def _part(
         "metrics": evaluation.metrics,
         "hint": evaluation.hint,
         "per_class": evaluation.per_class,
-        "confusion": _encode(plot_confusion_matrix(evaluation), "svg"),
+        "confusion": encode_figure(plot_confusion_matrix(evaluation), "svg"),
         "confusions": evaluation.confusions(_CONFUSIONS),
         "n_confusions": len(evaluation.confusions()),
         "n_mistakes": len(evaluation.mistakes()),
@@ -198,7 +192,7 @@ def _mistake(pipe: Any, video: Video, row: int, evaluation: Evaluation) -> dict[
     # The caption contains the title, as text for screen readers and searches.
     strip.axes_[0].set_title("", loc="left")
     _move_legend(strip)
-    return shown | {"strip": _encode(strip.figure_, "jpeg")}
+    return shown | {"strip": encode_figure(strip.figure_, "jpeg")}
 
 
 def _move_legend(strip: FilmStripDisplay) -> None:
@@ -209,14 +203,3 @@ def _move_legend(strip: FilmStripDisplay) -> None:
     axes.legend(old.legend_handles, labels, loc="upper left", bbox_to_anchor=(0, -0.28), ncols=2)
     width, height = strip.figure_.get_size_inches()
     strip.figure_.set_size_inches(width, height + 0.3 * math.ceil(len(labels) / 2))
-
-
-def _encode(figure: Figure, kind: str) -> dict[str, Any]:
-    """Encode a figure as a data URI, with its size in CSS pixels."""
-    file = io.BytesIO()
-    options: dict[str, Any] = {"jpeg": {"pil_kwargs": {"quality": 80}}, "svg": {}}[kind]
-    figure.savefig(file, format=kind, dpi=120, **options)
-    mime = {"jpeg": "image/jpeg", "svg": "image/svg+xml"}[kind]
-    content = base64.b64encode(file.getvalue()).decode("ascii")
-    width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return {"address": f"data:{mime};base64,{content}", "width": width, "height": height}

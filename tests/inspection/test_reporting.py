@@ -1,14 +1,10 @@
 import base64
-import html
 import io
-import json
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from html_pages import Page, cells, measure, needs_chromium
 from PIL import Image
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
@@ -21,33 +17,6 @@ from skvideo_gru.inspection.evaluation import Evaluation, evaluate
 from skvideo_gru.inspection.reporting import report_page
 
 MARKUP = "<script>alert('label')</script>"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-
-
-class Page(HTMLParser):
-    """Tags of a page with their attributes, and its text."""
-
-    def __init__(self, source):
-        super().__init__()
-        self.tags, self.text = [], ""
-        self.feed(source)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def all(self, name):
-        return [attributes for tag, attributes in self.tags if tag == name]
-
-
-def cells(source):
-    """Texts of the rows of all tables."""
-    return [
-        [html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
-        for row in re.findall(r"<tr>(.*?)</tr>", source)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +121,7 @@ def test_mistakes_are_named_without_folders(report, order_data, outcome):
 
 def test_the_page_loads_no_files(report):
     page = Page(report)
-    addresses = [
-        value
-        for _, attributes in page.tags
-        for name, value in attributes.items()
-        if name in ("src", "href", "srcset", "data", "action", "poster")
-    ]
+    addresses = page.addresses()
     assert addresses and all(address.startswith("data:image/") for address in addresses)
     assert not re.search(r"https?://|url\(|@import", report)
     # References in the figures are to their own parts.
@@ -191,50 +155,10 @@ def test_ten_mistakes_make_a_small_file(order_model, order_data):
     assert len(report) < 1_500_000
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@needs_chromium
 def test_the_page_fits_phones_and_desktops(report, tmp_path):
     widths = (360, 390, 768, 1440)
-    # Chromium's window has a smallest width; an iframe has any width. The load event waits
-    # for iframes.
-    frames = "".join(
-        f'<iframe width="{width}" height="900" srcdoc="{html.escape(report)}"></iframe>'
-        for width in widths
-    )
-    script = """
-    addEventListener("load", () => {
-      const measure = frame => {
-        const page = frame.contentDocument, images = [...page.images];
-        return {
-          inner: frame.contentWindow.innerWidth,
-          scroll: page.documentElement.scrollWidth,
-          body: page.body.scrollWidth,
-          tables: Math.max(...[...page.querySelectorAll("table")].map(
-            t => t.parentElement.scrollWidth - t.parentElement.clientWidth)),
-          loaded: images.filter(image => image.complete && image.naturalWidth > 0).length,
-          shrunk: Math.min(...images.map(i => i.width / i.getAttribute("width"))),
-          text: Math.min(...[...page.querySelectorAll("p, td, th, dd, dt, figcaption")].map(
-            e => parseFloat(getComputedStyle(e).fontSize))),
-        };
-      };
-      document.title = JSON.stringify([...document.querySelectorAll("iframe")].map(measure));
-    });
-    """
-    wrapper = tmp_path / "wrapper.html"
-    wrapper.write_text(f"<title></title>{frames}<script>{script}</script>", encoding="utf-8")
-    command = [
-        CHROMIUM,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--virtual-time-budget=20000",
-        "--dump-dom",
-        wrapper.as_uri(),
-    ]
-    page = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    title = re.search(r"<title>(.*?)</title>", page).group(1)
-    for width, seen in zip(widths, json.loads(html.unescape(title)), strict=True):
+    for width, seen in zip(widths, measure(report, widths, tmp_path), strict=True):
         assert seen["inner"] == width
         assert seen["scroll"] <= width and seen["body"] <= width, seen
         assert seen["tables"] <= 0, seen  # every column is visible

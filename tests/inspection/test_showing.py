@@ -8,6 +8,7 @@ from skvideo_gru import (
     FilmStripDisplay,
     MistakesDisplay,
     SearchDisplay,
+    TimelineDisplay,
     TrainingDisplay,
     evaluation_report,
 )
@@ -18,6 +19,7 @@ DISPLAYS = {
         TrainingDisplay({"GRU": [{"epoch": 1, "train_loss": 0.5}]}),
         FilmStripDisplay(np.zeros((2, 8, 8, 3), np.uint8), np.full((2, 2), 0.5), ["a", "b"]),
         MistakesDisplay([], 3),
+        TimelineDisplay([(0, 1, [0.5, 0.5])], ["a", "b"]),
     ],
     "ax": [SearchDisplay(x="a", y="b", x_values=[1, 2], y_values=[3, 3], mean=[0, 1], std=[1, 1])],
 }
