@@ -272,7 +272,9 @@ def _decode_packets(
         if not allow_partial:
             raise
         with suppress(av.error.FFmpegError):
-            yield from stream.codec_context.decode(None)  # the delayed frames
+            for frame in stream.codec_context.decode(None):  # the delayed frames
+                frame.time_base = stream.time_base  # only frames of packets have it already
+                yield frame
 
 
 def _comes_before(repeat: _Repeat, frame: VideoFrame, n_shown: int) -> bool:

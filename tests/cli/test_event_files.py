@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,26 @@ def test_events_of_recordings_in_all_formats(model, recording, tmp_path, capsys)
     assert [line.split()[0] for line in lines[3::3]] == ["dark", "bright", "dark"]
 
 
+def test_a_report_has_a_section_for_each_recording(model, recording, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(Path(recording).read_bytes())
+    break_video(broken, 35)
+    page, output = tmp_path / "timeline.html", tmp_path / "e.json"
+    command = ["--report", page, "--output", output, recording, broken, "gone.mp4"]
+    assert run(model, *command) == 1
+    report = page.read_text()
+    for number, name in enumerate(["day.mp4", "broken.mp4", "gone.mp4"], start=1):
+        assert f'<h2 id="recording-{number}">{name}</h2>' in report
+    assert report.count("<picture") == 2
+    assert "This recording cannot be read: No such file or directory" in report
+    assert report.count("The rest of this recording cannot be read") == 1
+    n_events = sum(not row["error"] for row in json.loads(output.read_text()))
+    assert len(re.findall(r"<th scope=.row.>0:00:0\d\.\d to ", report)) == n_events
+    page.write_text("before")
+    assert run(model, "--report", page, "--on-error", "raise", "gone.mp4") == 1
+    assert page.read_text() == "before"
+
+
 def test_events_are_a_manifest(model, recording, tmp_path):
     assert run(model, "--output", tmp_path / "events.csv", recording) == 0
     data = cli.commands.load_data(str(tmp_path / "events.csv"))
@@ -101,6 +122,8 @@ def test_an_unreadable_recording_has_an_error(model, recording, tmp_path, capsys
         (["--output", "e.srt"], "the extension must be one of .csv, .json, .vtt"),
         (["b.mp4", "--output", "e.vtt"], "a .vtt file describes one recording"),
         (["--output", "nowhere/e.csv"], "the folder"),
+        (["--report", "e.csv"], "--report e.csv: the extension must be .html"),
+        (["--report", "nowhere/e.html"], "the folder"),
         (["--step", "0"], "step=0.0 must be"),
         (["--high", "0.2"], "low=0.4 and high=0.2"),
         (["--min-duration", "-1"], "min_duration=-1.0"),

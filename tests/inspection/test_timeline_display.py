@@ -194,7 +194,7 @@ def test_thumbnails_of_a_corrupt_recording_end_at_the_error(recording, broken_cl
     break_video(recording, 30)
     windows = windows_of(9, step=0.5, length=1)
     display = TimelineDisplay.from_predictions(windows, ["a", "b"], video=recording)
-    assert 3 <= len(pictures(display.axes_[0])) <= 6
+    assert 3 <= len(pictures(display.axes_[0])) <= 7  # packets are not in the order of display
     with pytest.raises(VideoDecodeError):
         TimelineDisplay.from_predictions(windows, ["a", "b"], video=broken_clip)
 

@@ -376,6 +376,15 @@ def test_allow_partial_returns_the_frames_before_the_error(truncated):
     )
 
 
+def test_delayed_frames_before_an_error_have_times(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, make_frames(50), rate=10, options={"bf": "2"})
+    break_video(path, 30)
+    every = read_frames(path, sampling="all", allow_partial=True)
+    frames = read_frames(path, sampling="fps", fps=5, n_frames=12, allow_partial=True)
+    np.testing.assert_array_equal(frames, every[:24:2])
+
+
 def test_allow_partial_without_any_frame_is_an_error(clip, tmp_path):
     (tmp_path / "text.mp4").write_text("no video\n" * 99)
     with pytest.raises(VideoDecodeError):
