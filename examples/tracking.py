@@ -31,7 +31,7 @@ def main() -> None:
             mlflow.start_run(experiment_id=experiment),
             tracked_run(search, data, {"train": train, "test": test}) as run,
         ):
-            search.fit([data.data[row] for row in train], data.target[train])
+            search.fit(data.data[train], data.target[train])
 
         children = mlflow.search_runs(
             [experiment], f"tags.mlflow.parentRunId = '{run.run_id}'", output_format="list"

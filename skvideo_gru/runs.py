@@ -118,7 +118,7 @@ def tracked_run(
     --------
     >>> from skvideo_gru import tracked_run
     >>> with tracked_run(search, data, {"train": train, "test": test}):  # doctest: +SKIP
-    ...     search.fit([data.data[row] for row in train], data.target[train])
+    ...     search.fit(data.data[train], data.target[train])
     """
     import mlflow
 

@@ -111,18 +111,16 @@ def tune(args: argparse.Namespace) -> int:
         data, skipped = readable_videos(args, data, _readers(candidates))
         parts, split = _split(args, data)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
-        parts = {"train": rows} | {name: part for name, part in parts.items() if name == "test"}
+        test = {name: part for name, part in parts.items() if name == "test"}
         folds, cv = _folds(args, data, rows)
         by_fold = {f"fold {i}": rows[fold] for i, (_, fold) in enumerate(folds, start=1)}
-        leaks = warn_of_leaks(
-            args, data, by_fold | {name: part for name, part in parts.items() if name != "train"}
-        )
+        leaks = warn_of_leaks(args, data, by_fold | test)
         _report_run(stack.enter_context(open_run("tune")), results)
         _log_findings(skipped, leaks)
         mlflow.set_tag("cv", cv)
         search = GridSearchCV(pipe, grid, scoring="accuracy", cv=folds, error_score="raise")
         options = _tracking(args, data, f"{split}; {cv}")
-        with tracked_run(search, data, parts, **options) as tracked:
+        with tracked_run(search, data, {"train": rows} | test, **options) as tracked:
             search.fit(*_rows(data, rows), **_groups(candidates[0], data, rows))
             _report_search(search, results)
             print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")

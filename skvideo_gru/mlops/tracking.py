@@ -176,7 +176,7 @@ def live_epochs() -> Iterator[dict[str, Mapping[str, float]]]:
     before: dict[str, int] = {}  # epochs of earlier trainings
     sent = time.monotonic()
 
-    def log(name: str, records: Sequence[Mapping[str, float]]) -> None:
+    def _log(name: str, records: Sequence[Mapping[str, float]]) -> None:
         nonlocal sent
         if records[0]["epoch"] == 1 and name in latest:
             before[name] = before.get(name, 0) + int(latest[name]["epoch"])
@@ -189,7 +189,7 @@ def live_epochs() -> Iterator[dict[str, Mapping[str, float]]]:
             sent = time.monotonic()
 
     try:
-        with listen_to_epochs(log):
+        with listen_to_epochs(_log):
             yield latest
     finally:
         _send(run, waiting)
@@ -427,7 +427,7 @@ def fetch_model(address: str, folder: str) -> str:
     return os.path.join(model, flavour["model_path"])
 
 
-def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None = None) -> None:
+def log_videos(data: Bunch, parts: Mapping[str, np.ndarray]) -> None:
     """Log the videos that a run uses, with digests of their content.
 
     Parameters
@@ -436,10 +436,8 @@ def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None 
         The data set.
     parts : mapping of str to ndarray of int
         Row numbers by part: train, val, test. Each part is logged as one data set.
-    n_jobs : int, optional
-        Number of threads that read the files.
     """
-    digests = digest_videos(data.data, n_jobs=n_jobs, verbose=0)
+    digests = digest_videos(data.data, n_jobs=None, verbose=0)
     table = pd.DataFrame(
         {"path": list(map(describe_video, data.data)), "label": data.target, "sha256": digests}
     ).astype({"path": str, "sha256": str})
