@@ -20,6 +20,7 @@ from .mlops import predict_timeline as predict_timeline
 from .persistence import SKOPS_TRUSTED_TYPES as SKOPS_TRUSTED_TYPES
 from .pipeline import VideoPipeline as VideoPipeline
 from .pipeline import make_video_classifier as make_video_classifier
+from .runs import tracked_run as tracked_run
 from .selective import SelectiveClassifierCV as SelectiveClassifierCV
 from .sequence import FrameWise as FrameWise
 from .sequence import GRUClassifier as GRUClassifier

@@ -33,8 +33,8 @@ __all__ = [
 DOCUMENTATION = "https://skvideo-gru.readthedocs.io/en/stable/"
 
 #: The types that ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` must trust to load
-#: the estimators of this package, and ensembles and calibrated versions of them. None of them
-#: runs code from the file.
+#: the estimators of this package, and ensembles, calibrated versions and searches of them. None
+#: of them runs code from the file.
 SKOPS_TRUSTED_TYPES = [
     "sklearn.utils._bunch.Bunch",
     "skvideo_gru.sequence.classifier.GRUClassifier",
@@ -46,6 +46,17 @@ SKOPS_TRUSTED_TYPES = [
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
+    "sklearn.metrics._classification.accuracy_score",
+    "sklearn.metrics._classification.balanced_accuracy_score",
+    "sklearn.metrics._classification.f1_score",
+    "sklearn.metrics._classification.log_loss",
+    "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.metrics._scorer._Scorer",
+    "sklearn.model_selection._split.GroupKFold",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.StratifiedGroupKFold",
+    "sklearn.model_selection._split.StratifiedKFold",
+    "sklearn.model_selection._split._CVIterableWrapper",
 ]
 
 

@@ -27,6 +27,8 @@ EXPECTED = {
     "quickstart.py": r"^test accuracy: (1\.000|0\.[7-9]\d\d) on 15 videos$",
     "read_model_back.py": r"^joblib, \d+ MB: identical .*\nskops, \d+ MB: identical",
     "serving.py": r"^(\S+ \{.*\} None)\n\1\nNone None .*/truncated\.mp4: .*\nNone None .*may read",
+    "tracking.py": r"^(hidden_size=\d+ [01]\.\d\d\n){3}"
+    r"artifacts: .*cv_results.csv .*report.html search.png training.png\ntest accuracy: [01]",
     "tuning.py": r"^9 fits of 40 videos: 40 videos decoded, 1 backbone computed$",
 }
 

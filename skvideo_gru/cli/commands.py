@@ -60,7 +60,7 @@ def predict(args: argparse.Namespace) -> int:
     labels: list[str] = [""] * len(videos)
     if args.data:
         found = _videos_in(args.data)
-        videos += found.data
+        videos.extend(found.data)
         labels += found.target.tolist() or [""] * len(found.data)
         if found.skipped:
             print(f"Skipped files: {describe_skipped(found.skipped)}.", file=sys.stderr)

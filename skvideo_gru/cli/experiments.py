@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +13,6 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import (
     GridSearchCV,
@@ -27,34 +25,12 @@ from sklearn.utils import Bunch
 
 from ..datasets import has_groups, make_order_videos, select_rows, split_videos
 from ..features import FrameReader, ResNet50FrameFeaturizer, reading_options
-from ..inspection import (
-    Evaluation,
-    SearchDisplay,
-    TrainingDisplay,
-    fitted_pipeline,
-    order_baselines,
-    plot_confusion_matrix,
-    report_page,
-    tabulate,
-    without_pyplot,
-)
-from ..inspection import evaluate as evaluate_model
-from ..mlops import (
-    check_register,
-    child_run,
-    log_environment,
-    log_history,
-    log_model,
-    log_pipeline_params,
-    log_skipped,
-    log_videos,
-    run_address,
-    save_model,
-    tracked_run,
-)
+from ..inspection import Evaluation, fitted_pipeline, order_baselines
+from ..mlops import check_register, log_skipped, open_run, portable, run_address, save_model
 from ..networks import resolve_device
 from ..persistence import check_writable
 from ..pipeline import check_parameter, make_video_classifier
+from ..runs import log_evaluations, log_histories, log_inputs, log_report, tracked_run
 from ..video import Video, VideoDecodeError, read_frames
 from .commands import load_data, load_named_model
 from .parser import DEFAULTS, GENERATED
@@ -91,20 +67,18 @@ def train(args: argparse.Namespace) -> int:
             data, skipped = readable_videos(args, data, _reader(pipe))
             parts, split = _split(args, data)
             leaks = warn_of_leaks(args, data, parts)
-            with tracked_run("train") as run:
+            with open_run("train") as run:
                 _report_run(run, results)
-                _log_inputs(args, data, parts, split, skipped, leaks)
-                log_pipeline_params(pipe)
-                pipe.fit(*_rows(data, parts["train"]), **_groups(pipe, data, parts["train"]))
-                # Before the evaluation, whose failure must not lose the model.
-                _save(args, pipe, data, results)
-                held_out = {name: rows for name, rows in parts.items() if name != "train"}
-                outcomes = _evaluate(pipe, data, held_out, results)
+                _log_findings(skipped, leaks)
+                with tracked_run(pipe, data, parts, **_tracking(args, data, split)) as tracked:
+                    pipe.fit(*_rows(data, parts["train"]), **_groups(pipe, data, parts["train"]))
+                    _save(args, pipe)
+                outcomes = tracked.evaluations
+                _report_model(args, tracked, results)
                 if generated:
                     train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
                     baselines = order_baselines(pipe, train, test, random_state=args.seed)
                     _report_baselines(baselines, 1 / len(data.target_names))
-                _draw(args, pipe, data, outcomes, split)
     return _compare_accuracy(args, outcomes)
 
 
@@ -141,20 +115,17 @@ def tune(args: argparse.Namespace) -> int:
         folds, cv = _folds(args, data, rows)
         by_fold = {f"fold {i}": rows[fold] for i, (_, fold) in enumerate(folds, start=1)}
         leaks = warn_of_leaks(args, data, by_fold | test)
-        _report_run(stack.enter_context(tracked_run("tune")), results)
-        _log_inputs(args, data, parts, split, skipped, leaks)
-        log_pipeline_params(pipe)
+        _report_run(stack.enter_context(open_run("tune")), results)
+        _log_findings(skipped, leaks)
         mlflow.set_tag("cv", cv)
         search = GridSearchCV(pipe, grid, scoring="accuracy", cv=folds, error_score="raise")
-        search.fit(*_rows(data, rows), **_groups(candidates[0], data, rows))
-        _report_search(search, results)
-        print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")
-        _save(args, search.best_estimator_, data, results)
-        outcomes = _evaluate(search.best_estimator_, data, test, results)
-        with without_pyplot():
-            mlflow.log_figure(SearchDisplay.from_estimator(search).figure_, "search.png")
-        mlflow.log_text(pd.DataFrame(search.cv_results_).to_csv(index=False), "cv_results.csv")
-        _draw(args, search, data, outcomes, f"{split}; {cv}")
+        options = _tracking(args, data, f"{split}; {cv}")
+        with tracked_run(search, data, {"train": rows} | test, **options) as tracked:
+            search.fit(*_rows(data, rows), **_groups(candidates[0], data, rows))
+            _report_search(search, results)
+            print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")
+            _save(args, search.best_estimator_)
+        _report_model(args, tracked, results)
     return 0
 
 
@@ -245,12 +216,17 @@ def _evaluate_saved(
         f"{subset}, {len(data.data)} videos; scores are optimistic if training videos are included"
     )
     print(f"evaluated: {split}")
-    with tracked_run("evaluate") as run:
+    with open_run("evaluate") as run:
         _report_run(run, results)
         mlflow.set_tag("model", args.model)
-        _log_inputs(args, data, parts, split, skipped, [])
-        outcomes = _evaluate(pipe, data, parts, results)
-        _draw(args, pipe, data, outcomes, split)
+        _log_findings(skipped, [])
+        log_inputs(data, parts, split)
+        log_histories(pipe, {})
+        outcomes = log_evaluations(pipe, data, parts)
+        _report_outcomes(outcomes, results)
+        log_report(
+            pipe, outcomes, name="skvideo-gru evaluate", split=split, summary=_summary(args, data)
+        )
     return outcomes
 
 
@@ -390,21 +366,11 @@ def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
     return parts, split
 
 
-def _log_inputs(
-    args: argparse.Namespace,
-    data: Bunch,
-    parts: dict[str, Any],
-    split: str,
-    skipped: list[VideoDecodeError],
-    leaks: list[str],
-) -> None:
-    """Log the videos, what is wrong with some of them, and the environment."""
-    mlflow.set_tag("split", split)
+def _log_findings(skipped: list[VideoDecodeError], leaks: list[str]) -> None:
+    """Log what is wrong with some of the videos."""
     if leaks:
         mlflow.set_tag("leaks", " ".join(leaks)[:_TAG_LENGTH])
     log_skipped(skipped)
-    log_videos(data, parts, args.n_jobs)
-    log_environment()
 
 
 def _report_run(run: mlflow.ActiveRun, results: dict[str, Any]) -> None:
@@ -438,21 +404,16 @@ def _rows(data: Bunch, rows: Any) -> tuple[list[Any], Any]:
     return [data.data[row] for row in rows], data.target[rows]
 
 
-def _evaluate(
-    pipe: Pipeline, data: Bunch, parts: dict[str, Any], results: dict[str, Any]
-) -> dict[str, tuple[list[Any], Evaluation]]:
-    """Evaluate the pipeline on each part; print and log the metrics."""
-    for name, step in pipe.steps:
-        log_history("backbone" if name == "features" else name, getattr(step, "history_", []))
-    outcomes, tables, results["parts"] = {}, [], {}
-    for name, rows in parts.items():
-        videos, target = _rows(data, rows)
-        outcome = evaluate_model(pipe, videos, target)
-        outcomes[name] = videos, outcome
+def _report_outcomes(
+    outcomes: dict[str, tuple[list[Any], Evaluation]], results: dict[str, Any]
+) -> None:
+    """Print the metrics of each part."""
+    results["parts"] = {}
+    for name, (videos, outcome) in outcomes.items():
         metrics = outcome.metrics
         print(
             f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
-            f"on {len(rows)} videos",
+            f"on {len(videos)} videos",
         )
         print(
             f"       95% interval of the accuracy {metrics['accuracy_low']:.3f} to "
@@ -462,64 +423,33 @@ def _evaluate(
         )
         if outcome.hint:
             print(f"       {outcome.hint}")
-        results["parts"][name] = {"n_videos": len(rows), **metrics}
-        key = _artifact_key(name)
-        mlflow.log_metrics({f"{key}_{metric}": value for metric, value in metrics.items()})
-        table = pd.DataFrame(outcome.per_class)
-        mlflow.log_text(table.to_csv(index=False), f"per_class_{key}.csv")
-        groups = None if data.groups is None else data.groups[rows]
-        tables.append(
-            tabulate(videos, outcome.probabilities, outcome.classes, target, groups, name)
-        )
-    if tables:
-        table = pd.concat(tables)
-        mlflow.log_text(table.to_csv(index=False, float_format="%.6g"), "predictions.csv")
-    return outcomes
+        results["parts"][name] = {"n_videos": len(videos), **metrics}
 
 
-def _artifact_key(part: str) -> str:
-    return re.sub(r"[^\w-]", "_", part, flags=re.ASCII)  # the name of a part is any text
+def _tracking(args: argparse.Namespace, data: Bunch, split: str) -> dict[str, Any]:
+    """Return the options of `tracked_run`."""
+    return {
+        "name": f"skvideo-gru {args.name}",
+        "register": args.register,
+        "split": split,
+        "summary": _summary(args, data),
+    }
 
 
-@without_pyplot()
-def _draw(
-    args: argparse.Namespace,
-    model: Any,
-    data: Bunch,
-    outcomes: dict[str, tuple[list[Any], Evaluation]],
-    split: str,
-) -> None:
-    """Log figures and the report, after all metrics."""
-    pipe = fitted_pipeline(model)
-    mlflow.log_figure(TrainingDisplay.from_estimator(pipe).figure_, "training.png")
-    for name, (videos, outcome) in outcomes.items():
-        title = f"{name}, {len(videos)} videos, accuracy {outcome.metrics['accuracy']:.3f}"
-        figure = plot_confusion_matrix(outcome, title)
-        mlflow.log_figure(figure, f"confusion_{_artifact_key(name)}.png")
-    page = report_page(
-        model,
-        outcomes,
-        title=f"skvideo-gru {args.name}",
-        summary={"data": data.DESCR, **dict(_asked(args))},
-        split=split,
-    )
-    mlflow.log_text(page, "report.html")
-
-
-def _asked(args: argparse.Namespace) -> list[tuple[str, str]]:
-    """Collect the options of the summary that are neither empty nor ``auto``."""
+def _summary(args: argparse.Namespace, data: Bunch) -> dict[str, str]:
+    """Return the data set and the options that are neither empty nor ``auto``."""
     options = {name: value for name, value in vars(args).items() if name not in _UNLISTED}
-    return [
-        (name, ", ".join(f"{k}={v}" for k, v in value.items()))
+    return {"data": data.DESCR} | {
+        name: ", ".join(f"{k}={v}" for k, v in value.items())
         if isinstance(value, dict)
-        else (name, str(value))
+        else str(value)
         for name, value in options.items()
         if value not in (None, "", "auto", {})
-    ]
+    }
 
 
 def _report_search(search: GridSearchCV, results: dict[str, Any]) -> None:
-    """Print every candidate and log each as a child run."""
+    """Print every candidate."""
     found = search.cv_results_
     names = [name.removeprefix("gru__") for name in found["params"][0]]
     table = [[str(value) for value in params.values()] for params in found["params"]]
@@ -534,13 +464,6 @@ def _report_search(search: GridSearchCV, results: dict[str, Any]) -> None:
         results["candidates"].append(
             {"params": params, "cv_accuracy": mean, "cv_accuracy_std": std}
         )
-        with child_run(" ".join(map("=".join, zip(names, row, strict=True)))):
-            mlflow.log_params(params)
-            mlflow.log_metrics({"cv_accuracy": mean, "cv_accuracy_std": std})
-            for fold in range(search.n_splits_):
-                mlflow.log_metric("fold_accuracy", found[f"split{fold}_test_score"][i], fold)
-    mlflow.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
-    mlflow.log_metric("cv_accuracy", search.best_score_)
     results |= {"best_params": search.best_params_, "cv_accuracy": float(search.best_score_)}
 
 
@@ -553,15 +476,15 @@ def _report_baselines(baselines: dict[str, float], chance: float) -> None:
     print(f"       chance                               {chance:.3f}")
 
 
-def _save(args: argparse.Namespace, pipe: Pipeline, data: Bunch, results: dict[str, Any]) -> None:
-    # A saved model contains no folders and worker numbers of this machine.
-    portable = {"features__memory": None, "features__n_jobs": None, "features__verbose": 0}
-    local = {name: pipe.get_params()[name] for name in portable}
-    pipe.set_params(**portable)
+def _save(args: argparse.Namespace, pipe: Pipeline) -> None:
     if args.output:
-        save_model(pipe, args.output)
+        with portable(pipe):
+            save_model(pipe, args.output)
         print(f"saved: {args.output}")
-    model = log_model(pipe, data.data[0], args.register)
-    print(f"model: {model}")
-    results |= {"model": model, "output": args.output or None}
-    pipe.set_params(**local)
+
+
+def _report_model(args: argparse.Namespace, tracked: Bunch, results: dict[str, Any]) -> None:
+    """Print the address of the model and the metrics of each part."""
+    print(f"model: {tracked.model_uri}")
+    results |= {"model": tracked.model_uri, "output": args.output or None}
+    _report_outcomes(tracked.evaluations, results)

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Imported here, so that --help and usage errors are fast.
         name = _MODULES.get(args.name, "commands")
         if name == "experiments":
-            from ..mlops import tracked_run  # noqa: F401 - without MLflow, an error with the remedy
+            from ..mlops import open_run  # noqa: F401 - without MLflow, an error with the remedy
         module = import_module(f".{name}", __package__)
         return int(getattr(module, args.name)(args))
     except (ValueError, OSError, ImportError) as error:

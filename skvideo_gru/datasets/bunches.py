@@ -56,8 +56,10 @@ def make_bunch(
     notes += [f"{len(set(groups))} groups."] if groups is not None else []
     notes += [f"Parts of the split: {', '.join(sorted(set(split)))}."] if split is not None else []
     notes += [f"Skipped files: {describe_skipped(skipped)}."] if skipped else []
+    videos = np.empty(len(data), object)  # np.array would look into the items
+    videos[:] = data
     return Bunch(
-        data=data,
+        data=videos,
         target=np.asarray(target),
         target_names=names,
         filenames=np.asarray(filenames),
@@ -145,8 +147,7 @@ def select_rows(data: Bunch, rows: np.ndarray) -> Bunch:
     Bunch
         The same data set with these rows only.
     """
-    arrays = ("target", "filenames", "groups", "split")
+    arrays = ("data", "target", "filenames", "groups", "split")
     selected = {name: None if data[name] is None else data[name][rows] for name in arrays}
     names = sorted(set(data.target[rows].tolist()))
-    videos = [data.data[row] for row in rows]
-    return Bunch(**{**data, **selected, "data": videos, "target_names": names})
+    return Bunch(**{**data, **selected, "target_names": names})

@@ -34,7 +34,7 @@ def load_video_folder(path: str | os.PathLike[str], *, as_frame: bool = False) -
     Returns
     -------
     Bunch
-        With ``data`` (list of paths), ``target`` (array of labels),
+        With ``data`` (array of paths), ``target`` (array of labels),
         ``target_names`` (sorted), ``filenames`` (relative paths), ``groups``
         (array or None), ``split`` (None) and ``DESCR``. With ``as_frame=True`` also
         ``frame``: a DataFrame of the columns ``path``, ``label`` and, if there are groups,

@@ -42,7 +42,7 @@ def load_video_manifest(path: str | os.PathLike[str], *, as_frame: bool = False)
     Returns
     -------
     Bunch
-        With ``data`` (list of paths, or of `VideoClip` where start or end are
+        With ``data`` (array of paths, or of `VideoClip` where start or end are
         given), ``target`` (array of labels), ``target_names`` (sorted),
         ``filenames`` (paths as in the manifest), ``groups`` and ``split``
         (arrays, or None without such a column) and ``DESCR``. Without a column

@@ -19,6 +19,7 @@ from ..networks import (
     IMAGENET,
     N_FEATURES,
     Checkpoint,
+    EpochEvents,
     EpochProgress,
     GRUNetwork,
     MixedPrecisionNet,
@@ -244,6 +245,7 @@ def train_backbone(
         callbacks.append(Checkpoint(checkpoint))
     if verbose:
         callbacks.append(EpochProgress(f"backbone ({objective})"))
+    callbacks.append(EpochEvents("backbone"))
     with seeded(seed):
         net = MixedPrecisionNet(
             module,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import joblib
@@ -11,7 +13,32 @@ import skops.io
 
 from ..persistence import SKOPS_TRUSTED_TYPES, atomic_write
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["load_model", "portable", "save_model"]
+
+# Parameters of a pipeline that refer to this machine, and their values in a saved model.
+_PORTABLE = {"features__memory": None, "features__n_jobs": None, "features__verbose": 0}
+
+
+@contextmanager
+def portable(pipe: Any) -> Iterator[None]:
+    """Remove the cache folder, worker number and verbosity from a pipeline while it is saved.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        A pipeline.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    local = {name: value for name, value in pipe.get_params().items() if name in _PORTABLE}
+    pipe.set_params(**{name: _PORTABLE[name] for name in local})
+    try:
+        yield
+    finally:
+        pipe.set_params(**local)
 
 
 def save_model(model: Any, path: str | os.PathLike[str]) -> None:

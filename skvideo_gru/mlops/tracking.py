@@ -7,9 +7,11 @@ import json
 import os
 import platform
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import distributions, version
+from typing import Any
 from urllib.parse import urlsplit
 
 import mlflow
@@ -27,31 +29,36 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from ..features import digest_videos
+from ..networks import listen_to_epochs
 from ..video import Video, VideoDecodeError, describe_video, video_bounds
 from . import serving
+from .saving import portable
 
 __all__ = [
     "check_register",
-    "child_run",
     "fetch_model",
+    "live_epochs",
     "log_environment",
     "log_history",
     "log_model",
     "log_pipeline_params",
+    "log_search",
     "log_skipped",
     "log_videos",
+    "open_run",
     "run_address",
-    "tracked_run",
 ]
 
 _EXPERIMENT = "skvideo_gru"
 _LOCAL_SERVER = "http://127.0.0.1:5000"  # the default of `mlflow ui`
 _NAME_VARIABLE, _ID_VARIABLE = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
+# Shortest time between two requests with the metrics of epochs, in seconds.
+_LIVE_INTERVAL = 5.0
 _REQUIREMENTS = ("skvideo-gru", "torch", "scikit-learn", "skorch", "skops", "av")
 
 
 @contextmanager
-def tracked_run(name: str) -> Iterator[mlflow.ActiveRun]:
+def open_run(name: str) -> Iterator[mlflow.ActiveRun]:
     """Open a run; an error inside ends it with the status FAILED.
 
     Under ``mlflow run`` this is the run of the project. Otherwise it is a new run in the
@@ -135,24 +142,6 @@ def run_address(run: mlflow.ActiveRun) -> str:
     return f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
 
 
-def child_run(name: str) -> mlflow.ActiveRun:
-    """Open a child of the active run, in the same experiment.
-
-    Parameters
-    ----------
-    name : str
-        Name of the child run.
-
-    Returns
-    -------
-    mlflow.ActiveRun
-        A context manager.
-    """
-    parent = mlflow.active_run()
-    experiment = parent.info.experiment_id if parent else None
-    return mlflow.start_run(run_name=name, nested=True, experiment_id=experiment)
-
-
 def log_pipeline_params(pipe: Pipeline) -> None:
     """Log the parameters of every step as ``step__parameter``.
 
@@ -165,7 +154,70 @@ def log_pipeline_params(pipe: Pipeline) -> None:
     mlflow.log_params({name: value for name, value in params.items() if "__" in name})
 
 
-def log_history(prefix: str, records: Sequence[Mapping[str, float]]) -> None:
+@contextmanager
+def live_epochs() -> Iterator[dict[str, Mapping[str, float]]]:
+    """Log the metrics of every epoch to the active run while networks are trained.
+
+    They are sent together every few seconds, after an epoch, so that the training does not wait
+    for the store. If several networks are trained, as in a search, the epochs of the
+    next continue those of the last.
+
+    Yields
+    ------
+    dict of str to mapping
+        The latest record of each network. It is filled inside the block.
+    """
+    latest: dict[str, Mapping[str, float]] = {}
+    run = mlflow.active_run()
+    if run is None:
+        yield latest
+        return
+    waiting: list[Metric] = []
+    before: dict[str, int] = {}  # epochs of earlier trainings
+    sent = time.monotonic()
+
+    def _log(name: str, records: Sequence[Mapping[str, float]]) -> None:
+        nonlocal sent
+        if records[0]["epoch"] == 1 and name in latest:
+            before[name] = before.get(name, 0) + int(latest[name]["epoch"])
+        latest[name] = records[-1]
+        waiting.extend(_epoch_metrics(name, records, before.get(name, 0)))
+        if time.monotonic() - sent >= _LIVE_INTERVAL:
+            with suppress(MlflowException):  # the next request sends them again
+                _send(run, waiting)
+                waiting.clear()
+            sent = time.monotonic()
+
+    try:
+        with listen_to_epochs(_log):
+            yield latest
+    finally:
+        _send(run, waiting)
+
+
+def _epoch_metrics(
+    prefix: str, records: Sequence[Mapping[str, float]], before: int = 0
+) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [
+        Metric(f"{prefix}_{key}", float(value), now, before + int(record["epoch"]))
+        for record in records
+        for key, value in record.items()
+        if key not in ("epoch", "train_batch_count", "valid_batch_count")
+    ]
+
+
+def _send(run: mlflow.ActiveRun, metrics: Sequence[Metric]) -> None:
+    for first in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+        batch = metrics[first : first + MAX_METRICS_PER_BATCH]
+        mlflow.MlflowClient().log_batch(run.info.run_id, metrics=batch)
+
+
+def log_history(
+    prefix: str,
+    records: Sequence[Mapping[str, float]],
+    latest: Mapping[str, float] | None = None,
+) -> None:
     """Log the metrics of every epoch, and the number of optimizer steps.
 
     Parameters
@@ -174,21 +226,59 @@ def log_history(prefix: str, records: Sequence[Mapping[str, float]]) -> None:
         Prefix of the names of the metrics.
     records : sequence of mapping
         The ``history_`` of an estimator.
+    latest : mapping, optional
+        The latest record that `live_epochs` logged. If it is the last of `records`, the
+        epochs are not logged again.
     """
     run = mlflow.active_run()
     if run is None or not records:
         return
-    metrics = [
-        Metric(f"{prefix}_{key}", float(value), 0, int(record["epoch"]))
-        for record in records
-        for key, value in record.items()
-        if key not in ("epoch", "train_batch_count", "valid_batch_count")
-    ]
+    metrics = [] if latest == records[-1] else _epoch_metrics(prefix, records)
     steps = sum(record.get("train_batch_count", 0) for record in records)
     metrics.append(Metric(f"{prefix}_steps", float(steps), 0, len(records)))
-    for first in range(0, len(metrics), MAX_METRICS_PER_BATCH):
-        batch = metrics[first : first + MAX_METRICS_PER_BATCH]
-        mlflow.MlflowClient().log_batch(run.info.run_id, metrics=batch)
+    _send(run, metrics)
+
+
+def log_search(search: Any) -> None:
+    """Log each candidate of a search as a child of the active run, and the best parameters.
+
+    Parameters
+    ----------
+    search : GridSearchCV or another search
+        The fitted search. A child run contains the parameters, the mean and the standard
+        deviation of each score as ``cv_SCORE`` and ``cv_SCORE_std``, and the scores of the
+        folds as the steps of ``fold_SCORE``. A score without a name is called
+        ``accuracy`` if it is the default of classifiers, otherwise ``score``.
+    """
+    parent = mlflow.active_run()
+    if parent is None:
+        return
+    found = search.cv_results_
+    keys = [key.removeprefix("mean_test_") for key in found if key.startswith("mean_test_")]
+    scoring = "accuracy" if search.scoring is None else search.scoring
+    unnamed = scoring if isinstance(scoring, str) else "score"
+    names = {key: unnamed if key == "score" else key for key in keys}
+    now = int(time.time() * 1000)
+    for row, params in enumerate(found["params"]):
+        title = " ".join(f"{name.removeprefix('gru__')}={params[name]}" for name in params)
+        with mlflow.start_run(
+            run_name=title, nested=True, experiment_id=parent.info.experiment_id
+        ) as child:
+            mlflow.log_params(params)
+            metrics = []
+            for key, name in names.items():
+                columns = {f"cv_{name}": f"mean_test_{key}", f"cv_{name}_std": f"std_test_{key}"}
+                values = [(to, found[column][row], 0) for to, column in columns.items()]
+                values += [
+                    (f"fold_{name}", found[f"split{fold}_test_{key}"][row], fold)
+                    for fold in range(search.n_splits_)
+                ]
+                metrics += [Metric(to, float(value), now, step) for to, value, step in values]
+            _send(child, metrics)
+    mlflow.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
+    mlflow.log_metrics(
+        {f"cv_{to}": found[f"mean_test_{key}"][search.best_index_] for key, to in names.items()}
+    )
 
 
 def log_skipped(skipped: Sequence[VideoDecodeError]) -> None:
@@ -237,7 +327,8 @@ def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
     """Log a fitted pipeline to the active MLflow run, in the skops format.
 
     The logged model can be served by ``mlflow models serve`` and loaded by
-    `mlflow.pyfunc.load_model` and `mlflow.sklearn.load_model`. MLflow is the extra ``mlflow``.
+    `mlflow.pyfunc.load_model` and `mlflow.sklearn.load_model`. It contains neither the
+    cache folder nor the number of workers of this machine. MLflow is the extra ``mlflow``.
 
     Parameters
     ----------
@@ -273,16 +364,17 @@ def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
     """
     check_register(register)
     name, _, alias = register.partition("@")
-    info = Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=serving,
-        registered_model_name=name or None,
-        pipe=pipe,
-        input_example=_input_example(example),
-        # To infer the requirements, MLflow would load the model in another process.
-        pip_requirements=[f"{package}=={_released(package)}" for package in _REQUIREMENTS],
-    )
+    with portable(pipe):
+        info = Model.log(
+            artifact_path=None,
+            name="model",
+            flavor=serving,
+            registered_model_name=name or None,
+            pipe=pipe,
+            input_example=_input_example(example),
+            # To infer the requirements, MLflow would load the model in another process.
+            pip_requirements=[f"{package}=={_released(package)}" for package in _REQUIREMENTS],
+        )
     if not name:
         return info.model_uri
     alias = alias or "champion"
@@ -335,7 +427,7 @@ def fetch_model(address: str, folder: str) -> str:
     return os.path.join(model, flavour["model_path"])
 
 
-def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None = None) -> None:
+def log_videos(data: Bunch, parts: Mapping[str, np.ndarray]) -> None:
     """Log the videos that a run uses, with digests of their content.
 
     Parameters
@@ -344,14 +436,12 @@ def log_videos(data: Bunch, parts: Mapping[str, np.ndarray], n_jobs: int | None 
         The data set.
     parts : mapping of str to ndarray of int
         Row numbers by part: train, val, test. Each part is logged as one data set.
-    n_jobs : int, optional
-        Number of threads that read the files.
     """
-    digests = digest_videos(data.data, n_jobs=n_jobs, verbose=0)
+    digests = digest_videos(data.data, n_jobs=None, verbose=0)
     table = pd.DataFrame(
         {"path": list(map(describe_video, data.data)), "label": data.target, "sha256": digests}
     ).astype({"path": str, "sha256": str})
-    if data.groups is not None:
+    if data.get("groups") is not None:
         table["group"] = data.groups
     for name, rows in parts.items():
         part = table.iloc[np.sort(rows)]

@@ -7,7 +7,9 @@ from .nets import WeightedNet as WeightedNet
 from .nets import identity_collate as identity_collate
 from .onnx_format import to_onnx as to_onnx
 from .precision import resolve_mixed_precision as resolve_mixed_precision
+from .progress import EpochEvents as EpochEvents
 from .progress import EpochProgress as EpochProgress
+from .progress import listen_to_epochs as listen_to_epochs
 from .progress import progress_bar as progress_bar
 from .resnet import IMAGENET as IMAGENET
 from .resnet import N_FEATURES as N_FEATURES

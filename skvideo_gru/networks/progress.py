@@ -1,15 +1,23 @@
-"""Progress of long work: bars on terminals and in notebooks, lines of text elsewhere."""
+"""Progress of long work: bars on terminals and in notebooks, lines elsewhere, listeners."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
-__all__ = ["EpochProgress", "progress_bar"]
+from .runtime import epoch_records
+
+__all__ = ["EpochEvents", "EpochProgress", "listen_to_epochs", "progress_bar"]
+
+# Receives the name of a network and the records of its newest epochs.
+_Listener = Callable[[str, list[dict[str, float]]], None]
+_LISTENER: ContextVar[_Listener | None] = ContextVar("LISTENER", default=None)
 
 # Without a terminal: seconds between two lines, and their format.
 _INTERVAL = 30.0
@@ -131,3 +139,67 @@ class EpochProgress(Callback):
         """
         self.bar_.close()
         del self.bar_  # it refers to the terminal and cannot be pickled
+
+
+@contextmanager
+def listen_to_epochs(listener: _Listener) -> Iterator[None]:
+    """Call a function after every epoch of the networks that are trained inside the block.
+
+    It is not called for trainings in other threads or processes, and for `partial_fit`.
+
+    Parameters
+    ----------
+    listener : callable
+        It is called with ``"backbone"`` or ``"gru"``, and the `epoch_records` of the
+        epochs since its last call for the same training: one, or several if an
+        interrupted training was resumed.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+class EpochEvents(Callback):
+    """Calls the function of `listen_to_epochs` after every epoch.
+
+    Parameters
+    ----------
+    name : str
+        Name of the network.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def on_train_begin(self, net: Any, **_: Any) -> None:
+        """Begin to count the epochs.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **_ : dict
+            Other arguments of skorch's callbacks.
+        """
+        self.n_reported_ = 0
+
+    def on_epoch_end(self, net: Any, **_: Any) -> None:
+        """Call the function.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **_ : dict
+            Other arguments of skorch's callbacks.
+        """
+        if (listener := _LISTENER.get()) is not None:
+            listener(self.name, epoch_records(net, self.n_reported_))
+            self.n_reported_ = len(net.history)

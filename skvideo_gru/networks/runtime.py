@@ -225,13 +225,15 @@ def run_epochs(net: Any, X: Any, epochs: int | None = None) -> None:
         net.notify("on_train_end", X=X, y=None)
 
 
-def epoch_records(net: Any) -> list[dict[str, float]]:
-    """Return the scalar records of every epoch from a net's history.
+def epoch_records(net: Any, first: int = 0) -> list[dict[str, float]]:
+    """Return the scalar records of epochs from a net's history.
 
     Parameters
     ----------
     net : skorch.NeuralNet
         A trained net.
+    first : int, default=0
+        Number of epochs at the beginning to leave out.
 
     Returns
     -------
@@ -245,5 +247,5 @@ def epoch_records(net: Any) -> list[dict[str, float]]:
             for key, value in epoch.items()
             if isinstance(value, int | float | np.number) and not isinstance(value, bool)
         }
-        for epoch in net.history
+        for epoch in net.history[first:]
     ]

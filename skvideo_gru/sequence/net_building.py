@@ -17,6 +17,7 @@ from torch import nn
 from ..networks import (
     FUSED,
     OPTIMIZERS,
+    EpochEvents,
     EpochProgress,
     GRUNetwork,
     SequenceDataset,
@@ -151,6 +152,8 @@ def build_net(
     if params["verbose"] and not partial:
         callbacks.append(("progress", EpochProgress("GRU")))
     callbacks += _copy_callbacks(params["callbacks"])
+    if not partial:
+        callbacks.append(("events", EpochEvents("gru")))
     return WeightedNet(GRUNetwork, **options, callbacks=callbacks)
 
 

@@ -26,7 +26,7 @@ def folder(tmp_path):
 def test_a_folder_with_a_folder_for_each_class(folder):
     data = load_video_folder(folder)
     assert data.filenames.tolist() == ["closed/c.avi", "open/a.MP4", "open/b.mp4"]
-    assert data.data == [str(folder / name) for name in data.filenames]
+    assert data.data.tolist() == [str(folder / name) for name in data.filenames]
     assert data.target.tolist() == ["closed", "open", "open"]
     assert data.target_names == ["closed", "open"]
     assert data.groups is None
@@ -39,7 +39,7 @@ def test_a_folder_with_a_folder_for_each_class(folder):
 
 def test_a_folder_as_frames(folder):
     data, plain = load_video_folder(folder, as_frame=True), load_video_folder(folder)
-    assert data.data["path"].tolist() == plain.data
+    assert data.data["path"].tolist() == plain.data.tolist()
     assert data.frame[["path", "label"]].values.tolist() == [
         [path, label] for path, label in zip(plain.data, plain.target, strict=True)
     ]

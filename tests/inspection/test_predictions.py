@@ -10,7 +10,7 @@ def test_a_table_of_a_labelled_set(order_model, order_data):
     table = prediction_table(order_model, order_data.data, order_data.target, groups=groups)
     classes = order_model.classes_.tolist()
     assert table.columns.tolist() == ["path", "group", "true", "predicted", *classes]
-    assert table["path"].tolist() == order_data.data
+    assert table["path"].tolist() == order_data.data.tolist()
     assert table["group"].tolist() == groups
     assert table["true"].tolist() == order_data.target.tolist()
     proba = order_model.predict_proba(order_data.data)

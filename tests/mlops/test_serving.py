@@ -15,7 +15,7 @@ from mlflow.pyfunc import scoring_server
 from skvideo_gru import VideoClip, make_video_classifier
 from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.mlops.serving import ServedModel
-from skvideo_gru.mlops.tracking import log_model, tracked_run
+from skvideo_gru.mlops.tracking import log_model, open_run
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def logged(pipe, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        with tracked_run("train"):
+        with open_run("train"):
             address = log_model(pipe, "clip.mp4")
         elsewhere = tmp_path_factory.mktemp("elsewhere")
         return mlflow.artifacts.download_artifacts(address, dst_path=str(elsewhere))

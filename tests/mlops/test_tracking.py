@@ -1,7 +1,7 @@
 import mlflow
 import pytest
 
-from skvideo_gru.mlops.tracking import check_register, child_run, log_history, tracked_run
+from skvideo_gru.mlops.tracking import check_register, log_history, open_run
 
 
 @pytest.fixture
@@ -14,12 +14,12 @@ def store(tmp_path, monkeypatch):
 
 
 def test_the_run_of_a_project_is_reused_and_others_are_new(store, monkeypatch):
-    with tracked_run("alone") as run:
+    with open_run("alone") as run:
         assert run.info.run_name == "alone"
     assert store.get_experiment(run.info.experiment_id).name == "skvideo_gru"
     project = store.create_run(store.create_experiment("project"))
     monkeypatch.setenv("MLFLOW_RUN_ID", project.info.run_id)
-    with tracked_run("project") as run:
+    with open_run("project") as run:
         assert run.info.run_id == project.info.run_id
         log_history(
             "gru", [{"epoch": 1, "train_loss": 0.5, "dur": 2}, {"epoch": 2, "train_loss": 0.25}]
@@ -33,7 +33,7 @@ def test_the_metrics_of_many_epochs_are_logged(store):
         {"epoch": n, "train_loss": 1 / n, "dur": 1.0, "train_batch_count": 2}
         for n in range(1, 701)
     ]
-    with tracked_run("long") as run:
+    with open_run("long") as run:
         log_history("backbone", records)
     losses = store.get_metric_history(run.info.run_id, "backbone_train_loss")
     assert [metric.value for metric in losses] == [record["train_loss"] for record in records]
@@ -41,12 +41,12 @@ def test_the_metrics_of_many_epochs_are_logged(store):
 
 
 def test_a_deleted_experiment_is_named_with_the_remedy(store, monkeypatch):
-    with tracked_run("first") as run:
+    with open_run("first") as run:
         own = run.info.experiment_id
     store.delete_experiment(own)
     remedy = rf"mlflow experiments restore --experiment-id {own}`.*MLFLOW_EXPERIMENT_NAME"
     message = rf"'skvideo_gru' \(id {own}\) was deleted.*{remedy}"
-    with pytest.raises(ValueError, match=message), tracked_run("second"):
+    with pytest.raises(ValueError, match=message), open_run("second"):
         pass
     doors = store.create_experiment("doors")
     store.delete_experiment(doors)
@@ -54,10 +54,10 @@ def test_a_deleted_experiment_is_named_with_the_remedy(store, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setenv(variable, value)
             message = rf"'doors' \(id {doors}\) was deleted. Restore"
-            with pytest.raises(ValueError, match=message), tracked_run("third"):
+            with pytest.raises(ValueError, match=message), open_run("third"):
                 pass
     store.restore_experiment(own)
-    with tracked_run("fourth") as run:
+    with open_run("fourth") as run:
         assert run.info.experiment_id == own
 
 
@@ -66,20 +66,18 @@ def test_a_deleted_experiment_is_named_with_the_remedy(store, monkeypatch):
 def test_an_empty_experiment_is_named_with_the_remedy(store, monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
     message = rf"{variable} is empty.*unset {variable}.*'skvideo_gru'"
-    with pytest.raises(ValueError, match=message), tracked_run("empty"):
+    with pytest.raises(ValueError, match=message), open_run("empty"):
         pass
     assert not store.search_runs(["0"])
 
 
-def test_a_named_experiment_is_created_and_contains_the_children(store, monkeypatch):
+def test_a_named_experiment_is_created(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "windows")
-    with tracked_run("parent") as run, child_run("child") as child:
-        assert child.info.experiment_id == run.info.experiment_id
-    assert store.get_experiment(run.info.experiment_id).name == "windows"
+    with open_run("first") as run:
+        assert store.get_experiment(run.info.experiment_id).name == "windows"
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
-    with tracked_run("parent") as run, child_run("child") as child:
-        assert child.info.experiment_id == run.info.experiment_id
-    assert store.get_experiment(child.info.experiment_id).name == "skvideo_gru"
+    with open_run("second") as run:
+        assert store.get_experiment(run.info.experiment_id).name == "skvideo_gru"
 
 
 @pytest.mark.parametrize("register", ["a/b", "a:b", "@new", "..", "doors@v1", "doors@a b"])

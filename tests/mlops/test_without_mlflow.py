@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -47,7 +48,9 @@ def test_fitting_and_saving_need_no_mlflow(tmp_path):
 def without_mlflow(monkeypatch):
     """Make MLflow appear not installed."""
     for name in list(sys.modules):
-        if name.partition(".")[0] == "mlflow" or name.startswith("skvideo_gru.mlops."):
+        if name.partition(".")[0] == "mlflow" or name.startswith(
+            ("skvideo_gru.mlops.", "skvideo_gru.runs")
+        ):
             monkeypatch.delitem(sys.modules, name)
     for name in mlops.__all__:  # what earlier tests have imported
         monkeypatch.delitem(vars(mlops), name, raising=False)
@@ -57,9 +60,11 @@ def without_mlflow(monkeypatch):
 REMEDY = r"MLflow is not installed.*pip install 'skvideo-gru\[mlflow\]'"
 
 
-def test_log_model_names_the_extra(without_mlflow):
+def test_functions_that_log_name_the_extra(without_mlflow):
     with pytest.raises(ModuleNotFoundError, match=REMEDY):
         mlops.log_model  # noqa: B018
+    with pytest.raises(ModuleNotFoundError, match=REMEDY):
+        import_module("skvideo_gru.runs")
 
 
 @pytest.mark.parametrize("command", ["train", "tune", "evaluate --model m.skops"])
