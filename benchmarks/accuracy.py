@@ -13,6 +13,7 @@ script prints one Markdown table.
 import argparse
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -87,7 +88,7 @@ def parse_config(text: str) -> tuple[str, dict[str, Any]]:
     """Parse ``NAME[:PARAMETER=VALUE,...]``; values that are not JSON are strings."""
     name, _, options = text.partition(":")
     parameters: dict[str, Any] = {}
-    for option in filter(None, options.split(",")):
+    for option in filter(None, re.split(r",(?=\w+=)", options)):
         key, value = option.split("=", 1)
         parameters[key] = value
         with suppress(ValueError):
