@@ -380,7 +380,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--backbone-epochs",
         type=_auto(int),
         default="auto",
-        help="training epochs of the ResNet-50; 0 leaves it untrained (default: as many as 600 "
+        help="training epochs of the ResNet-50; 0 leaves it untrained (default: as many as 1200 "
         "optimizer steps need, at least 5; for generated clips: 0)",
     )
     parser.add_argument(

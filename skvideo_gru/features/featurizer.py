@@ -104,17 +104,17 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         through a temporary GRU, for classes that single frames do not show.
     max_epochs : int, optional
         Epochs of the backbone's training. With 0 it keeps its initial weights. By default
-        the smallest number, at least 5, that makes 600 optimizer steps.
+        the smallest number, at least 5, that makes 1200 optimizer steps.
     lr : float, default=1e-3
         Maximum learning rate of the one-cycle schedule.
     weight_decay : float, default=0.05
         Weight decay of AdamW.
     label_smoothing : float, default=0.1
         Share of each training target that is spread over all classes.
-    frames_per_clip : int, default=8
+    frames_per_clip : int, default=4
         Frames of each clip per epoch, drawn at random; with ``objective="clip"`` one from
         each of as many equal segments.
-    batch_size : int, default=128
+    batch_size : int, default=64
         Frames per training step.
     augmentation : collection of str or None
         Random variation of the training clips, for all frames of a clip alike.
@@ -233,8 +233,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         lr=1e-3,
         weight_decay=0.05,
         label_smoothing=0.1,
-        frames_per_clip=8,
-        batch_size=128,
+        frames_per_clip=4,
+        batch_size=64,
         augmentation=("shift", "scale", "rotate", "light", "erase", "time"),
         mixed_precision=False,
         weights=None,

@@ -41,7 +41,7 @@ from .augmentation import augment
 __all__ = ["train_backbone"]
 
 # Optimizer steps of a training without `max_epochs`, and its smallest number of epochs.
-_N_STEPS, _MIN_EPOCHS = 600, 5
+_N_STEPS, _MIN_EPOCHS = 1200, 5
 # Largest share of a clip that the augmentation "time" removes.
 _TIME = 0.2
 
@@ -138,8 +138,8 @@ def train_backbone(
     lr: float = 1e-3,
     weight_decay: float = 0.05,
     label_smoothing: float = 0.1,
-    frames_per_clip: int = 8,
-    batch_size: int = 128,
+    frames_per_clip: int = 4,
+    batch_size: int = 64,
     augmentation: Collection[str] = ("shift", "scale", "rotate", "light", "erase", "time"),
     mixed_precision: bool = False,
     seed: int = 0,
@@ -167,7 +167,7 @@ def train_backbone(
     objective : {"frame", "clip"}, default="clip"
         Classify single frames, or sequences of frames through a temporary GRU.
     max_epochs : int, optional
-        Passes over the clips. By default the smallest number, at least 5, that makes 600
+        Passes over the clips. By default the smallest number, at least 5, that makes 1200
         optimizer steps.
     lr : float, default=1e-3
         Highest learning rate of the schedule.
@@ -175,10 +175,10 @@ def train_backbone(
         Weight decay.
     label_smoothing : float, default=0.1
         Share of the target that is spread over all classes.
-    frames_per_clip : int, default=8
+    frames_per_clip : int, default=4
         Frames of each clip in an epoch, drawn at random; for ``"clip"`` one from each of as
         many equal segments [3]_.
-    batch_size : int, default=128
+    batch_size : int, default=64
         Frames in a training step.
     augmentation : collection of str, optional
         What varies at random, for all frames of a clip alike. ``"shift"``: the position,
