@@ -38,7 +38,7 @@ from ..video import (
     video_bounds,
 )
 from .results import json_results
-from .screening import warn, warn_of_leaks
+from .screening import warn, warn_of_leaks, warn_of_recordings
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
 
@@ -72,6 +72,7 @@ def predict(args: argparse.Namespace) -> int:
     model = load_named_model(args)
     if os.path.isdir(args.data) and not set(labels) - {""} <= set(map(str, model.classes_)):
         labels = [""] * len(videos)  # these folders are not the classes
+    warn_of_recordings(args, model, videos)
     with json_results(args) as results:
         n_failed = _write_predictions(args, model, videos, labels, results)
     if n_failed:
