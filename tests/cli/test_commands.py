@@ -88,8 +88,8 @@ def test_predict_names_recordings_that_need_a_timeline(clips, colour_clips, tmp_
     short, long, day = (str(tmp_path / name) for name in ("short.mp4", "long.mp4", "day.mp4"))
     for path, n_frames in ((short, 48), (long, 50), (day, 50)):
         write_video(path, np.zeros((n_frames, 32, 32, 3), np.uint8))
-    for model in (pipe, search.best_estimator_, vote):
-        save_model(model, tmp_path / "m.skops")
+    for fitted in (pipe, search.best_estimator_, vote):
+        save_model(fitted, tmp_path / "m.skops")
         command = ["predict", "--model", str(tmp_path / "m.skops"), short]
         assert cli.main(command) == 0
         assert capsys.readouterr().err == ""
@@ -98,8 +98,8 @@ def test_predict_names_recordings_that_need_a_timeline(clips, colour_clips, tmp_
         assert len(out.splitlines()) == 4
         assert err == (
             "skvideo-gru predict: warning: videos far longer than the longest training video "
-            f"(0.48 s): {long} (2 s); {day} (2 s). Each video gets one label. To find out when each "
-            f"class occurs, use `skvideo-gru timeline RECORDING --model {tmp_path}/m.skops "
+            f"(0.48 s): {long} (2 s); {day} (2 s). Each video gets one label. To find out when "
+            f"each class occurs, use `skvideo-gru timeline RECORDING --model {tmp_path}/m.skops "
             "--window 0.48`.\n"
         )
     del pipe["features"].max_duration_  # a model of an earlier version
