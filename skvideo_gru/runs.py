@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+from .answers import find_selective
 from .inspection import (
     Evaluation,
     SearchDisplay,
@@ -124,7 +125,8 @@ def tracked_run(
 
     check_register(register)
     pipe = getattr(model, "estimator", model)
-    if not isinstance(pipe, Pipeline) or not getattr(model, "refit", True):
+    searched = isinstance(pipe, Pipeline) and getattr(model, "refit", True)
+    if not searched or find_selective(model) is not None:
         raise ValueError(
             "Expected a pipeline from make_video_classifier, or a search with refit=True over "
             f"such a pipeline, got {type(model).__name__}."
@@ -190,13 +192,13 @@ def log_histories(pipe: Pipeline, latest: Mapping[str, Mapping[str, float]]) -> 
         log_history(network, getattr(step, "history_", []), latest.get(network))
 
 
-def log_evaluations(pipe: Pipeline, data: Bunch, parts: Mapping[str, np.ndarray]) -> _Evaluations:
-    """Evaluate a pipeline on parts of a data set; log metrics and predictions.
+def log_evaluations(model: Any, data: Bunch, parts: Mapping[str, np.ndarray]) -> _Evaluations:
+    """Evaluate a model on parts of a data set; log metrics and predictions.
 
     Parameters
     ----------
-    pipe : Pipeline
-        The fitted pipeline.
+    model : Pipeline or SelectiveClassifierCV
+        The fitted model.
     data : Bunch
         The data set.
     parts : mapping of str to ndarray of int
@@ -213,15 +215,14 @@ def log_evaluations(pipe: Pipeline, data: Bunch, parts: Mapping[str, np.ndarray]
     outcomes, tables = {}, []
     for name, rows in parts.items():
         videos, target = [data.data[row] for row in rows], data.target[rows]
-        outcomes[name] = videos, (outcome := evaluate(pipe, videos, target))
+        outcomes[name] = videos, (outcome := evaluate(model, videos, target))
         key = _artifact_key(name)
         mlflow.log_metrics({f"{key}_{metric}": x for metric, x in outcome.metrics.items()})
         per_class = pd.DataFrame(outcome.per_class)
         mlflow.log_text(per_class.to_csv(index=False), f"per_class_{key}.csv")
         groups = None if data.get("groups") is None else data.groups[rows]
-        tables.append(
-            tabulate(videos, outcome.probabilities, outcome.classes, target, groups, name)
-        )
+        known = outcome.probabilities, outcome.classes, outcome.predicted
+        tables.append(tabulate(videos, *known, target, groups, name))
     if tables:
         text = pd.concat(tables).to_csv(index=False, float_format="%.6g")
         mlflow.log_text(text, "predictions.csv")
@@ -245,7 +246,7 @@ def log_report(
 
     Parameters
     ----------
-    model : Pipeline or search
+    model : Pipeline, SelectiveClassifierCV or search
         The fitted model.
     outcomes : dict of str to (list of videos, Evaluation)
         What `log_evaluations` returned.
@@ -259,7 +260,7 @@ def log_report(
     import mlflow
     import pandas as pd
 
-    if hasattr(model, "cv_results_"):
+    if hasattr(model, "best_estimator_"):
         mlflow.log_text(pd.DataFrame(model.cv_results_).to_csv(index=False), "cv_results.csv")
         score = "score" if "mean_test_score" in model.cv_results_ else str(model.refit)
         display = SearchDisplay.from_estimator(model, score=score)

@@ -5,9 +5,14 @@ import runpy
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
+import numpy as np
 import pytest
+import skops.io
+
+from skvideo_gru import read_frames
 
 FOLDER = Path(__file__).parents[1] / "examples"
 # test_dask.py runs the cluster example on its own cluster.
@@ -34,6 +39,28 @@ EXPECTED = {
 
 # Files that an example writes to the working directory.
 WRITTEN = {"film_strip.py": {"film_strip.png"}, "quickstart.py": {"model.joblib"}}
+
+
+def test_the_live_example_with_a_file_as_the_camera(
+    order_data, order_model, tmp_path, monkeypatch, capsys
+):
+    example = runpy.run_path(str(FOLDER / "live.py"))
+    video = order_data.data[0]
+    times, frames = zip(*example["film"](video), strict=True)
+    assert times == tuple(sorted(times)) and times[0] < 1
+    expected = read_frames(video, sampling="all").astype(float)
+    assert np.abs(np.stack(frames) - expected).mean() < 3  # the colours are RGB
+    with pytest.raises(SystemExit, match="cannot open the camera 'missing.mp4'"):
+        next(example["film"]("missing.mp4"))
+    skops.io.dump(order_model, tmp_path / "model.skops")
+    # A clock on which the 24 frames come at 1/12, 2/12, ... 2 s: ten windows, the last at 1.98 s.
+    clock = SimpleNamespace(monotonic=(number / 12 for number in range(25)).__next__)
+    monkeypatch.setitem(example["film"].__globals__, "time", clock)
+    example["main_camera"](str(tmp_path / "model.skops"), "1.0", video)
+    *rows, last = capsys.readouterr().out.splitlines()
+    n_predicted, n_dropped = map(int, re.findall(r"\d+", last))
+    assert len(rows) == n_predicted and n_predicted + n_dropped == 10
+    assert all(re.fullmatch(r"\d\.\d-\d\.\d s: red-\S+ 0\.\d\d", row) for row in rows)
 
 
 def test_listed_examples_exist():

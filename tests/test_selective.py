@@ -18,7 +18,8 @@ from skvideo_gru import (
     VideoClip,
     make_video_classifier,
 )
-from skvideo_gru.mlops import load_model, predicted_labels, save_model
+from skvideo_gru.answers import predicted_labels
+from skvideo_gru.mlops import load_model, save_model
 from skvideo_gru.mlops.serving import ServedModel
 from skvideo_gru.selective import choose_threshold, selective_curve
 

@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 from sklearn.utils import Bunch
 
+from ..answers import find_selective, predicted_labels
 from ..datasets import (
     describe_skipped,
     find_videos,
@@ -28,7 +29,7 @@ from ..datasets import (
 )
 from ..features import cache_contents, prune, remove_unfinished, video_progress
 from ..inspection import class_columns
-from ..mlops import predict_each, predicted_labels
+from ..mlops import predict_each
 from ..video import (
     VIDEO_SUFFIXES,
     VideoDecodeError,
@@ -38,7 +39,7 @@ from ..video import (
     video_bounds,
 )
 from .results import json_results
-from .screening import warn, warn_of_leaks
+from .screening import warn, warn_of_leaks, warn_of_recordings
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
 
@@ -70,8 +71,12 @@ def predict(args: argparse.Namespace) -> int:
     if not videos:
         raise ValueError("no videos: pass video files as VIDEO, or a data set as --data.")
     model = load_named_model(args)
-    if os.path.isdir(args.data) and not set(labels) - {""} <= set(map(str, model.classes_)):
+    known = {"", *map(str, model.classes_)}
+    if (selective := find_selective(model)) is not None:
+        known.add(str(selective.unknown_label))
+    if os.path.isdir(args.data) and not set(labels) <= known:
         labels = [""] * len(videos)  # these folders are not the classes
+    warn_of_recordings(args, model, videos)
     with json_results(args) as results:
         n_failed = _write_predictions(args, model, videos, labels, results)
     if n_failed:

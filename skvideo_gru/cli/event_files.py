@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from .. import __version__
-from ..mlops import Event, check_events, find_events, predict_timeline
+from ..mlops import Event, check_events, event_thresholds, find_events, predict_timeline
 from ..persistence import atomic_write, check_writable
 from ..video import VideoDecodeError, check_window
 from .commands import load_named_model
@@ -87,6 +87,7 @@ def timeline(args: argparse.Namespace) -> int:
     write = _writer(args)
     _check_report(args)
     model = load_named_model(args)
+    thresholds = event_thresholds(model, args.high, args.low)
     failed: list[str] = []
     sections: list[dict[str, Any]] = []
     rows = _event_rows(args, model, failed, sections)
@@ -97,7 +98,7 @@ def timeline(args: argparse.Namespace) -> int:
             with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
                 write(rows, file)
     if args.report:
-        _write_report(args, sections)
+        _write_report(args, sections, thresholds)
     if failed:
         where = "" if write is write_vtt else "; see the column 'error'"
         print(
@@ -137,14 +138,16 @@ def _check_report(args: argparse.Namespace) -> None:
         raise ValueError(f"--report {args.report}: the extension must be .html.")
 
 
-def _write_report(args: argparse.Namespace, sections: list[dict[str, Any]]) -> None:
+def _write_report(
+    args: argparse.Namespace, sections: list[dict[str, Any]], thresholds: tuple[float, float]
+) -> None:
     from ..inspection import timeline_page  # matplotlib takes a second to import
 
     summary = {
         "model": args.model if ":/" in args.model else Path(args.model).name,
         "window": f"{args.window:g} s",
         "step": f"{check_window(args.window, args.step)[1]:g} s",
-        "events": f"from a probability of {args.high:g} until it falls below {args.low:g}"
+        "events": "from a probability of {:.3g} until it falls below {:.3g}".format(*thresholds)
         + (f"; at least {args.min_duration:g} s" if args.min_duration else ""),
         "skvideo_gru": __version__,
     }
@@ -164,7 +167,7 @@ def _event_rows(
         windows = predict_timeline(model, path, window=args.window, step=args.step)
         events = find_events(
             _with_progress(windows, path, shown if args.report else None),
-            model.classes_,
+            model,
             high=args.high,
             low=args.low,
             min_duration=args.min_duration,

@@ -23,6 +23,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
+from ..answers import find_selective
 from ..datasets import has_groups, make_order_videos, select_rows, split_videos
 from ..features import FrameReader, ResNet50FrameFeaturizer, reading_options
 from ..inspection import Evaluation, fitted_pipeline, order_baselines
@@ -196,20 +197,24 @@ def _evaluate_saved(
                 )
             )
         data = select_rows(data, np.flatnonzero(data.split == args.part))
-    pipe = fitted_pipeline(load_named_model(args))
+    loaded = load_named_model(args)
+    model = getattr(loaded, "best_estimator_", loaded)
+    pipe = fitted_pipeline(model)
     if args.n_jobs is not None:
         pipe[0].set_params(n_jobs=args.n_jobs)
     _check_names(pipe, args.set)
     _validate(pipe.set_params(**args.set))
-    labels = {str(label): label for label in pipe.classes_}  # labels may be numbers
+    selective = find_selective(model)
+    known = [*model.classes_, *([] if selective is None else [selective.unknown_label])]
+    labels = {str(label): label for label in known}  # labels may be numbers
     unknown = sorted(set(data.target.tolist()) - set(labels))
     if unknown:
         raise ValueError(
             f"--data {args.data}: the labels {unknown} are not classes of the model; its classes "
-            f"are {pipe.classes_.tolist()}. Correct the labels or remove the videos."
+            f"are {model.classes_.tolist()}. Correct the labels or remove the videos."
         )
     data, skipped = readable_videos(args, data, _reader(pipe))
-    data.target = np.array([labels[name] for name in data.target], pipe.classes_.dtype)
+    data.target = np.array([labels[name] for name in data.target])
     parts = {args.part: np.arange(len(data.data))}
     subset = "all videos" if args.part == "all" else f"part {args.part!r} of the data set"
     split = (
@@ -222,10 +227,10 @@ def _evaluate_saved(
         _log_findings(skipped, [])
         log_inputs(data, parts, split)
         log_histories(pipe, {})
-        outcomes = log_evaluations(pipe, data, parts)
+        outcomes = log_evaluations(model, data, parts)
         _report_outcomes(outcomes, results)
         log_report(
-            pipe, outcomes, name="skvideo-gru evaluate", split=split, summary=_summary(args, data)
+            model, outcomes, name="skvideo-gru evaluate", split=split, summary=_summary(args, data)
         )
     return outcomes
 
@@ -415,6 +420,12 @@ def _report_outcomes(
             f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
             f"on {len(videos)} videos",
         )
+        if outcome.unknown is not None:
+            print(
+                f"       the answer {outcome.unknown!r} counts as wrong; coverage "
+                f"{metrics['coverage']:.3f}, accuracy of the other answers "
+                f"{metrics['accuracy_answered']:.3f}"
+            )
         print(
             f"       95% interval of the accuracy {metrics['accuracy_low']:.3f} to "
             f"{metrics['accuracy_high']:.3f}; chance {metrics['chance']:.3f}, majority class "

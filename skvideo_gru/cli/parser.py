@@ -183,15 +183,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     timeline.add_argument(
         "--high",
-        type=float,
-        default=0.5,
-        help="probability of a class at which an event begins (default: %(default)s)",
+        type=_auto(float),
+        default="auto",
+        help="probability of a class at which an event begins (default: the threshold of a "
+        "SelectiveClassifierCV, otherwise 0.5)",
     )
     timeline.add_argument(
         "--low",
-        type=float,
-        default=0.4,
-        help="probability below which it ends (default: %(default)s)",
+        type=_auto(float),
+        default="auto",
+        help="probability below which it ends (default: 0.8 times --high)",
     )
     timeline.add_argument(
         "--min-duration",

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from ..datasets import find_leaks, list_first, select_rows
-from ..features import video_progress
-from ..video import Video, VideoDecodeError, describe_video
+from ..features import ResNet50FrameFeaturizer, video_progress
+from ..video import Video, VideoDecodeError, describe_video, video_duration
 
-__all__ = ["check_names", "readable_videos", "warn", "warn_of_leaks"]
+__all__ = ["check_names", "readable_videos", "warn", "warn_of_leaks", "warn_of_recordings"]
+
+# A video that is this many times as long as every training video is sampled that many times
+# as coarsely.
+_FAR_LONGER = 4.0
 
 
 def check_names(args: argparse.Namespace, data: Bunch) -> None:
@@ -142,6 +147,52 @@ def warn_of_leaks(
     for leak in leaks:
         warn(args, leak)
     return leaks
+
+
+def warn_of_recordings(args: argparse.Namespace, model: Any, videos: Sequence[Video]) -> None:
+    """Print a warning about videos that are far longer than those of the training.
+
+    These are videos of more than 4 times the duration of the longest training video.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options.
+    model : classifier
+        The fitted model. Without known durations of its training videos, nothing is printed.
+    videos : sequence of videos
+        The videos to predict.
+    """
+    known = [getattr(step, "max_duration_", None) for step in _featurizers(model)]
+    longest = max(filter(None, known), default=None)
+    if longest is None:
+        return
+    durations = [(describe_video(video), video_duration(video) or 0.0) for video in videos]
+    found = [f"{name} ({_span(s)})" for name, s in durations if s > _FAR_LONGER * longest]
+    if found:
+        warn(
+            args,
+            f"videos far longer than the longest training video ({_span(longest)}): "
+            f"{list_first(found)}. "
+            "Each video gets one label. To find out when each class occurs, use "
+            f"`skvideo-gru timeline RECORDING --model {args.model} --window {longest:.3g}`.",
+        )
+
+
+def _featurizers(part: Any) -> Iterator[ResNet50FrameFeaturizer]:
+    """Find the featurizers in a model, fitted or not."""
+    if isinstance(part, ResNet50FrameFeaturizer):
+        yield part
+    elif isinstance(part, list | tuple):
+        for member in part:
+            yield from _featurizers(member)
+    elif isinstance(part, BaseEstimator) or hasattr(part, "estimator"):
+        for value in vars(part).values():
+            yield from _featurizers(value)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.0f} s"
 
 
 def warn(args: argparse.Namespace, message: str) -> None:

@@ -42,6 +42,7 @@ from ..video import (
     as_video_list,
     check_frame_size,
     describe_video,
+    longest_duration,
 )
 from .augmentation import check_augmentation
 from .caching import cache_folder
@@ -175,6 +176,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Losses and durations of the backbone's training epochs.
     classes_ : ndarray of shape (n_classes,)
         Labels that the backbone was trained on; absent without training.
+    max_duration_ : float or None
+        Duration of the longest training video in seconds, as its container states it; of
+        more than 100 videos, 100 are compared. None if unknown, for example for arrays.
     failed_ : list of (str, str)
         Path and reason of each video that the latest `fit` or `transform` could not
         read, with ``on_error="nan"``.
@@ -501,6 +505,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 "modality_",
                 "history_",
                 "classes_",
+                "max_duration_",
                 "failed_",
                 "_embedder",
             ):
@@ -553,6 +558,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             made.digest,
         )
         self.failed_ = [(describe_video(videos[row]), why) for row, why in made.failed.items()]
+        self.max_duration_ = longest_duration(videos)
         return fitted
 
     def _choose_size(self) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
@@ -18,7 +19,9 @@ from sklearn.metrics import (
 )
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
+from ..answers import find_selective, predicted_labels
 from ..video import Video, read_frames
 
 __all__ = ["Evaluation", "evaluate", "fitted_pipeline", "order_baselines"]
@@ -39,21 +42,29 @@ class Evaluation:
         Predicted probabilities.
     classes : ndarray of shape (n_classes,)
         The labels of the columns of `probabilities`.
+    answers : ndarray of shape (n,), optional
+        The predicted labels, if they are not the most probable ones.
+    unknown : object, optional
+        The answer of a classifier that can reject a video.
     """
 
     target: np.ndarray
     probabilities: np.ndarray
     classes: np.ndarray
+    answers: np.ndarray | None = None
+    unknown: Any = None
 
     @property
     def predicted(self) -> np.ndarray:
-        """The most probable labels.
+        """The predicted labels.
 
         Returns
         -------
         ndarray of shape (n,)
-            One label of `classes` per video.
+            One label of `classes`, or `unknown`, per video.
         """
+        if self.answers is not None:
+            return self.answers
         return self.classes[self.probabilities.argmax(axis=1)]
 
     @property
@@ -63,28 +74,54 @@ class Evaluation:
         Returns
         -------
         dict of str to float
-            ``"accuracy"``; ``"accuracy_low"`` and ``"accuracy_high"``, the bounds of its
+            ``"accuracy"``, for which the answer `unknown` is wrong unless it is the true label;
+            ``"accuracy_low"`` and ``"accuracy_high"``, the bounds of its
             95% confidence interval by Wilson's method [1]_, which treats the videos as
-            independent; ``"macro_f1"`` over the classes among true and predicted labels;
+            independent; ``"macro_f1"`` over the classes among true and predicted labels,
+            except for `unknown` if no true label is;
             ``"chance"``, one divided by the number of classes; and ``"majority"``, the
-            share of the most frequent true label.
+            share of the most frequent true label. If videos can be rejected, also
+            ``"coverage"``, the share of the videos of known classes with another answer than
+            `unknown`, and ``"accuracy_answered"``, the share of correct answers among all other
+            answers, 0 without any.
 
         References
         ----------
         .. [1] E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical
            Inference", Journal of the American Statistical Association, 1927.
         """
-        correct = int((self.predicted == self.target).sum())
-        interval = binomtest(correct, len(self.target)).proportion_ci(0.95, method="wilson")
+        predicted = self.predicted
+        right = predicted == self.target
+        interval = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, method="wilson")
+        shown = np.union1d(self.target, predicted[self._answered])
+        selective = {}
+        if self.unknown is not None:
+            known, n_answered = self.target != self.unknown, self._answered.sum()
+            n_right = (right & self._answered).sum()
+            n_covered = (known & self._answered).sum()
+            selective = {
+                "coverage": float(n_covered / max(known.sum(), 1)),
+                "accuracy_answered": float(n_right / max(n_answered, 1)),
+            }
         return {
-            "accuracy": float(accuracy_score(self.target, self.predicted)),
+            "accuracy": float(accuracy_score(self.target, predicted)),
             "accuracy_low": float(interval.low),
             "accuracy_high": float(interval.high),
-            "macro_f1": float(f1_score(self.target, self.predicted, average="macro")),
+            "macro_f1": float(
+                f1_score(self.target, predicted, labels=shown, average="macro", zero_division=0)
+            ),
             "chance": 1 / len(self.classes),
             "majority": float(np.unique(self.target, return_counts=True)[1].max())
             / len(self.target),
+            **selective,
         }
+
+    @property
+    def _answered(self) -> np.ndarray:
+        """Whether each video has another answer than unknown."""
+        if self.unknown is None:
+            return np.ones(len(self.target), bool)
+        return self.predicted != self.unknown
 
     @property
     def hint(self) -> str:
@@ -143,15 +180,15 @@ class Evaluation:
         Returns
         -------
         labels : ndarray of shape (n_labels,)
-            The known classes and the true labels, sorted.
+            The known classes and the true and predicted labels, sorted.
         counts : ndarray of shape (n_labels, n_labels), int64
             Rows are true labels, columns are predicted labels.
         """
-        labels = self._labels
+        labels = np.union1d(self._labels, self.predicted)
         return labels, confusion_matrix(self.target, self.predicted, labels=labels)
 
     def confusions(self, n: int | None = None) -> list[dict[str, Any]]:
-        """Find the pairs of classes that are confused most often.
+        """Find the pairs of classes that are confused most often, except for `unknown` answers.
 
         Parameters
         ----------
@@ -168,6 +205,8 @@ class Evaluation:
         labels, counts = self.confusion_matrix
         sizes = counts.sum(axis=1)
         np.fill_diagonal(counts, 0)
+        if self.unknown is not None:
+            counts[:, labels == self.unknown] = 0
         rows, columns = np.nonzero(counts)
         found = counts[rows, columns]
         shares = found / sizes[rows]
@@ -183,7 +222,7 @@ class Evaluation:
         ]
 
     def mistakes(self, n: int | None = None) -> np.ndarray:
-        """Find the most confident wrong predictions.
+        """Find the most confident wrong predictions, except for `unknown` answers.
 
         Parameters
         ----------
@@ -195,7 +234,7 @@ class Evaluation:
         ndarray of shape (at most n,), int64
             Rows of the videos, by descending confidence.
         """
-        wrong = np.flatnonzero(self.predicted != self.target)
+        wrong = np.flatnonzero((self.predicted != self.target) & self._answered)
         confidence = self.probabilities[wrong].max(axis=1)
         return wrong[np.argsort(-confidence, kind="stable")][:n]
 
@@ -223,13 +262,16 @@ def evaluate(model: Any, videos: Sequence[Video], target: np.ndarray) -> Evaluat
         If the classifier was fitted on none of the labels.
     """
     target, classes = column_or_1d(target), np.asarray(model.classes_)
-    if not set(target.tolist()) & set(classes.tolist()):
+    selective = find_selective(model)
+    unknown = None if selective is None else selective.unknown_label
+    if not set(target.tolist()) & {*classes.tolist(), unknown}:
         raise ValueError(
             f"None of the labels {np.unique(target).tolist()} is a class of the model; its "
             f"classes are {classes.tolist()}. Correct the labels. For a member of a "
             "VotingClassifier, which is fitted on encoded labels, pass encoded labels."
         )
-    return Evaluation(target, np.asarray(model.predict_proba(videos)), classes)
+    proba = np.asarray(model.predict_proba(videos))
+    return Evaluation(target, proba, classes, predicted_labels(model, proba), unknown)
 
 
 def fitted_pipeline(estimator: Any) -> Pipeline:
@@ -237,24 +279,30 @@ def fitted_pipeline(estimator: Any) -> Pipeline:
 
     Parameters
     ----------
-    estimator : Pipeline or search
-        A pipeline, or a fitted search with ``refit=True``.
+    estimator : Pipeline, search or SelectiveClassifierCV
+        A pipeline, a fitted search with ``refit=True``, or a fitted `SelectiveClassifierCV`.
 
     Returns
     -------
     Pipeline
-        The pipeline, or the best pipeline of the search.
+        The pipeline, or the one that predicts for the search or the SelectiveClassifierCV.
 
     Raises
     ------
     ValueError
-        If `estimator` is neither.
+        If `estimator` is none of these.
+    NotFittedError
+        If it is a `SelectiveClassifierCV` that is not fitted.
     """
     pipe = getattr(estimator, "best_estimator_", estimator)
+    if find_selective(pipe) is not None:
+        check_is_fitted(pipe, "threshold_")
+        inner = pipe.estimator_
+        return fitted_pipeline(inner.estimator if isinstance(inner, FrozenEstimator) else inner)
     if not isinstance(pipe, Pipeline):
         raise ValueError(
             "Expected a pipeline from make_video_classifier, or a fitted search with refit=True "
-            f"over such a pipeline, got {type(pipe).__name__}."
+            f"or SelectiveClassifierCV over such a pipeline, got {type(pipe).__name__}."
         )
     return pipe
 

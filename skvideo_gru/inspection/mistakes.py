@@ -86,8 +86,8 @@ class MistakesDisplay:
         Parameters
         ----------
         estimator : Pipeline
-            A fitted pipeline from `make_video_classifier`, or a fitted search over one
-            with ``refit=True``.
+            A fitted pipeline from `make_video_classifier`, or a fitted search with
+            ``refit=True`` or `SelectiveClassifierCV` over one.
         videos : sequence of videos
             The videos; an array of frames is (T, H, W, 3), uint8, RGB.
         y : array-like of shape (n,)
@@ -102,7 +102,8 @@ class MistakesDisplay:
         MistakesDisplay
             The plotted display.
         """
-        outcome = evaluate(fitted_pipeline(estimator), videos, y)
+        fitted_pipeline(estimator)  # check the estimator before the prediction
+        outcome = evaluate(estimator, videos, y)
         return cls.from_evaluation(
             estimator, videos, outcome, n_mistakes=n_mistakes, figure=figure
         )

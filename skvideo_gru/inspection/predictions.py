@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from ..answers import predicted_labels
 from ..video import Video, as_video_list, describe_video, video_bounds
 from .evaluation import evaluate
 
@@ -62,13 +63,15 @@ def prediction_table(
         check_consistent_length(videos, y)
         outcome = evaluate(model, videos, y)
         probabilities, target = outcome.probabilities, outcome.target
-    return tabulate(videos, probabilities, np.asarray(model.classes_), target, groups)
+    predicted = predicted_labels(model, probabilities)
+    return tabulate(videos, probabilities, np.asarray(model.classes_), predicted, target, groups)
 
 
 def tabulate(
     videos: Sequence[Video],
     probabilities: np.ndarray,
     classes: np.ndarray,
+    predicted: np.ndarray,
     target: Any = None,
     groups: Any = None,
     part: str = "",
@@ -83,6 +86,8 @@ def tabulate(
         Their predicted probabilities.
     classes : ndarray of shape (n_classes,)
         The labels of the columns of `probabilities`.
+    predicted : ndarray of shape (n,)
+        The predicted labels.
     target, groups : array-like of shape (n,), optional
         True labels, and groups.
     part : str, default=""
@@ -108,7 +113,7 @@ def tabulate(
         columns["group"] = column_or_1d(groups)
     if target is not None:
         columns["true"] = column_or_1d(target)
-    columns["predicted"] = classes[probabilities.argmax(axis=1)]
+    columns["predicted"] = predicted
     names = class_columns(classes, taken=set(columns))
     import pandas as pd  # optional: the extra mlflow installs it
 

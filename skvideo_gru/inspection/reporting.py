@@ -39,8 +39,8 @@ def evaluation_report(
     Parameters
     ----------
     model : Pipeline
-        A fitted pipeline from `make_video_classifier`, or a fitted search over one with
-        ``refit=True``.
+        A fitted pipeline from `make_video_classifier`, or a fitted search with
+        ``refit=True`` or `SelectiveClassifierCV` over one.
     parts : mapping of str to (sequence of videos, array-like)
         Videos and labels of each part to evaluate: ``{"test": (videos, y)}``. An array of
         frames is (T, H, W, 3), uint8, RGB.
@@ -65,11 +65,10 @@ def evaluation_report(
     VideoDecodeError
         If a video is unreadable and the model has ``features__on_error="raise"``.
     ValueError
-        If the model is neither a pipeline nor a fitted search, or knows none of the
-        labels.
+        If the model is none of these, or knows none of the labels.
     """
-    pipe = fitted_pipeline(model)
-    outcomes = {name: (videos, evaluate(pipe, videos, y)) for name, (videos, y) in parts.items()}
+    fitted_pipeline(model)  # check the model before the prediction
+    outcomes = {name: (videos, evaluate(model, videos, y)) for name, (videos, y) in parts.items()}
     return report_page(
         model, outcomes, title=title, summary=summary or {}, split=split, n_mistakes=n_mistakes
     )
@@ -89,8 +88,8 @@ def report_page(
 
     Parameters
     ----------
-    model : Pipeline or search
-        The evaluated pipeline, or the fitted search whose best pipeline was evaluated.
+    model : Pipeline, SelectiveClassifierCV or search
+        The evaluated model, or the fitted search whose best model was evaluated.
     outcomes : mapping of str to (sequence of videos, Evaluation)
         Videos and the result of `evaluate` for them, by part.
     title : str
@@ -113,7 +112,7 @@ def report_page(
         title=title,
         summary=summary,
         split=split,
-        search=_search(model) if hasattr(model, "cv_results_") else None,
+        search=_search(model) if hasattr(model, "best_estimator_") else None,
         training=_training(pipe),
         parts=[
             _part(pipe, name, videos, evaluation, n_mistakes)
@@ -165,6 +164,7 @@ def _part(
         "n_videos": len(evaluation.target),
         "metrics": evaluation.metrics,
         "hint": evaluation.hint,
+        "unknown": evaluation.unknown,
         "per_class": evaluation.per_class,
         "confusion": encode_figure(plot_confusion_matrix(evaluation), "svg"),
         "confusions": evaluation.confusions(_CONFUSIONS),

@@ -1,9 +1,9 @@
 from .events import Event as Event
 from .events import check_events as check_events
+from .events import event_thresholds as event_thresholds
 from .events import find_events as find_events
 from .exporting import export_onnx as export_onnx
 from .prediction import predict_each as predict_each
-from .prediction import predicted_labels as predicted_labels
 from .recordings import LiveClassifier as LiveClassifier
 from .recordings import predict_timeline as predict_timeline
 from .saving import load_model as load_model

@@ -7,13 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..answers import find_selective
 from .recordings import WindowPrediction
 
-__all__ = ["Event", "check_events", "find_events"]
+__all__ = ["Event", "check_events", "event_thresholds", "find_events"]
 
 
 # Seconds, for sums of steps such as 0.1.
 _SLACK = 1e-6
+
+# Defaults: `high`, and `low` as a share of `high`.
+_HIGH, _LOW = 0.5, 0.8
 
 
 class Event(NamedTuple):
@@ -35,12 +39,14 @@ class Event(NamedTuple):
     confidence: float
 
 
-def check_events(high: float, low: float, min_duration: float) -> None:
+def check_events(high: float | None, low: float | None, min_duration: float) -> None:
     """Check the parameters of `find_events`.
 
     Parameters
     ----------
-    high, low, min_duration : float
+    high, low : float or None
+        As in `find_events`.
+    min_duration : float
         As in `find_events`.
 
     Raises
@@ -48,18 +54,51 @@ def check_events(high: float, low: float, min_duration: float) -> None:
     ValueError
         If one is out of range.
     """
-    if not 0 < low <= high <= 1:
-        raise ValueError(f"low={low} and high={high} must satisfy 0 < low <= high <= 1.")
+    for name, value in (("high", high), ("low", low)):
+        if value is not None and not 0 < value <= 1:
+            raise ValueError(f"{name}={value} must be greater than 0 and at most 1.")
+    if high is not None and low is not None and low > high:
+        raise ValueError(f"low={low} must be at most high={high}.")
     if not 0 <= min_duration < float("inf"):
         raise ValueError(f"min_duration={min_duration} must be a number of seconds, at least 0.")
 
 
+def event_thresholds(
+    classes: Any, high: float | None = None, low: float | None = None
+) -> tuple[float, float]:
+    """Choose the thresholds that `find_events` uses.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,) or classifier
+        As in `find_events`.
+    high, low : float or None
+        As in `find_events`.
+
+    Returns
+    -------
+    high, low : float
+        The thresholds.
+
+    Raises
+    ------
+    ValueError
+        If `low` is greater than the chosen `high`.
+    """
+    if high is None:
+        selective = find_selective(classes)
+        high = _HIGH if selective is None else float(selective.threshold_)
+        if low is not None and low > high:
+            raise ValueError(f"low={low} must be at most high={high:.6g}, the default here.")
+    return high, _LOW * high if low is None else low
+
+
 def find_events(
     windows: Iterable[WindowPrediction],
-    classes: Sequence[Any] | np.ndarray,
+    classes: Any,
     *,
-    high: float = 0.5,
-    low: float = 0.4,
+    high: float | None = None,
+    low: float | None = None,
     min_duration: float = 0.0,
 ) -> Iterator[Event]:
     """Find the time ranges in which windows show one class.
@@ -67,7 +106,8 @@ def find_events(
     An event begins with a window whose most probable class has at least the probability
     `high`. It continues while this class has at least the probability `low`, and no other
     class is more probable and has at least `high`. Two thresholds (hysteresis, [1]_) keep
-    probabilities near one threshold from splitting an event.
+    probabilities near one threshold from splitting an event. Windows to which a
+    `SelectiveClassifierCV` answers unknown begin no event.
 
     Windows overlap. Each one represents the time that is closest to its centre: the limit
     between two windows is halfway between their centres. The first and last windows extend
@@ -78,12 +118,14 @@ def find_events(
     ----------
     windows : iterable of WindowPrediction
         The windows in order, from `predict_timeline` or `LiveClassifier`.
-    classes : array-like of shape (n_classes,)
-        The labels, the model's ``classes_``.
-    high : float, default=0.5
-        Probability at which an event begins.
-    low : float, default=0.4
-        Probability below which it ends, at most `high`.
+    classes : array-like of shape (n_classes,) or classifier
+        The labels, the model's ``classes_``; or the model. Pass a `SelectiveClassifierCV`,
+        or a search over it, as the model.
+    high : float, optional
+        Probability at which an event begins. By default the ``threshold_`` of a
+        `SelectiveClassifierCV`, otherwise 0.5.
+    low : float, optional
+        Probability below which it ends, at most `high`. By default 0.8 times `high`.
     min_duration : float, default=0.0
         Shorter events are omitted, in seconds.
 
@@ -118,11 +160,20 @@ def find_events(
     Event(start=2.5, end=4.0, label='on', confidence=0.9)
     """
     check_events(high, low, min_duration)
-    return _find(windows, list(classes), high, low, min_duration)
+    high, low = event_thresholds(classes, high, low)
+    selective = find_selective(classes)
+    nothing = () if selective is None else (selective.unknown_label,)
+    labels = list(getattr(classes, "classes_", classes))
+    return _find(windows, labels, nothing, high, low, min_duration)
 
 
 def _find(
-    windows: Iterable[Any], classes: list[Any], high: float, low: float, min_duration: float
+    windows: Iterable[Any],
+    classes: list[Any],
+    nothing: tuple[Any, ...],
+    high: float,
+    low: float,
+    min_duration: float,
 ) -> Iterator[Event]:
     column: int | None = None  # the class of the current event
     begin = 0.0  # its start
@@ -130,7 +181,11 @@ def _find(
     last: tuple[float, float] | None = None  # time range of the previous window
 
     def event(end: float) -> Iterator[Event]:
-        if column is not None and end - begin >= min_duration - _SLACK:
+        if (
+            column is not None
+            and classes[column] not in nothing
+            and end - begin >= min_duration - _SLACK
+        ):
             yield Event(begin, end, classes[column], float(np.mean(shown)))
 
     for start, end, proba in windows:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..video import ALWAYS_RAISE, Video, VideoDecodeError
 
-__all__ = ["predict_each", "predicted_labels"]
+__all__ = ["predict_each"]
 
 
 def predict_each(
@@ -42,23 +42,3 @@ def predict_each(
         finally:
             ALWAYS_RAISE.reset(raising)
         yield from predict_each(model, some, at_once=1) if outcomes is None else outcomes
-
-
-def predicted_labels(model: Any, proba: np.ndarray) -> np.ndarray:
-    """Turn class probabilities into labels, as the model's `predict` does.
-
-    Parameters
-    ----------
-    model : classifier
-        A fitted classifier.
-    proba : ndarray of shape (n, n_classes)
-        Its probabilities.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        The most probable labels; those of a `SelectiveClassifierCV` can be its unknown label.
-    """
-    if hasattr(model, "apply_threshold"):
-        return model.apply_threshold(proba)
-    return np.asarray(model.classes_)[proba.argmax(axis=1)]

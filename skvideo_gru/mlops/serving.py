@@ -18,9 +18,10 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.types import ParamSchema, ParamSpec
 from sklearn.pipeline import Pipeline
 
+from ..answers import predicted_labels
 from ..persistence import SKOPS_TRUSTED_TYPES
 from ..video import Video, VideoClip
-from .prediction import predict_each, predicted_labels
+from .prediction import predict_each
 from .saving import load_model
 
 __all__ = ["FOLDERS_VARIABLE", "OUTPUTS", "SIGNATURE", "ServedModel", "save_model"]

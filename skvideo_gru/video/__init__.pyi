@@ -2,6 +2,8 @@ from .checking import check_videos as check_videos
 from .decoding import DECODER_THREADS as DECODER_THREADS
 from .decoding import no_frame_reason as no_frame_reason
 from .decoding import read_frames as read_frames
+from .durations import longest_duration as longest_duration
+from .durations import video_duration as video_duration
 from .errors import ALWAYS_RAISE as ALWAYS_RAISE
 from .errors import VideoDecodeError as VideoDecodeError
 from .geometry import RESIZES as RESIZES

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from cli_fixtures import FAST, clips, model, quick_pipeline, tracking, trained
 from conftest import make_frames
+from sklearn.ensemble import VotingClassifier
+from sklearn.model_selection import GridSearchCV
 
 from skvideo_gru import cli
 from skvideo_gru.datasets.generated import write_video
@@ -76,6 +78,34 @@ def test_predict_time_ranges_without_labels(model, clips, tmp_path, capsys):
     assert capsys.readouterr().out == "Checked 1 videos; 0 cannot be read.\n"
     assert cli.main(["train", "--data", str(video)]) == 1
     assert "is a video; pass a folder" in capsys.readouterr().err
+
+
+def test_predict_names_recordings_that_need_a_timeline(clips, colour_clips, tmp_path, capsys):
+    """The training videos have 0.48 s, and the recordings 1.92 s and 2 s."""
+    pipe = quick_pipeline().fit(*colour_clips)
+    search = GridSearchCV(quick_pipeline(), {"gru__hidden_size": [4]}, cv=2).fit(*colour_clips)
+    vote = VotingClassifier([("a", quick_pipeline())], voting="soft").fit(*colour_clips)
+    short, long, day = (str(tmp_path / name) for name in ("short.mp4", "long.mp4", "day.mp4"))
+    for path, n_frames in ((short, 48), (long, 50), (day, 50)):
+        write_video(path, np.zeros((n_frames, 32, 32, 3), np.uint8))
+    for fitted in (pipe, search.best_estimator_, vote):
+        save_model(fitted, tmp_path / "m.skops")
+        command = ["predict", "--model", str(tmp_path / "m.skops"), short]
+        assert cli.main(command) == 0
+        assert capsys.readouterr().err == ""
+        assert cli.main([*command, long, day]) == 0
+        out, err = capsys.readouterr()
+        assert len(out.splitlines()) == 4
+        assert err == (
+            "skvideo-gru predict: warning: videos far longer than the longest training video "
+            f"(0.48 s): {long} (2 s); {day} (2 s). Each video gets one label. To find out when "
+            f"each class occurs, use `skvideo-gru timeline RECORDING --model {tmp_path}/m.skops "
+            "--window 0.48`.\n"
+        )
+    del pipe["features"].max_duration_  # a model of an earlier version
+    save_model(pipe, tmp_path / "m.skops")
+    assert cli.main([*command, long]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_pickles_are_refused_unless_trusted(model, clips, tmp_path, capsys):

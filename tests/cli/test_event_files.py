@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from cli_fixtures import quick_pipeline
 from conftest import break_video
+from sklearn.frozen import FrozenEstimator
 
-from skvideo_gru import cli
+from skvideo_gru import SelectiveClassifierCV, cli
 from skvideo_gru.cli.event_files import EventRow, write_vtt
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.mlops.saving import save_model
+from skvideo_gru.mlops.saving import load_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,21 @@ def test_a_report_has_a_section_for_each_recording(model, recording, tmp_path):
     assert page.read_text() == "before"
 
 
+def test_the_threshold_of_a_model_that_answers_unknown(
+    model, recording, colour_clips, tmp_path, capsys
+):
+    fitted = FrozenEstimator(load_model(model))
+    selective = SelectiveClassifierCV(fitted, target=0.5, cv=2).fit(*colour_clips)
+    selective.threshold_ = 1.1  # rejects every window
+    path, page = tmp_path / "selective.skops", tmp_path / "timeline.html"
+    save_model(selective, path)
+    assert run(path, "--report", page, recording) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert "from a probability of 1.1 until it falls below 0.88" in page.read_text()
+    assert run(path, "--high", 0.5, recording) == 0
+    assert_expected(list(csv.DictReader(io.StringIO(capsys.readouterr().out))))
+
+
 def test_events_are_a_manifest(model, recording, tmp_path):
     assert run(model, "--output", tmp_path / "events.csv", recording) == 0
     data = cli.commands.load_data(str(tmp_path / "events.csv"))
@@ -125,7 +141,7 @@ def test_an_unreadable_recording_has_an_error(model, recording, tmp_path, capsys
         (["--report", "e.csv"], "--report e.csv: the extension must be .html"),
         (["--report", "nowhere/e.html"], "the folder"),
         (["--step", "0"], "step=0.0 must be"),
-        (["--high", "0.2"], "low=0.4 and high=0.2"),
+        (["--high", "0.2", "--low", "0.4"], "low=0.4 must be at most high=0.2"),
         (["--min-duration", "-1"], "min_duration=-1.0"),
     ],
 )

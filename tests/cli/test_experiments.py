@@ -14,10 +14,18 @@ from cli_fixtures import FAST, clips, model, newest_runs, quick_pipeline, run, t
 from conftest import break_video, make_frames
 from mlflow.exceptions import MlflowException
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
-from skvideo_gru import ResNet50FrameFeaturizer, VideoDecodeError, VideoPipeline, cli, runs
+from skvideo_gru import (
+    ResNet50FrameFeaturizer,
+    SelectiveClassifierCV,
+    VideoDecodeError,
+    VideoPipeline,
+    cli,
+    runs,
+)
 from skvideo_gru.cli import experiments
 from skvideo_gru.cli.parser import _parse
 from skvideo_gru.datasets.generated import write_video
@@ -211,6 +219,38 @@ def test_evaluate_with_numeric_labels(tracking, clips, colour_clips, capsys):
     assert cli.main([*command, "--part", "odd (2)"]) == 0
     assert "accuracy 1.000, macro-F1 1.000 on 12 videos" in capsys.readouterr().out
     assert newest_runs()[0].data.metrics["odd__2__accuracy"] == 1.0
+
+
+def test_evaluate_a_model_that_answers_unknown(tracking, clips, colour_clips, capsys):
+    videos, y = colour_clips
+    fitted = FrozenEstimator(quick_pipeline().set_params(gru__lr=0.01).fit(videos, y))
+    noisy = np.concatenate([y[1::-1], y[2:]])  # two wrong labels: the classifier is not certain
+    model = SelectiveClassifierCV(fitted, target=0.5, cv=2).fit(videos, noisy)
+    held_out = [str(clips / ("dark", "bright")[n % 2] / f"{n}.mp4") for n in range(2, 8)]
+    proba = model.predict_proba(held_out).max(axis=1)
+    model.threshold_ = float(np.sort(proba)[2])  # rejects two of six
+    save_model(model, "selective.skops")
+    accepted = proba >= model.threshold_
+    rows = [f"{video},{Path(video).parent.name}" for video in held_out[:-1]]
+    rows.append(f"{held_out[-1]},unknown")
+    Path("selective.csv").write_text("\n".join(["path,label", *rows]))
+    command = ["evaluate", "--model", "selective.skops", "--data", "selective.csv"]
+    assert cli.main(command) == 0
+    out = capsys.readouterr().out
+    coverage, answered = accepted[:-1].mean(), accepted[:-1].sum() / accepted.sum()
+    assert (
+        f"the answer 'unknown' counts as wrong; coverage {coverage:.3f}, accuracy of the other "
+        f"answers {answered:.3f}"
+    ) in out
+    metrics = newest_runs()[0].data.metrics
+    assert metrics["all_coverage"] == pytest.approx(coverage)
+    table = mlflow.artifacts.load_text(f"{newest_runs()[0].info.artifact_uri}/predictions.csv")
+    predicted = [row["predicted"] for row in csv.DictReader(table.splitlines())]
+    assert predicted == model.predict(held_out).tolist()
+    assert predicted.count("unknown") == 2
+    report = mlflow.artifacts.load_text(f"{newest_runs()[0].info.artifact_uri}/report.html")
+    assert "the answer unknown is wrong unless it is the true label" in report
+    assert f"accuracy of other answers</th><td>{answered:.3f}</td>" in report
 
 
 def test_evaluate_with_steps_of_any_name(tracking, clips, colour_clips, capsys, monkeypatch):

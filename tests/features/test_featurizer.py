@@ -39,6 +39,13 @@ def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
 
+def test_the_longest_training_video(colour_clips, clip):
+    model = ResNet50FrameFeaturizer(**UNTRAINED)
+    assert model.fit([colour_clips[0][0], clip]).max_duration_ == pytest.approx(1.2)
+    assert model.fit([VideoClip(clip, 0.2, 0.5)]).max_duration_ == pytest.approx(0.3)
+    assert model.fit([make_frames(5)]).max_duration_ is None
+
+
 def test_tags_say_that_rows_are_videos():
     tags = get_tags(ResNet50FrameFeaturizer()).input_tags
     assert (tags.two_d_array, tags.one_d_array, tags.string) == (False, True, True)

@@ -3,7 +3,7 @@ import pytest
 from conftest import outcome_of
 
 from skvideo_gru import make_video_classifier
-from skvideo_gru.inspection.evaluation import evaluate, order_baselines
+from skvideo_gru.inspection.evaluation import Evaluation, evaluate, order_baselines
 
 
 def test_metrics():
@@ -52,6 +52,31 @@ def test_an_unknown_label_is_a_mistake():
     outcome = outcome_of(["a", "unknown"], ["a", "b"])
     assert outcome.mistakes().tolist() == [1]
     assert [row["class"] for row in outcome.per_class] == ["a", "b", "unknown"]
+
+
+def test_rejected_videos():
+    """The answer unknown is wrong for the accuracy, but no confusion and no mistake."""
+    target = np.array(["a", "a", "a", "b", "b", "unknown", "unknown"])
+    answers = np.array(["a", "b", "unknown", "b", "b", "unknown", "a"])
+    classes, proba = np.array(["a", "b"]), np.tile([0.9, 0.1], (7, 1))
+    outcome = Evaluation(target, proba, classes, answers, "unknown")
+    metrics = outcome.metrics
+    assert metrics["accuracy"] == pytest.approx(4 / 7)
+    assert metrics["coverage"] == pytest.approx(4 / 5)
+    assert metrics["accuracy_answered"] == pytest.approx(3 / 5)
+    labels, counts = outcome.confusion_matrix
+    assert labels.tolist() == ["a", "b", "unknown"]
+    assert counts.tolist() == [[1, 1, 1], [0, 2, 0], [1, 0, 1]]
+    confusions = [(row["true"], row["predicted"]) for row in outcome.confusions()]
+    assert confusions == [("unknown", "a"), ("a", "b")]
+    assert outcome.mistakes().tolist() == [1, 6]
+    known = Evaluation(target[:5], proba[:5], classes, answers[:5], "unknown")
+    # F1 of a: 2 * 1 * 1/3 / (1 + 1/3); of b: 2 * 2/3 * 1 / (2/3 + 1). Unknown has none.
+    assert known.metrics["macro_f1"] == pytest.approx((0.5 + 0.8) / 2)
+    assert [row["class"] for row in known.per_class] == ["a", "b"]
+    nothing = Evaluation(target[:5], proba[:5], classes, np.repeat("unknown", 5), "unknown")
+    assert nothing.metrics["coverage"] == nothing.metrics["accuracy_answered"] == 0
+    assert nothing.mistakes().tolist() == [] and nothing.confusions() == []
 
 
 def test_mistakes_are_sorted_by_confidence():

@@ -28,7 +28,8 @@ def test_a_table_without_labels(order_model, order_data):
 
 
 def test_classes_named_like_columns():
-    table = tabulate(["a.mp4"], np.array([[0.2, 0.8]]), np.array(["path", "x"]), ["x"], part="val")
+    classes = np.array(["path", "x"])
+    table = tabulate(["a.mp4"], np.array([[0.2, 0.8]]), classes, classes[1:], ["x"], part="val")
     assert table.columns.tolist() == ["part", "path", "true", "predicted", "class path", "x"]
     assert table.iloc[0].tolist() == ["val", "a.mp4", "x", "x", 0.2, 0.8]
 

@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 
-from skvideo_gru import find_events
+from skvideo_gru import SelectiveClassifierCV, find_events
 
 CLASSES = ["a", "b", "c"]
 
@@ -41,6 +44,9 @@ WEAK, LESS, NONE = row(0.45, 0.3), row(0.39, 0.31), row(0.34)
         ([A, row(0.41, 0.5)], {}, [(0, 1.5, "a", 0.8), (1.5, 3, "b", 0.5)]),
         ([A, row(0.41, 0.49)], {}, [(0, 3, "a", 1.21 / 2)]),
         ([B, row(0.5, 0.5)], {}, [(0, 3, "b", 0.65)]),
+        # The low threshold is 0.8 of the high one.
+        ([A, row(0.48, 0.3)], {"high": 0.6}, [(0, 3, "a", 0.64)]),
+        ([A, row(0.47, 0.3)], {"high": 0.6}, [(0, 1.5, "a", 0.8)]),
         # Short events are omitted.
         ([A, A, C, A, A], {"min_duration": 1.1}, [(0, 2.5, "a", 0.8), (3.5, 6, "a", 0.8)]),
         ([A, A, C, A, A], {"min_duration": 2.51}, []),
@@ -63,6 +69,41 @@ def test_limits_are_as_precise_as_the_step(step):
     first, second = find_events(windows(rows, window=2.0, step=step, begin=0.0), CLASSES)
     assert first.end == second.start == pytest.approx(change, abs=step)
     assert (first.start, first.label, second.label) == (0, "a", "b")
+
+
+def selective_model(threshold, classes=CLASSES):
+    """A SelectiveClassifierCV as if fitted."""
+    model = SelectiveClassifierCV(LogisticRegression())
+    model.classes_, model.threshold_ = np.array(classes), threshold
+    return model
+
+
+def test_windows_that_a_classifier_rejects_begin_no_event():
+    model = selective_model(0.7)
+    rows = [row(0.65), A, row(0.65), row(0.45), row(0.65), B]
+    answers = ["unknown", "a", "unknown", "unknown", "unknown", "b"]
+    np.testing.assert_array_equal(model.apply_threshold(rows), answers)
+    found = list(find_events(windows(rows), model))
+    # The event continues above 0.8 * 0.7.
+    assert [event[:3] for event in found] == [(1.5, 3.5, "a"), (5.5, 7, "b")]
+    search = GridSearchCV(model, {})
+    search.best_estimator_ = model
+    assert list(find_events(windows(rows), search)) == found
+    starts = [event.start for event in find_events(windows(rows), model, high=0.6)]
+    assert starts == [0, 4.5, 5.5]
+    for threshold in (1.1, np.inf):
+        assert list(find_events(windows(rows), selective_model(threshold))) == []
+    with pytest.raises(ValueError, match=r"low=0\.8 must be at most high=0\.7, the default"):
+        find_events([], model, low=0.8)
+
+
+def test_a_class_of_unknown_samples_is_no_event():
+    model = selective_model(0.7, ["a", "unknown", "z"])
+    rows, answers = [A, A, B, B, A], ["a", "a", "unknown", "unknown", "a"]
+    np.testing.assert_array_equal(model.apply_threshold(rows), answers)
+    found = [event[:3] for event in find_events(windows(rows), model)]
+    assert found == [(0, 2.5, "a"), (4.5, 6, "a")]
+    assert len(list(find_events(windows(rows), model.classes_))) == 3
 
 
 def test_time_without_frames_ends_an_event():
@@ -90,7 +131,8 @@ def test_events_are_yielded_as_soon_as_they_end():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"high": 0.3}, "low=0.4 and high=0.3"),
+        ({"high": 0.3, "low": 0.4}, "low=0.4 must be at most high=0.3"),
+        ({"low": 0.6}, "low=0.6 must be at most high=0.5, the default"),
         ({"high": 1.1}, "high=1.1"),
         ({"low": 0}, "low=0"),
         ({"min_duration": -1}, "min_duration=-1"),
