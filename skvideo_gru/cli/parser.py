@@ -6,6 +6,7 @@ import argparse
 import io
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -277,7 +278,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.exit(2)
     args, unknown = parser.parse_known_args(argv)
     if unknown:  # show the usage of the command, not the list of commands
-        commands.choices[args.name].error(f"unrecognized arguments: {' '.join(unknown)}")
+        chosen = commands.choices[args.name]
+        option = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
+        nearest = get_close_matches(option, chosen._option_string_actions, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        chosen.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return args
 
 
@@ -310,11 +315,11 @@ _days.__name__ = "number of days"
 def _share(text: str) -> float:
     share = float(text)
     if not 0 <= share <= 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
     return share
 
 
-_share.__name__ = "number between 0 and 1"
+_share.__name__ = "number"  # argparse shows it in errors
 
 
 def _auto(kind: Callable[[str], Any]) -> Callable[[str], Any]:

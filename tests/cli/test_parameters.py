@@ -1,7 +1,6 @@
 import argparse
 
 import pytest
-
 from sklearn.model_selection import ParameterGrid
 
 from skvideo_gru.cli.experiments import _grid
