@@ -43,6 +43,7 @@ SKOPS_TRUSTED_TYPES = [
     "skvideo_gru.pipeline.VideoPipeline",
     "skvideo_gru.selective.SelectiveClassifierCV",
     "skvideo_gru.selective._GivenProbabilities",
+    "skvideo_gru.selective._TemperatureScaling",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",

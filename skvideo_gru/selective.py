@@ -6,6 +6,8 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -56,7 +58,7 @@ class SelectiveClassifierCV(ClassifierMixin, MetaEstimatorMixin, Versioned, Base
     method : {"temperature", "sigmoid", "isotonic"}, default="temperature"
         How probabilities are calibrated, see `sklearn.calibration.CalibratedClassifierCV`.
         Temperature scaling [3]_ has one parameter and does not change the most probable
-        class.
+        class. It is the same with every version of scikit-learn.
     cv : int, cross-validation generator or iterable, optional
         The folds, by default five, stratified by class. If `fit` receives groups, an int is
         the number of folds of a `StratifiedGroupKFold`.
@@ -67,7 +69,7 @@ class SelectiveClassifierCV(ClassifierMixin, MetaEstimatorMixin, Versioned, Base
     ----------
     estimator_ : classifier
         The estimator, fitted to all samples.
-    calibrator_ : CalibratedClassifierCV
+    calibrator_ : classifier
         Calibrates the probabilities of `estimator_`.
     threshold_ : float
         The smallest calibrated probability of an answer other than unknown. It may be
@@ -423,13 +425,34 @@ class _GivenProbabilities(ClassifierMixin, BaseEstimator):
         return self.classes_[X.argmax(axis=1)]
 
 
-def _calibrator(
-    proba: np.ndarray, y: np.ndarray, classes: np.ndarray, method: str
-) -> CalibratedClassifierCV:
+class _TemperatureScaling(ClassifierMixin, BaseEstimator):
+    """Temperature scaling, which CalibratedClassifierCV has since scikit-learn 1.8."""
+
+    def fit(self, proba: np.ndarray, codes: np.ndarray) -> Self:
+        logits, rows = _logits(proba), np.arange(len(codes))
+
+        def loss(log_beta: float) -> float:
+            return -log_softmax(np.exp(log_beta) * logits, axis=1)[rows, codes].mean()
+
+        self.classes_ = np.arange(proba.shape[1])
+        found = minimize_scalar(loss, bounds=(-10, 10), options={"xatol": 1e-9})
+        self.beta_ = float(np.exp(found.x))  # the inverse temperature
+        return self
+
+    def predict_proba(self, proba: np.ndarray) -> np.ndarray:
+        return softmax(self.beta_ * _logits(proba), axis=1)
+
+
+def _logits(proba: np.ndarray) -> np.ndarray:
+    return np.log(np.asarray(proba, np.float64) + 1e-12)  # finite, as in scikit-learn
+
+
+def _calibrator(proba: np.ndarray, y: np.ndarray, classes: np.ndarray, method: str) -> Any:
     """Fit a calibrator to the probabilities of the samples whose label is a class."""
     rows = np.isin(y, classes)
-    # Temperature scaling does not encode numeric labels.
     proba, codes = proba[rows], np.searchsorted(classes, y[rows])
+    if method == "temperature":
+        return _TemperatureScaling().fit(proba, codes)
     frozen = FrozenEstimator(_GivenProbabilities().fit(proba, codes))
     everything = np.arange(len(codes))
     cv = [(everything, everything)]

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import sklearn
 import skops.io
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_blobs
@@ -11,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit, StratifiedKFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.fixes import parse_version
 
 from skvideo_gru import (
     SKOPS_TRUSTED_TYPES,
@@ -21,7 +23,7 @@ from skvideo_gru import (
 from skvideo_gru.answers import predicted_labels
 from skvideo_gru.mlops import load_model, save_model
 from skvideo_gru.mlops.serving import ServedModel
-from skvideo_gru.selective import choose_threshold, selective_curve
+from skvideo_gru.selective import _TemperatureScaling, choose_threshold, selective_curve
 
 NOTHING_REJECTED = {"criterion": "coverage", "target": 1.0, "unknown_label": -1}
 
@@ -141,6 +143,9 @@ def test_the_target_is_reached_on_new_samples(blobs, criterion, target, method):
     np.testing.assert_array_equal(predicted, predicted_labels(model, proba))
 
 
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.8"), reason="new in scikit-learn 1.8"
+)
 def test_probabilities_are_those_of_a_calibrated_classifier(blobs):
     """With the same folds, CalibratedClassifierCV without an ensemble computes the same."""
     X, y, X_test, _ = blobs
@@ -152,6 +157,17 @@ def test_probabilities_are_those_of_a_calibrated_classifier(blobs):
     np.testing.assert_allclose(
         model.predict_proba(X_test), expected.predict_proba(X_test), rtol=1e-4, atol=1e-9
     )
+
+
+def test_temperature_scaling_finds_a_known_temperature():
+    """Labels are drawn from the probabilities of logits that are divided by 2."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (20000, 3))
+    true = softmax(logits / 2, axis=1)
+    codes = (true.cumsum(axis=1) < rng.random((20000, 1))).sum(axis=1)
+    scaling = _TemperatureScaling().fit(softmax(logits, axis=1), codes)
+    assert 1 / scaling.beta_ == pytest.approx(2, rel=0.05)
+    np.testing.assert_allclose(scaling.predict_proba(softmax(logits, axis=1)), true, atol=0.02)
 
 
 def test_calibration_corrects_overconfident_probabilities(blobs):
@@ -308,7 +324,8 @@ def test_a_video_pipeline(colour_clips, clip, tmp_path):
         ({"unknown_label": -1}, ["a", "b"] * 10, {}, "for example to 'unknown'"),
         ({}, ["a"] * 20, {}, "at least two classes"),
         ({}, ["a"] * 19 + ["b"], {}, r"a fold lack the classes \['b'\]"),
-        ({}, ["a", "b"] * 10, {"groups": ["a", "b"] * 10}, "n_splits=5"),
+        ({}, ["a", "b"] * 10, {"groups": ["a", "b"] * 10},
+         "n_splits=5|or add groups with"),  # the first in newer scikit-learn
         ({"cv": 2}, ["a", "b"] * 10, {"groups": ["a", "b"] * 10}, r"or add groups with"),
         ({"cv": ShuffleSplit(2)}, ["a", "b"] * 10, {}, "exactly once"),
         ({"target": 0}, ["a", "b"] * 10, {}, "target"),

@@ -34,7 +34,7 @@ from ..pipeline import check_parameter, make_video_classifier
 from ..runs import log_evaluations, log_histories, log_inputs, log_report, tracked_run
 from ..video import Video, VideoDecodeError, read_frames
 from .commands import load_data, load_named_model
-from .parser import DEFAULTS, GENERATED
+from .parser import DEFAULT_GRID, DEFAULTS, GENERATED
 from .results import json_results
 from .screening import check_names, readable_videos, warn_of_leaks
 
@@ -132,12 +132,17 @@ def tune(args: argparse.Namespace) -> int:
 
 def _grid(args: argparse.Namespace) -> dict[str, list[Any]]:
     """Return the values to try by parameter."""
-    default = (
-        {} if args.grid else {"gru__lr_decay": [0.9, 0.97], "gru__hidden_size": [32, 64, 128]}
-    )
     options = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
-    given = {name: values for name, values in options.items() if values is not None}
-    return default | given | args.grid
+    given = {name: values for name, values in options.items() if values is not None} | args.grid
+    if both := sorted(set(given) & set(args.set)):
+        raise ValueError(f"--set and the search both have {', '.join(both)}; remove one of them.")
+    grid = given or {name: DEFAULT_GRID[name] for name in DEFAULT_GRID if name not in args.set}
+    if not grid:
+        raise ValueError(
+            "--set has all parameters of the default search; pass the parameters to search as "
+            "--grid."
+        )
+    return grid
 
 
 def _folds(args: argparse.Namespace, data: Bunch, rows: np.ndarray) -> tuple[list[Any], str]:

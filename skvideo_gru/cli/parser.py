@@ -6,19 +6,25 @@ import argparse
 import io
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 from .. import __version__
 from .parameters import Merge, grid, settings
 
-__all__ = ["DEFAULTS", "GENERATED", "main"]
+__all__ = ["DEFAULTS", "DEFAULT_GRID", "GENERATED", "main"]
 
 #: Values of "auto" for the user's videos.
 DEFAULTS: dict[str, int | None] = {"frame_size": 32, "n_frames": 20, "backbone_epochs": None}
 #: Values of "auto" for generated clips, whose single frames do not show the class.
 GENERATED: dict[str, int | None] = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
-
+#: What `tune` searches by default: the parameters of the GRU that change the accuracy most. They
+#: share the backbone of each fold.
+DEFAULT_GRID: dict[str, list[Any]] = {
+    "gru__delta_weight": [0, 10, 100],
+    "gru__pooling": ["attention", "mean"],
+}
 
 # Modules of the commands that are not in `commands`.
 _MODULES = {
@@ -64,10 +70,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="skvideo-gru",
         description="Video classification with the scikit-learn API.",
+        epilog="`skvideo-gru COMMAND --help` lists the options of a command.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(title="commands", required=True, dest="name")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, dest="name"
+    )
 
     def command(name: str, does: str) -> argparse.ArgumentParser:
         return commands.add_parser(
@@ -76,52 +85,61 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
     train = command("train", "train a classifier and evaluate it")
     _add_data_options(train)
-    _add_model_options(train)
-    _add_min_accuracy(train, "the test videos, or without these the validation videos")
-    train.add_argument(
+    pipeline = _add_pipeline_options(train)
+    pipeline.add_argument(
         "--hidden-size",
         type=int,
         default=64,
+        metavar="N",
         help="hidden units of the GRU (default: %(default)s)",
     )
-    train.add_argument(
+    pipeline.add_argument(
         "--lr-decay",
         type=float,
         default=0.97,
+        metavar="X",
         help="factor that multiplies the GRU's learning rate after each "
         "epoch (default: %(default)s)",
     )
+    run = _add_run_options(train)
+    _add_min_accuracy(run, "test videos (without these, of the validation videos)")
 
     tune = command("tune", "search parameters by cross-validation")
     _add_data_options(tune)
-    _add_model_options(tune)
-    tune.add_argument(
+    _add_pipeline_options(tune)
+    search = tune.add_argument_group("search")
+    search.add_argument(
         "--grid",
         type=grid,
         action=Merge,
         default={},
         metavar="NAME=VALUE,...",
         help="values of a parameter of the pipeline to try, for example "
-        "gru__delta_weight=0,10,100; repeatable; replaces the default search over --hidden-size "
-        "and --lr-decay",
+        "gru__pooling=mean,max; repeatable (default, without --hidden-size and --lr-decay: "
+        f"{' '.join(_shown(DEFAULT_GRID))})",
     )
-    tune.add_argument(
+    search.add_argument(
         "--hidden-size",
         type=_auto(_list_of(int)),
         default="auto",
         metavar="N,N,...",
-        help="numbers of hidden units to try (default: 32,64,128; with --grid: none)",
+        help="numbers of hidden units to try (default: do not search)",
     )
-    tune.add_argument(
+    search.add_argument(
         "--lr-decay",
         type=_auto(_list_of(float)),
         default="auto",
         metavar="X,X,...",
-        help="learning-rate decays to try (default: 0.9,0.97; with --grid: none)",
+        help="learning-rate decays to try (default: do not search)",
     )
-    tune.add_argument(
-        "--cv", type=int, default=3, help="folds of the cross-validation (default: %(default)s)"
+    search.add_argument(
+        "--cv",
+        type=int,
+        default=3,
+        metavar="N",
+        help="folds of the cross-validation (default: %(default)s)",
     )
+    _add_run_options(tune)
 
     evaluate = command("evaluate", "evaluate a saved model on labelled videos")
     _add_saved_model_options(evaluate)
@@ -137,6 +155,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--n-jobs",
         type=_auto(int),
         default="auto",
+        metavar="N",
         help="parallel workers that read videos (default: 1 on a CPU, one per core on a GPU)",
     )
     _add_on_error(evaluate)
@@ -145,7 +164,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "parameter of the loaded pipeline, for example features__engine=openvino; repeatable; "
         "parameters of the training have no effect",
     )
-    _add_min_accuracy(evaluate, "the evaluated videos")
+    _add_min_accuracy(evaluate, "evaluated videos")
     _add_json(evaluate)
 
     predict = command("predict", "write the class probabilities of videos as CSV")
@@ -156,7 +175,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="folder of videos or CSV manifest, in addition to VIDEO; labels are optional",
     )
     predict.add_argument(
-        "--output", default="", help="CSV file to write (default: standard output)"
+        "--output",
+        default="",
+        metavar="FILE",
+        help="CSV file to write (default: standard output)",
     )
     _add_on_error(
         predict,
@@ -172,18 +194,21 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     timeline.add_argument(
         "--window",
         type=float,
+        metavar="SECONDS",
         required=True,
         help="length of a window in seconds; choose the length of the training clips",
     )
     timeline.add_argument(
         "--step",
         type=_auto(float),
+        metavar="SECONDS",
         default="auto",
         help="seconds from the start of one window to the next (default: a tenth of the window)",
     )
     timeline.add_argument(
         "--high",
         type=_auto(float),
+        metavar="X",
         default="auto",
         help="probability of a class at which an event begins (default: the threshold of a "
         "SelectiveClassifierCV, otherwise 0.5)",
@@ -191,23 +216,27 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     timeline.add_argument(
         "--low",
         type=_auto(float),
+        metavar="X",
         default="auto",
         help="probability below which it ends (default: 0.8 times --high)",
     )
     timeline.add_argument(
         "--min-duration",
         type=float,
+        metavar="SECONDS",
         default=0.0,
-        help="omit shorter events, in seconds (default: %(default)s)",
+        help="omit shorter events (default: %(default)s)",
     )
     timeline.add_argument(
         "--output",
         default="",
+        metavar="FILE",
         help="file to write, .csv, .json or .vtt (default: CSV to standard output)",
     )
     timeline.add_argument(
         "--report",
         default="",
+        metavar="FILE",
         help="HTML page to write in addition: thumbnails, probabilities and events of all "
         "recordings",
     )
@@ -220,14 +249,18 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     timeline.add_argument("recordings", nargs="+", metavar="RECORDING", help="video files")
 
     check = command("check", "list unreadable and duplicate videos")
-    check.add_argument("data", help="folder of videos, CSV manifest or video file")
+    check.add_argument("data", metavar="DATA", help="folder of videos, CSV manifest or video file")
     check.add_argument(
-        "--n-jobs", type=_auto(int), default="auto", help="threads (default: one per core)"
+        "--n-jobs",
+        type=_auto(int),
+        default="auto",
+        metavar="N",
+        help="threads (default: one per core)",
     )
     check.add_argument("--json", action="store_true", help="print a report on every video as JSON")
 
     cache = command("cache", "list and prune the content of a cache folder")
-    cache.add_argument("folder", help="folder that was used as --memory")
+    cache.add_argument("folder", metavar="FOLDER", help="folder that was used as --memory")
     cache.add_argument(
         "--max-size",
         type=_size,
@@ -246,8 +279,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.exit(2)
     args, unknown = parser.parse_known_args(argv)
     if unknown:  # show the usage of the command, not the list of commands
-        commands.choices[args.name].error(f"unrecognized arguments: {' '.join(unknown)}")
+        chosen = commands.choices[args.name]
+        option = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
+        nearest = get_close_matches(option, chosen._option_string_actions, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        chosen.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return args
+
+
+def _shown(values: dict[str, list[Any]]) -> list[str]:
+    return [f"{name}={','.join(map(str, options))}" for name, options in values.items()]
 
 
 def _size(text: str) -> int:
@@ -275,11 +316,11 @@ _days.__name__ = "number of days"
 def _share(text: str) -> float:
     share = float(text)
     if not 0 <= share <= 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
     return share
 
 
-_share.__name__ = "number between 0 and 1"
+_share.__name__ = "number"  # argparse shows it in errors
 
 
 def _auto(kind: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -303,25 +344,28 @@ def _names(text: str) -> list[str]:
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    data = parser.add_argument_group("data")
+    data.add_argument(
         "--data",
         default="",
         help="folder with one sub-folder per class, or CSV manifest with "
         "the columns path and label (default: generate clips)",
     )
-    parser.add_argument(
+    data.add_argument(
         "--split",
         default="auto",
         choices=["auto", "manifest", "grouped", "random"],
         help="assignment of videos to train, validation and test; auto: "
         "the manifest's split, else by groups, else random (default: %(default)s)",
     )
-    _add_on_error(parser)
-    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+    _add_on_error(data)
+    data.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)"
+    )
 
 
 def _add_on_error(
-    parser: argparse.ArgumentParser,
+    parser: argparse._ActionsContainer,
     default: str = "raise",
     text: str = "unreadable videos: raise stops before training and "
     "evaluation, skip leaves them out and lists them (default: %(default)s)",
@@ -329,13 +373,13 @@ def _add_on_error(
     parser.add_argument("--on-error", default=default, choices=["raise", "skip"], help=text)
 
 
-def _add_set(parser: argparse.ArgumentParser, text: str) -> None:
+def _add_set(parser: argparse._ActionsContainer, text: str) -> None:
     parser.add_argument(
         "--set", type=settings, action=Merge, default={}, metavar="NAME=VALUE", help=text
     )
 
 
-def _add_json(parser: argparse.ArgumentParser) -> None:
+def _add_json(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
@@ -344,13 +388,13 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_min_accuracy(parser: argparse.ArgumentParser, text: str) -> None:
+def _add_min_accuracy(parser: argparse._ActionsContainer, text: str) -> None:
     parser.add_argument(
         "--min-accuracy",
         type=_auto(_share),
         default="auto",
         metavar="X",
-        help=f"exit with status 1 if the accuracy of {text} is lower (default: no minimum)",
+        help=f"exit with status 1 if the accuracy of the {text} is lower (default: no minimum)",
     )
 
 
@@ -369,35 +413,38 @@ def _add_saved_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_model_options(parser: argparse.ArgumentParser) -> None:
+def _add_pipeline_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    pipeline = parser.add_argument_group("pipeline")
+
     def number(name: str, text: str) -> None:
         shown = f"{text} (default: {DEFAULTS[name]}; for generated clips: {GENERATED[name]})"
         option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=_auto(int), default="auto", help=shown)
+        pipeline.add_argument(option, type=_auto(int), default="auto", metavar="N", help=shown)
 
     number("n_frames", "frames sampled from each video")
     number("frame_size", "height and width of the frames in pixels")
-    parser.add_argument(
+    pipeline.add_argument(
         "--backbone-epochs",
         type=_auto(int),
         default="auto",
+        metavar="N",
         help="training epochs of the ResNet-50; 0 leaves it untrained (default: as many as 1200 "
         "optimizer steps need, at least 5; for generated clips: 0)",
     )
-    parser.add_argument(
+    pipeline.add_argument(
         "--objective",
         default="clip",
         choices=["frame", "clip"],
         help="train the ResNet-50 on single frames or on clips (default: %(default)s)",
     )
-    parser.add_argument(
+    pipeline.add_argument(
         "--modality",
         default="auto",
         choices=["auto", "rgb", "motion", "changes"],
         help="input of the ResNet-50: RGB frames or motion images; auto: motion images if it is "
         "trained, else RGB frames (default: %(default)s)",
     )
-    parser.add_argument(
+    pipeline.add_argument(
         "--augmentation",
         type=_names,
         default=["shift", "scale", "rotate", "light", "erase", "time"],
@@ -405,49 +452,64 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         help="random variations of the training clips: shift, scale, rotate, mirror, light, "
         "erase, time, or none (default: all but mirror)",
     )
-    parser.add_argument(
-        "--epochs", type=int, default=20, help="training epochs of the GRU (default: %(default)s)"
+    pipeline.add_argument(
+        "--epochs",
+        type=int,
+        default=20,
+        metavar="N",
+        help="training epochs of the GRU (default: %(default)s)",
     )
-    parser.add_argument(
-        "--lr", type=float, default=1e-3, help="learning rate of the GRU (default: %(default)s)"
+    pipeline.add_argument(
+        "--lr",
+        type=float,
+        default=1e-3,
+        metavar="X",
+        help="learning rate of the GRU (default: %(default)s)",
     )
     _add_set(
-        parser,
+        pipeline,
         "parameter of the pipeline, for example features__sampling=fps; repeatable; takes "
         "precedence over the other options",
     )
-    parser.add_argument(
+    return pipeline
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    run = parser.add_argument_group("run")
+    run.add_argument(
         "--memory",
         default="",
+        metavar="FOLDER",
         help="folder of the cache of features and backbones (default: no cache)",
     )
-    parser.add_argument(
+    run.add_argument(
         "--output",
         default="",
+        metavar="FILE",
         help="file to save the model to: in skops format if its "
         "extension is .skops, else with joblib",
     )
-    parser.add_argument(
+    run.add_argument(
         "--register",
         default="",
         metavar="NAME[@ALIAS]",
         help="name in the MLflow model registry, and alias of the new version (default alias: "
         "champion)",
     )
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu or cuda (default: %(default)s)"
-    )
-    parser.add_argument(
+    run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    run.add_argument(
         "--mixed-precision",
         default="no",
         choices=["no", "yes", "auto"],
         help="compute in bfloat16; auto: if the GPU or processor supports it (default: "
         "%(default)s)",
     )
-    parser.add_argument(
+    run.add_argument(
         "--n-jobs",
         type=_auto(int),
         default="auto",
+        metavar="N",
         help="parallel workers that read videos (default: 1 on a CPU, one per core on a GPU)",
     )
-    _add_json(parser)
+    _add_json(run)
+    return run

@@ -144,8 +144,8 @@ class Evaluation:
             )
         if high - low > _WIDE:
             return (
-                f"{n_videos} videos are few: differences within the interval are not shown. "
-                "About 100 videos narrow it to ± 0.1."
+                f"{n_videos} videos are few: accuracies within the interval cannot be "
+                "distinguished. About 100 videos narrow it to ± 0.1."
             )
         return ""
 

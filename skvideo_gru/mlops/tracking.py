@@ -50,8 +50,12 @@ __all__ = [
 ]
 
 _EXPERIMENT = "skvideo_gru"
+# MLflow shows the pages of a training, not those of a language model.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _LOCAL_SERVER = "http://127.0.0.1:5000"  # the default of `mlflow ui`
 _NAME_VARIABLE, _ID_VARIABLE = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
+# Names of metrics for the records that skorch abbreviates.
+_NAMES = {"dur": "epoch_seconds", "event_lr": "lr"}
 # Shortest time between two requests with the metrics of epochs, in seconds.
 _LIVE_INTERVAL = 5.0
 _REQUIREMENTS = ("skvideo-gru", "torch", "scikit-learn", "skorch", "skops", "av")
@@ -109,7 +113,7 @@ def _experiment() -> str:
         else client.get_experiment_by_name(name or _EXPERIMENT)
     )
     if experiment is None:
-        return client.create_experiment(name or _EXPERIMENT)
+        return client.create_experiment(name or _EXPERIMENT, tags=_EXPERIMENT_TAGS)
     if experiment.lifecycle_stage == "deleted":
         number = experiment.experiment_id
         raise ValueError(
@@ -200,7 +204,9 @@ def _epoch_metrics(
 ) -> list[Metric]:
     now = int(time.time() * 1000)
     return [
-        Metric(f"{prefix}_{key}", float(value), now, before + int(record["epoch"]))
+        Metric(
+            f"{prefix}_{_NAMES.get(key, key)}", float(value), now, before + int(record["epoch"])
+        )
         for record in records
         for key, value in record.items()
         if key not in ("epoch", "train_batch_count", "valid_batch_count")

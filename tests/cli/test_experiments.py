@@ -568,7 +568,7 @@ def test_a_minimum_of_the_accuracy(tracking, model, clips, tmp_path, capsys):
     assert cli.main([*command, "--data", str(clips)]) == 0
     with pytest.raises(SystemExit, match="2"):
         cli.main([*command, "--min-accuracy", "80"])
-    assert "invalid number between 0 and 1 value: '80'" in capsys.readouterr().err
+    assert "argument --min-accuracy: must be between 0 and 1, got 80" in capsys.readouterr().err
 
 
 def test_evaluate_names_unknown_parameters(tracking, model, clips, capsys):

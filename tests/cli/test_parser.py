@@ -31,6 +31,13 @@ def test_wrong_usage_exits_with_2_and_shows_the_usage_of_the_command(arguments, 
     assert usage in capsys.readouterr().err
 
 
+def test_an_unknown_option_suggests_the_nearest(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["train", "clips", "--epoch=3"])
+    message = "error: unrecognized arguments: clips --epoch=3; did you mean --epochs?\n"
+    assert capsys.readouterr().err.endswith(message)
+
+
 def test_an_interruption_prints_no_traceback(monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

@@ -16,7 +16,9 @@ def store(tmp_path, monkeypatch):
 def test_the_run_of_a_project_is_reused_and_others_are_new(store, monkeypatch):
     with open_run("alone") as run:
         assert run.info.run_name == "alone"
-    assert store.get_experiment(run.info.experiment_id).name == "skvideo_gru"
+    experiment = store.get_experiment(run.info.experiment_id)
+    assert experiment.name == "skvideo_gru"
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     project = store.create_run(store.create_experiment("project"))
     monkeypatch.setenv("MLFLOW_RUN_ID", project.info.run_id)
     with open_run("project") as run:
@@ -37,7 +39,9 @@ def test_the_metrics_of_many_epochs_are_logged(store):
         log_history("backbone", records)
     losses = store.get_metric_history(run.info.run_id, "backbone_train_loss")
     assert [metric.value for metric in losses] == [record["train_loss"] for record in records]
-    assert store.get_run(run.info.run_id).data.metrics["backbone_steps"] == 1400
+    metrics = store.get_run(run.info.run_id).data.metrics
+    assert metrics["backbone_steps"] == 1400
+    assert metrics["backbone_epoch_seconds"] == 1
 
 
 def test_a_deleted_experiment_is_named_with_the_remedy(store, monkeypatch):
