@@ -27,7 +27,7 @@ def main(file: str = "film_strip.png") -> None:
         rest = [row for row in range(len(data.data)) if row not in held_out]
         pipe.fit([data.data[row] for row in rest], data.target[rest])
 
-        figure = Figure(figsize=(8, 5.6), layout="constrained")
+        figure = Figure(figsize=(8, 7), layout="constrained")
         for part, row in zip(figure.subfigures(2), held_out, strict=True):
             FilmStripDisplay.from_estimator(pipe, data.data[row], data.target[row], figure=part)
     figure.savefig(file, dpi=120)

@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from annotation_exports import SEGMENTS, write_exports
 
 import skvideo_gru
-from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, cli, make_order_videos
+from skvideo_gru import (
+    GRUClassifier,
+    ResNet50FrameFeaturizer,
+    cli,
+    load_video_manifest,
+    make_order_videos,
+)
 from skvideo_gru.cli.parser import _parse
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +102,7 @@ def work(clips, tmp_path, monkeypatch):
     """A working directory with those clips, and an MLflow store shared by all documents."""
     for name in ("clips", "later", "new", "manifest.csv", "day.mp4"):
         (tmp_path / name).symlink_to(clips / name)
+    write_exports(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clips}/mlflow.db")
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
@@ -122,6 +130,19 @@ def test_python_blocks_run(document, work, monkeypatch):
             tree = ast.parse(text, document.name)
             ast.increment_lineno(tree, line)
             exec(compile(tree, document.name, "exec"), names)
+
+
+@pytest.mark.parametrize("export", ["via.csv", "label-studio.json", "annotations.xml"])
+def test_exports_of_annotation_tools_become_manifests(export, work):
+    (recipe,) = [
+        text
+        for _, language, text in blocks(ROOT / "docs" / "guide.md")
+        if language == "python" and f'"{export}"' in text
+    ]
+    exec(recipe.replace("rate = 25", "rate = 12"), {})
+    data = load_video_manifest("segments.csv")
+    rows = zip(data.filenames, data.target, data.data, strict=True)
+    assert [(name, label, clip.start, clip.end) for name, label, clip in rows] == SEGMENTS
 
 
 def commands(document):

@@ -88,6 +88,10 @@ def timeline(args: argparse.Namespace) -> int:
     _check_report(args)
     model = load_named_model(args)
     thresholds = event_thresholds(model, args.high, args.low)
+    if args.explain == "yes":
+        from ..inspection import explainable_pipeline  # matplotlib takes a second to import
+
+        explainable_pipeline(model)  # an error before the work
     failed: list[str] = []
     sections: list[dict[str, Any]] = []
     rows = _event_rows(args, model, failed, sections)
@@ -132,6 +136,8 @@ def _writer(args: argparse.Namespace) -> Callable[[Iterable[EventRow], TextIO], 
 def _check_report(args: argparse.Namespace) -> None:
     """Check before the work that the report can be written."""
     if not args.report:
+        if args.explain == "yes":
+            raise ValueError("--explain yes requires --report.")
         return
     check_writable(args.report)
     if Path(args.report).suffix.lower() not in (".html", ".htm"):
@@ -187,7 +193,10 @@ def _event_rows(
         if args.report:
             from ..inspection import timeline_section
 
-            sections.append(timeline_section(path, shown, model.classes_, found, error=reason))
+            explain = model if args.explain == "yes" else None
+            sections.append(
+                timeline_section(path, shown, model.classes_, found, error=reason, explain=explain)
+            )
 
 
 def _with_progress(windows: Iterator[Any], path: str, shown: list[Any] | None) -> Iterator[Any]:

@@ -240,6 +240,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="HTML page to write in addition: thumbnails, probabilities and events of all "
         "recordings",
     )
+    timeline.add_argument(
+        "--explain",
+        default="no",
+        choices=["no", "yes"],
+        help="yes: thumbnails of the report show what its events depend on; a few seconds for "
+        "each recording (default: %(default)s)",
+    )
     _add_on_error(
         timeline,
         default="skip",

@@ -1,3 +1,4 @@
+from .attribution import explainable_pipeline as explainable_pipeline
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .evaluation import fitted_pipeline as fitted_pipeline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from ..features import ResNet50FrameFeaturizer
 from ..networks import N_FEATURES, ResNet50, build_network, normalise, resolve_device
 from ..sequence import GRUClassifier
 from ..video import Video
+from .evaluation import fitted_pipeline
 
-__all__ = ["Attribution", "attribute"]
+__all__ = ["Attribution", "attribute", "explainable_pipeline"]
 
 # The smallest height and width of a heat map.
 _SMALLEST_MAP = 4
@@ -79,12 +81,8 @@ def attribute(pipe: Pipeline, video: Video, column: int | None = None) -> Attrib
     VideoDecodeError
         If the video is unreadable.
     """
+    pipe = explainable_pipeline(pipe)
     features, gru = pipe[0], pipe[-1]
-    if not isinstance(features, ResNet50FrameFeaturizer) or not isinstance(gru, GRUClassifier):
-        raise ValueError(
-            "Expected a pipeline with a ResNet50FrameFeaturizer as its first step and a "
-            f"GRUClassifier as its last, got {[type(step).__name__ for _, step in pipe.steps]}."
-        )
     images = features._reader()(video)
     rows = features.transform([video]).astype(np.float64)
     scaled = _scale(pipe, rows)
@@ -96,6 +94,34 @@ def attribute(pipe: Pipeline, video: Video, column: int | None = None) -> Attrib
     heat = _grad_cam(network.to(device), inputs, of_features)
     largest = heat.max(initial=0)
     return Attribution(heat / largest if largest else heat, attention)
+
+
+def explainable_pipeline(estimator: Any) -> Pipeline:
+    """Return the pipeline of an estimator if `attribute` accepts it.
+
+    Parameters
+    ----------
+    estimator : Pipeline or search
+        A pipeline, or a fitted search with ``refit=True``.
+
+    Returns
+    -------
+    Pipeline
+        The pipeline, or the best pipeline of the search.
+
+    Raises
+    ------
+    ValueError
+        If `estimator` is neither, or its pipeline has other steps.
+    """
+    pipe = fitted_pipeline(estimator)
+    expected = isinstance(pipe[0], ResNet50FrameFeaturizer) and isinstance(pipe[-1], GRUClassifier)
+    if not expected:
+        raise ValueError(
+            "Expected a pipeline with a ResNet50FrameFeaturizer as its first step and a "
+            f"GRUClassifier as its last, got {[type(step).__name__ for _, step in pipe.steps]}."
+        )
+    return pipe
 
 
 def _scale(pipe: Pipeline, rows: np.ndarray) -> np.ndarray:
@@ -135,15 +161,57 @@ def _through_scaler(
     if len(pipe.steps) == 2:
         return gradients
     n_frames = len(gradients)
+    slopes = _slopes_of_features(pipe, rows, scaled)
+    if slopes is not None:
+        return slopes[:n_frames] * gradients
     through = np.empty((n_frames, N_FEATURES))
-    sequence = rows.reshape(pipe[0].n_frames, N_FEATURES)
     for first in range(0, N_FEATURES, _ROWS_PER_BATCH):
         columns = np.arange(first, min(first + _ROWS_PER_BATCH, N_FEATURES))
-        changed = np.repeat(sequence[None], len(columns), axis=0)
-        changed[np.arange(len(columns)), :, columns] += _STEP
-        effects = _scale(pipe, changed.reshape(len(columns), *rows.shape[1:])) - scaled
-        through[:, columns] = np.einsum("ktd,td->tk", effects[:, :n_frames], gradients) / _STEP
+        effects = _effects(pipe, rows, scaled, columns[:, None] == np.arange(N_FEATURES))
+        through[:, columns] = np.einsum("ktd,td->tk", effects[:, :n_frames], gradients)
     return through
+
+
+def _slopes_of_features(pipe: Pipeline, rows: np.ndarray, scaled: np.ndarray) -> np.ndarray | None:
+    """Return the slope of each scaled feature, (T, 2048); None if features affect others.
+
+    Any two features differ in a bit of their numbers. For each bit, the features with it are
+    changed, then those without it; the others must stay as they are.
+    """
+    if scaled.shape[2] != N_FEATURES:
+        return None
+    numbers, bits = np.arange(N_FEATURES), np.arange((N_FEATURES - 1).bit_length())
+    with_bit = (numbers >> bits[:, None]) % 2 == 1
+    changed = np.concatenate([with_bit, ~with_bit])
+    effects = _effects(pipe, rows, scaled, changed)
+    if np.any((effects != 0).any(axis=1) & ~changed):
+        return None
+    return effects[0] + effects[len(with_bit)]
+
+
+def _effects(
+    pipe: Pipeline, rows: np.ndarray, scaled: np.ndarray, changed: np.ndarray
+) -> np.ndarray:
+    """Change features in all frames and return the effects per unit.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        The pipeline.
+    rows : ndarray of shape (1, T * 2048)
+        The features.
+    scaled : ndarray of shape (1, T, d)
+        The scaled features.
+    changed : ndarray of shape (k, 2048), bool
+        The features to change in each of `k` trials.
+
+    Returns
+    -------
+    ndarray of shape (k, T, d)
+        The changes of the scaled features, divided by that of the features.
+    """
+    inputs = rows.reshape(pipe[0].n_frames, N_FEATURES) + _STEP * changed[:, None]
+    return (_scale(pipe, inputs.reshape(len(changed), *rows.shape[1:])) - scaled) / _STEP
 
 
 def _grad_cam(network: ResNet50, inputs: torch.Tensor, gradients: np.ndarray) -> np.ndarray:

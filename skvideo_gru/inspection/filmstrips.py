@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any, Self
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.transforms import ScaledTranslation
 
 from ..video import (
     Video,
@@ -24,7 +27,16 @@ from .attribution import attribute
 from .evaluation import fitted_pipeline
 from .plotting import STYLES, new_figure, one_line
 
-__all__ = ["FilmStripDisplay", "draw_strip", "strip_height", "strip_title", "video_name"]
+__all__ = [
+    "FilmStripDisplay",
+    "draw_frame",
+    "draw_strip",
+    "inches_wide",
+    "new_strip_figure",
+    "strip_height",
+    "strip_title",
+    "video_name",
+]
 
 # The largest numbers of frames and of coloured classes of one figure.
 _FRAMES = 10
@@ -35,6 +47,15 @@ _SELECTING = ("sampling", "n_frames", "fps", "stride", "seed")
 
 # The smallest number of slots, which limits the size of a single frame.
 _SLOTS = 4
+
+# Inches: the smallest width of a frame; the width of an entry of the legend and the height of a
+# row of it, and its distance from the axes; what the labels of the y axis take.
+_FRAME_WIDTH = 0.72
+_LEGEND_WIDTH, _LEGEND_HEIGHT, _LEGEND_OFFSET = 2.2, 0.22, 0.5
+_LABELS = 0.7
+
+# The height of the bars of attention weights below a strip, relative to that of its frames.
+_BARS = 0.35
 
 
 def video_name(video: Video) -> str:
@@ -198,17 +219,18 @@ class FilmStripDisplay:
         Parameters
         ----------
         figure : Figure or SubFigure, optional
-            The figure to draw on; None creates one with pyplot.
+            The figure to draw on; None creates one with pyplot. A narrow figure shows fewer
+            frames.
 
         Returns
         -------
         FilmStripDisplay
             This display.
         """
-        strip = strip_height(self.frames, width=6.5)
-        heights = [strip, 1.9] if self.attention is None else [strip, 1.9, 0.8]
         if figure is None:
-            figure = new_figure(9, sum(heights) + 1)
+            figure = new_strip_figure(self, 9)
+        width = inches_wide(figure)
+        heights = _panel_heights(self, width)
         self.figure_ = figure
         self.axes_ = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
         shown = draw_strip(self.axes_[0], self.frames, self.heat)
@@ -218,6 +240,7 @@ class FilmStripDisplay:
             self.axes_[2].bar(np.arange(len(self.frames)), self.attention, color="0.4")
             self.axes_[2].set(ylabel="attention")
         self._label_times(self.axes_[-1], shown)
+        self._draw_legend(self.axes_[-1], width)
         return self
 
     def _title(self) -> str:
@@ -227,22 +250,33 @@ class FilmStripDisplay:
     def _draw_probabilities(self, axes: Axes) -> None:
         places = np.arange(len(self.frames))
         top = self._class_rows()
-        rest = np.setdiff1d(np.arange(len(self.classes)), top)
-        for column in rest:
+        for column in np.setdiff1d(np.arange(len(self.classes)), top):
             axes.plot(places, self.probabilities[:, column], color="0.7", linewidth=1)
-        handles, labels = axes.lines[:1], [f"{len(rest)} others"] * bool(len(rest))
-        named = [
-            axes.plot(places, self.probabilities[:, column], ms=5, **style)[0]
-            for column, style in zip(top, STYLES, strict=False)
-        ]
+        for column, style in zip(top, STYLES, strict=False):
+            axes.plot(places, self.probabilities[:, column], ms=5, **style)
+        axes.set(ylim=(-0.04, 1.04), ylabel="probability")
+        axes.grid(alpha=0.3)
+
+    def _draw_legend(self, axes: Axes, width: float) -> None:
+        """Draw the legend below the axes, so that the frames are as wide as the figure."""
+        top = self._class_rows()
+        n_others = len(self.classes) - len(top)
+        lines = self.axes_[1].lines
         # Matplotlib leaves labels that begin with an underscore out of legends.
         names = [one_line(self.classes[column], 22) for column in top]
         names = [f" {name}" if name.startswith("_") else name for name in names]
+        handles = [*lines[n_others:], *lines[: min(n_others, 1)]]
+        scale = self.figure_.dpi_scale_trans
         axes.legend(
-            [*named, *handles], [*names, *labels], loc="upper left", bbox_to_anchor=(1.01, 1.04)
+            handles,
+            [*names, f"{n_others} others"][: len(handles)],
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=axes.transAxes + ScaledTranslation(0, -_LEGEND_OFFSET, scale),
+            borderaxespad=0,
+            frameon=False,
+            ncols=_legend_columns(width),
         )
-        axes.set(ylim=(-0.04, 1.04), ylabel="probability")
-        axes.grid(alpha=0.3)
 
     def _class_rows(self) -> list[int]:
         """Choose the coloured classes: predicted, true, and most probable at any frame."""
@@ -263,7 +297,57 @@ class FilmStripDisplay:
         axes.set_xlabel("seconds")
 
 
-def draw_strip(axes: Axes, frames: np.ndarray, heat: np.ndarray | None = None) -> np.ndarray:
+def new_strip_figure(display: FilmStripDisplay, width: float) -> Figure:
+    """Create a figure in which a film strip fills the width.
+
+    Parameters
+    ----------
+    display : FilmStripDisplay
+        The film strip.
+    width : float
+        Width of the figure, in inches.
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
+    n_entries = min(len(display.classes), _CLASSES + 1)
+    legend = _LEGEND_HEIGHT * math.ceil(n_entries / _legend_columns(width))
+    return new_figure(width, sum(_panel_heights(display, width)) + legend + 1)
+
+
+def _panel_heights(display: FilmStripDisplay, width: float) -> list[float]:
+    heights = [strip_height(display.frames, width - _LABELS), 1.9]
+    return heights if display.attention is None else [*heights, 0.8]
+
+
+def _legend_columns(width: float) -> int:
+    return max(1, int((width - _LABELS / 2) / _LEGEND_WIDTH))
+
+
+def inches_wide(figure: Figure | SubFigure) -> float:
+    """Return the width of a figure.
+
+    Parameters
+    ----------
+    figure : Figure or SubFigure
+        The figure.
+
+    Returns
+    -------
+    float
+        Its width in inches.
+    """
+    return float(figure.bbox.width / figure.dpi)
+
+
+def draw_strip(
+    axes: Axes,
+    frames: np.ndarray,
+    heat: np.ndarray | None = None,
+    attention: np.ndarray | None = None,
+) -> np.ndarray:
     """Draw frames in a row, each above its frame number on the x axis.
 
     Parameters
@@ -271,9 +355,11 @@ def draw_strip(axes: Axes, frames: np.ndarray, heat: np.ndarray | None = None) -
     axes : Axes
         The axes to draw on.
     frames : ndarray of shape (T, H, W, 3), uint8
-        The frames, RGB; at most ten of them are shown.
+        The frames, RGB; at most ten of them are shown, fewer in a narrow figure.
     heat : ndarray of shape (T, h, w), optional
         Heat maps from 0 to 1, which tint the frames.
+    attention : ndarray of shape (T,), optional
+        Weights of all frames, drawn as bars below them.
 
     Returns
     -------
@@ -281,7 +367,9 @@ def draw_strip(axes: Axes, frames: np.ndarray, heat: np.ndarray | None = None) -
         Indices of the frames that are shown.
     """
     n_frames = len(frames)
-    shown = uniform_indices(n_frames, min(n_frames, _FRAMES))
+    figure: Any = axes.get_figure(root=False)
+    most = _most_frames(inches_wide(figure) - _LABELS)
+    shown = uniform_indices(n_frames, min(n_frames, most))
     axes.set_axis_off()
     axes.set(xlim=(-0.5, max(n_frames, _SLOTS) - 0.5), ylim=(0, 1))
     width = n_frames / len(shown)
@@ -289,21 +377,41 @@ def draw_strip(axes: Axes, frames: np.ndarray, heat: np.ndarray | None = None) -
         # Each frame has axes of its own, which preserve its aspect ratio.
         place = (slot * width - 0.5 + 0.03 * width, 0, 0.94 * width, 1)
         inset = axes.inset_axes(place, transform=axes.transData)
-        inset.imshow(frames[frame])
-        if heat is not None:
-            height, width_ = frames.shape[1:3]
-            inset.imshow(
-                heat[frame],
-                cmap="inferno",
-                vmin=0,
-                vmax=1,
-                alpha=0.5,
-                interpolation="bilinear",
-                extent=(-0.5, width_ - 0.5, height - 0.5, -0.5),
-            )
-        inset.set(xticks=[], yticks=[], anchor="S")
-        inset.spines[:].set_visible(False)
+        draw_frame(inset, frames[frame], None if heat is None else heat[frame])
+        inset.set_anchor("S")
+    if attention is not None:
+        bars = 0.85 * _BARS * np.asarray(attention) / np.max(attention)
+        axes.bar(np.arange(n_frames), bars, bottom=-_BARS, color="0.4")
+        axes.set_ylim(-_BARS, 1)
     return shown
+
+
+def draw_frame(axes: Axes, frame: np.ndarray, heat: np.ndarray | None = None) -> None:
+    """Draw a frame without an axis.
+
+    Parameters
+    ----------
+    axes : Axes
+        The axes to draw on.
+    frame : ndarray of shape (H, W, 3), uint8
+        The frame, RGB.
+    heat : ndarray of shape (h, w), optional
+        A heat map from 0 to 1, which tints the frame.
+    """
+    axes.imshow(frame)
+    if heat is not None:
+        height, width = frame.shape[:2]
+        axes.imshow(
+            heat,
+            cmap="inferno",
+            vmin=0,
+            vmax=1,
+            alpha=0.7 * heat,  # the frame stays visible where nothing is seen
+            interpolation="bilinear",
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        )
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def _frame_times(video: Video, reading: dict[str, Any], n_frames: int) -> np.ndarray | None:
@@ -323,7 +431,7 @@ def _frame_times(video: Video, reading: dict[str, Any], n_frames: int) -> np.nda
     return index.times[chosen] if len(chosen) == n_frames else None
 
 
-def strip_height(frames: np.ndarray, width: float) -> float:
+def strip_height(frames: np.ndarray, width: float, *, bars: bool = False) -> float:
     """Compute the height of a strip.
 
     Parameters
@@ -332,14 +440,20 @@ def strip_height(frames: np.ndarray, width: float) -> float:
         The frames of the strip.
     width : float
         Width of the strip, in inches.
+    bars : bool, default=False
+        Whether there are bars of attention weights below the frames.
 
     Returns
     -------
     float
         Height of the strip, in inches.
     """
-    n_slots = min(max(len(frames), _SLOTS), _FRAMES)
-    return width / n_slots * frames.shape[1] / frames.shape[2]
+    n_slots = min(max(len(frames), _SLOTS), _most_frames(width))
+    return (1 + _BARS * bars) * width / n_slots * frames.shape[1] / frames.shape[2]
+
+
+def _most_frames(width: float) -> int:
+    return int(np.clip(width / _FRAME_WIDTH, _SLOTS, _FRAMES))
 
 
 def strip_title(name: str, target: Any, predicted: Any, probability: float) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from matplotlib.axes import Axes
+from sklearn.pipeline import Pipeline
 
 from ..video import Video, VideoDecodeError, as_video_list, read_frames
+from .attribution import attribute
 from .evaluation import Evaluation, evaluate, fitted_pipeline
-from .filmstrips import draw_strip, strip_height, strip_title, video_name
+from .filmstrips import draw_strip, inches_wide, strip_height, strip_title, video_name
 from .plotting import draw_text, new_figure, one_line
 
 __all__ = ["Mistake", "MistakesDisplay"]
@@ -35,6 +37,10 @@ class Mistake:
         The frames that the classifier saw, RGB; None if the video can no longer be read.
     reason : str, default=""
         Why the video cannot be read.
+    attention : ndarray of shape (T,), float32, or None
+        Weights of the frames in the attention pooling.
+    heat : ndarray of shape (T, h, w), float32, or None
+        Where in each frame the predicted class is seen, from 0 to 1.
     """
 
     name: str
@@ -43,6 +49,8 @@ class Mistake:
     probability: float
     frames: np.ndarray | None
     reason: str = ""
+    attention: np.ndarray | None = None
+    heat: np.ndarray | None = None
 
 
 class MistakesDisplay:
@@ -79,6 +87,7 @@ class MistakesDisplay:
         y: Any,
         *,
         n_mistakes: int = 5,
+        explain: bool = False,
         figure: Any = None,
     ) -> Self:
         """Predict videos and plot the most confident mistakes.
@@ -94,6 +103,10 @@ class MistakesDisplay:
             Their true labels.
         n_mistakes : int, default=5
             The largest number of mistakes to plot.
+        explain : bool, default=False
+            Whether to show what the predictions depend on, as in
+            `FilmStripDisplay.from_estimator`: heat maps tint the frames, and bars below them
+            are the weights of the attention pooling.
         figure : Figure or SubFigure, optional
             The figure to draw on; None creates one with pyplot.
 
@@ -105,7 +118,7 @@ class MistakesDisplay:
         fitted_pipeline(estimator)  # check the estimator before the prediction
         outcome = evaluate(estimator, videos, y)
         return cls.from_evaluation(
-            estimator, videos, outcome, n_mistakes=n_mistakes, figure=figure
+            estimator, videos, outcome, n_mistakes=n_mistakes, explain=explain, figure=figure
         )
 
     @classmethod
@@ -116,6 +129,7 @@ class MistakesDisplay:
         evaluation: Evaluation,
         *,
         n_mistakes: int = 5,
+        explain: bool = False,
         figure: Any = None,
     ) -> Self:
         """Plot the most confident mistakes of an evaluation, without predicting again.
@@ -130,6 +144,10 @@ class MistakesDisplay:
             The result of `evaluate` for these videos.
         n_mistakes : int, default=5
             The largest number of mistakes to plot.
+        explain : bool, default=False
+            Whether to show what the predictions depend on, as in
+            `FilmStripDisplay.from_estimator`: heat maps tint the frames, and bars below them
+            are the weights of the attention pooling.
         figure : Figure or SubFigure, optional
             The figure to draw on; None creates one with pyplot.
 
@@ -140,7 +158,7 @@ class MistakesDisplay:
         """
         pipe = fitted_pipeline(estimator)
         rows, videos = evaluation.mistakes(n_mistakes), as_video_list(videos)
-        mistakes = [_mistake(videos[row], row, evaluation, pipe[0]._reading()) for row in rows]
+        mistakes = [_mistake(pipe, videos[row], row, evaluation, explain) for row in rows]
         return cls(mistakes, len(videos)).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:
@@ -156,12 +174,10 @@ class MistakesDisplay:
         MistakesDisplay
             This display.
         """
-        heights = [
-            0.6 if mistake.frames is None else strip_height(mistake.frames, width=7.6)
-            for mistake in self.mistakes
-        ] or [1.0]
+        width = 8.0 if figure is None else inches_wide(figure)
+        heights = [_height(mistake, width - 0.4) for mistake in self.mistakes] or [1.0]
         if figure is None:
-            figure = new_figure(8, sum(heights) + 0.5 * len(heights))
+            figure = new_figure(width, sum(heights) + 0.5 * len(heights))
         self.figure_ = figure
         panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
         self.axes_ = list(panels[:, 0])
@@ -172,26 +188,36 @@ class MistakesDisplay:
         return self
 
 
-def _mistake(video: Video, row: int, evaluation: Evaluation, reading: dict[str, Any]) -> Mistake:
-    frames, reason = None, ""
-    try:
-        frames = read_frames(video, **reading)
-    except VideoDecodeError as error:
-        reason = error.reason
-    return Mistake(
+def _mistake(
+    pipe: Pipeline, video: Video, row: int, evaluation: Evaluation, explain: bool
+) -> Mistake:
+    mistake = Mistake(
         video_name(video),
         evaluation.target[row],
         evaluation.predicted[row],
         float(evaluation.probabilities[row].max()),
-        frames,
-        reason,
+        None,
     )
+    try:
+        frames = read_frames(video, **pipe[0]._reading())
+        found = attribute(pipe, video) if explain else None
+    except VideoDecodeError as error:
+        return replace(mistake, reason=error.reason)
+    if found is None:
+        return replace(mistake, frames=frames)
+    return replace(mistake, frames=frames, attention=found.attention, heat=found.heat)
+
+
+def _height(mistake: Mistake, width: float) -> float:
+    if mistake.frames is None:
+        return 0.6
+    return strip_height(mistake.frames, width, bars=mistake.attention is not None)
 
 
 def _draw_mistake(axes: Axes, mistake: Mistake) -> None:
     if mistake.frames is None:
         draw_text(axes, f"This video can no longer be read: {one_line(mistake.reason, 70)}")
     else:
-        draw_strip(axes, mistake.frames)
+        draw_strip(axes, mistake.frames, mistake.heat, mistake.attention)
     title = strip_title(mistake.name, mistake.target, mistake.predicted, mistake.probability)
     axes.set_title(title, loc="left", fontsize=11)

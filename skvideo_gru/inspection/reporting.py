@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ..video import Video, VideoDecodeError, as_video_list
 from .evaluation import Evaluation, evaluate, fitted_pipeline
-from .filmstrips import FilmStripDisplay, video_name
+from .filmstrips import FilmStripDisplay, new_strip_figure, video_name
 from .pages import encode_figure, render_page
 from .plotting import TrainingDisplay, plot_confusion_matrix, without_pyplot
 from .search_display import SearchDisplay
@@ -24,6 +23,10 @@ _CONFUSIONS = 20
 # The largest number of rows of the table of a search.
 _CANDIDATES = 50
 
+# Widths of film strips in inches: that of the page's column, and one for phones, where it fits at
+# 0.7 of its size.
+_COLUMN, _PHONE = 9.8, 4.4
+
 
 def evaluation_report(
     model: Any,
@@ -33,6 +36,7 @@ def evaluation_report(
     summary: Mapping[str, str] | None = None,
     split: str = "",
     n_mistakes: int = 5,
+    explain: bool = True,
 ) -> str:
     """Write a report of a trained pipeline and its evaluation as one HTML page.
 
@@ -52,6 +56,8 @@ def evaluation_report(
         Description of the split.
     n_mistakes : int, default=5
         The largest number of mistakes shown per part.
+    explain : bool, default=True
+        Whether to show what these predictions depend on, as `FilmStripDisplay` does.
 
     Returns
     -------
@@ -70,7 +76,13 @@ def evaluation_report(
     fitted_pipeline(model)  # check the model before the prediction
     outcomes = {name: (videos, evaluate(model, videos, y)) for name, (videos, y) in parts.items()}
     return report_page(
-        model, outcomes, title=title, summary=summary or {}, split=split, n_mistakes=n_mistakes
+        model,
+        outcomes,
+        title=title,
+        summary=summary or {},
+        split=split,
+        n_mistakes=n_mistakes,
+        explain=explain,
     )
 
 
@@ -83,6 +95,7 @@ def report_page(
     summary: Mapping[str, str],
     split: str,
     n_mistakes: int = 5,
+    explain: bool = True,
 ) -> str:
     """Write the page of `evaluation_report` from existing evaluations.
 
@@ -100,6 +113,8 @@ def report_page(
         Description of the split.
     n_mistakes : int, default=5
         The largest number of mistakes shown per part.
+    explain : bool, default=True
+        Whether to show what these predictions depend on, as `FilmStripDisplay` does.
 
     Returns
     -------
@@ -114,8 +129,9 @@ def report_page(
         split=split,
         search=_search(model) if hasattr(model, "best_estimator_") else None,
         training=_training(pipe),
+        explain=explain,
         parts=[
-            _part(pipe, name, videos, evaluation, n_mistakes)
+            _part(pipe, name, videos, evaluation, n_mistakes, explain)
             for name, (videos, evaluation) in outcomes.items()
         ],
     )
@@ -155,7 +171,12 @@ def _training(pipe: Any) -> list[dict[str, Any]]:
 
 
 def _part(
-    pipe: Any, name: str, videos: Sequence[Video], evaluation: Evaluation, n_mistakes: int
+    pipe: Any,
+    name: str,
+    videos: Sequence[Video],
+    evaluation: Evaluation,
+    n_mistakes: int,
+    explain: bool,
 ) -> dict[str, Any]:
     """Collect the values of a part for the template."""
     videos = as_video_list(videos)
@@ -171,35 +192,39 @@ def _part(
         "n_confusions": len(evaluation.confusions()),
         "n_mistakes": len(evaluation.mistakes()),
         "mistakes": [
-            _mistake(pipe, videos[row], row, evaluation) for row in evaluation.mistakes(n_mistakes)
+            _mistake(pipe, videos[row], row, evaluation, explain)
+            for row in evaluation.mistakes(n_mistakes)
         ],
     }
 
 
-def _mistake(pipe: Any, video: Video, row: int, evaluation: Evaluation) -> dict[str, Any]:
+def _mistake(
+    pipe: Any, video: Video, row: int, evaluation: Evaluation, explain: bool
+) -> dict[str, Any]:
     shown = {
         "name": video_name(video),
         "target": evaluation.target[row],
         "predicted": evaluation.predicted[row],
         "probability": evaluation.probabilities[row].max(),
         "strip": None,
+        "narrow": None,
         "reason": "",
     }
     try:
-        strip = FilmStripDisplay.from_estimator(pipe, video, evaluation.target[row])
+        strip = FilmStripDisplay.from_estimator(
+            pipe, video, evaluation.target[row], explain=explain
+        )
     except VideoDecodeError as error:
         return shown | {"reason": error.reason}
+    return shown | {
+        "strip": _draw_strip(strip, _COLUMN, dpi=110),
+        "narrow": _draw_strip(strip, _PHONE, dpi=180),
+    }
+
+
+def _draw_strip(strip: FilmStripDisplay, width: float, dpi: int) -> dict[str, Any]:
+    figure = new_strip_figure(strip, width)
+    strip.plot(figure)
     # The caption contains the title, as text for screen readers and searches.
     strip.axes_[0].set_title("", loc="left")
-    _move_legend(strip)
-    return shown | {"strip": encode_figure(strip.figure_, "jpeg")}
-
-
-def _move_legend(strip: FilmStripDisplay) -> None:
-    """Move the legend below the left end of the curves, where a phone shows it."""
-    axes = strip.axes_[1]
-    old = axes.get_legend()
-    labels = [text.get_text() for text in old.get_texts()]
-    axes.legend(old.legend_handles, labels, loc="upper left", bbox_to_anchor=(0, -0.28), ncols=2)
-    width, height = strip.figure_.get_size_inches()
-    strip.figure_.set_size_inches(width, height + 0.3 * math.ceil(len(labels) / 2))
+    return encode_figure(figure, "jpeg", dpi=dpi)

@@ -9,12 +9,14 @@ from typing import Any, Self
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
+from PIL import Image
 
-from ..video import Video, VideoDecodeError, read_frames
-from .filmstrips import video_name
+from ..video import Video, VideoClip, VideoDecodeError, read_frames
+from .attribution import attribute, explainable_pipeline
+from .filmstrips import draw_frame, video_name
 from .plotting import STYLES, new_figure, one_line
 
-__all__ = ["TimelineDisplay", "format_time", "read_thumbnails"]
+__all__ = ["TimelineDisplay", "explain_thumbnails", "format_time", "read_thumbnails"]
 
 # The largest numbers of thumbnails and of rows, and the height and width of thumbnails in pixels.
 _THUMBNAILS = 10
@@ -59,6 +61,8 @@ class TimelineDisplay:
         Thumbnails of the recording, RGB.
     seconds : array-like of shape (T,), optional
         Times of the thumbnails in seconds.
+    heat : ndarray of shape (T, h, w), optional
+        Where in each thumbnail the class is seen, from 0 to 1; thumbnails are tinted with it.
     name : str, default=""
         The name of the recording, for the title.
 
@@ -108,12 +112,13 @@ class TimelineDisplay:
         events: Iterable[Any] = (),
         frames: np.ndarray | None = None,
         seconds: Any = None,
+        heat: np.ndarray | None = None,
         name: str = "",
     ) -> None:
         self.windows = list(windows)
         self.classes = np.asarray(classes)
         self.events = list(events)
-        self.frames, self.seconds = frames, seconds
+        self.frames, self.seconds, self.heat = frames, seconds, heat
         self.name = name
         if not self.windows:
             raise ValueError("windows is empty; pass the windows of predict_timeline in a list.")
@@ -136,6 +141,7 @@ class TimelineDisplay:
         *,
         events: Iterable[Any] = (),
         video: Video | None = None,
+        explain: Any = None,
         figure: Any = None,
     ) -> Self:
         """Plot predicted windows.
@@ -150,6 +156,12 @@ class TimelineDisplay:
             The events, from `find_events`.
         video : Video, optional
             The recording as passed to `predict_timeline`; ten thumbnails of it are plotted.
+        explain : Pipeline, optional
+            The pipeline that predicted the windows, or the fitted search over it. Thumbnails
+            then show what the events depend on: of the most probable window of an event in the
+            time of a thumbnail, the frame in which the event's class is seen most, tinted with
+            its heat map (Grad-CAM).
+            `video` must be a file or a `VideoClip`.
         figure : Figure or SubFigure, optional
             The figure to draw on; None creates one with pyplot.
 
@@ -169,6 +181,8 @@ class TimelineDisplay:
         if video is not None:
             first, last = display.windows[0], display.windows[-1]
             display.frames, display.seconds = read_thumbnails(video, first[0], last[1])
+            if explain is not None:
+                explain_thumbnails(display, explain, video)
             display.name = video_name(video)
         return display.plot(figure)
 
@@ -201,7 +215,7 @@ class TimelineDisplay:
         axes.set_xlim(bounds[0, 0], bounds[-1, 1])
         width = max(figure.bbox.width / figure.dpi - _LABELS, 1.0)
         if self.frames is not None:
-            _draw_thumbnails(self.axes_[0], self.frames, np.asarray(self.seconds, float), width)
+            _draw_thumbnails(self.axes_[0], self, width)
         self.axes_[0].set_title(one_line(self.name, 80), loc="left", fontsize=11)
         sums = np.stack([proba[:, columns].sum(axis=1) for _, columns in rows], axis=1)
         _draw_probabilities(axes, bounds, sums)
@@ -310,20 +324,83 @@ def format_time(seconds: float, digits: int = 0) -> str:
     return f"{hours}:{minutes:02}:{rest:0{digits + 3 if digits else 2}.{digits}f}"
 
 
-def _draw_thumbnails(axes: Axes, frames: np.ndarray, seconds: np.ndarray, width: float) -> None:
+def explain_thumbnails(display: TimelineDisplay, estimator: Any, video: Video) -> None:
+    """Replace the thumbnails of events by frames that the events depend on.
+
+    Parameters
+    ----------
+    display : TimelineDisplay
+        A display with thumbnails, whose `frames` and `heat` are changed.
+    estimator : Pipeline or search
+        The pipeline that predicted the windows, or the fitted search over it.
+    video : str, os.PathLike or VideoClip
+        The recording.
+
+    Raises
+    ------
+    ValueError
+        If `estimator` has other steps than those of `make_video_classifier`.
+    TypeError
+        If `video` is not a file.
+    VideoDecodeError
+        If a window of an event cannot be read.
+    """
+    pipe = explainable_pipeline(estimator)
+    path: Any = video.path if isinstance(video, VideoClip) else video
+    reading = pipe[0]._reading()
+    height, width = pipe[0].frame_size_
+    factor = min(_THUMBNAIL_SIZE[0] / height, _THUMBNAIL_SIZE[1] / width)
+    reading["frame_size"] = max(1, round(factor * height)), max(1, round(factor * width))
+    frames = np.array(display.frames)
+    heat = np.zeros((len(frames), *_THUMBNAIL_SIZE), np.float32)
+    for slot, (row, column) in _most_probable(display).items():
+        clip = VideoClip(path, *display.windows[row][:2])
+        found = attribute(pipe, clip, column)
+        frame = int(found.heat.sum(axis=(1, 2)).argmax())
+        _paste(frames[slot], read_frames(clip, **reading)[frame])
+        size = reading["frame_size"][::-1]
+        resized = Image.fromarray(found.heat[frame]).resize(size, Image.Resampling.BILINEAR)
+        _paste(heat[slot], np.asarray(resized))
+    display.frames, display.heat = frames, heat
+
+
+def _most_probable(display: TimelineDisplay) -> dict[int, tuple[int, int]]:
+    """Return the window and the class of the most probable event during each thumbnail."""
+    centres = np.array([(start + end) / 2 for start, end, _ in display.windows])
+    proba = np.array([window[2] for window in display.windows], float)
+    slots = np.searchsorted(display.seconds, centres + _SLACK, side="right") - 1
+    best: dict[int, tuple[float, int, int]] = {}
+    for start, end, label, _ in display.events:
+        column = display.classes.tolist().index(label)
+        for row in np.flatnonzero((centres >= start) & (centres < end)).tolist():
+            slot = int(slots[row])
+            best[slot] = max(best.get(slot, (0.0, 0, 0)), (proba[row, column], row, column))
+    return {slot: (row, column) for slot, (_, row, column) in best.items()}
+
+
+def _paste(canvas: np.ndarray, picture: np.ndarray) -> None:
+    """Write a picture into the centre of a larger array, which is 0 elsewhere."""
+    top, left = ((np.array(canvas.shape[:2]) - picture.shape[:2]) // 2).tolist()
+    canvas[:] = 0
+    canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+
+
+def _draw_thumbnails(axes: Axes, display: TimelineDisplay, width: float) -> None:
     """Draw thumbnails to the right of their times; every n-th if they would be too small."""
     axes.set_axis_off()
     axes.set_ylim(0, 1)
     start, end = axes.get_xlim()
     step = math.ceil(_THUMBNAILS * _THUMBNAIL_WIDTH / width)
     length = step * (end - start) / _THUMBNAILS
-    for second, frame in zip(seconds[::step], frames[::step], strict=True):
+    frames, heat = np.asarray(display.frames), display.heat
+    for row in range(0, len(frames), step):
+        second = display.seconds[row]
         # Each thumbnail has axes of its own, which preserve its aspect ratio.
         place = (second, 0, min(0.96 * length, end - second), 1)
         inset = axes.inset_axes(place, transform=axes.transData)
-        inset.imshow(frame)
-        inset.set(xticks=[], yticks=[], anchor="SW")
-        inset.spines[:].set_visible(False)
+        tint = heat[row] if heat is not None and heat[row].any() else None
+        draw_frame(inset, frames[row], tint)
+        inset.set_anchor("SW")
 
 
 def _draw_probabilities(axes: Axes, bounds: np.ndarray, proba: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from ..video import Video, VideoDecodeError
 from .filmstrips import video_name
 from .pages import encode_figure, render_page
 from .plotting import new_figure, without_pyplot
-from .timeline_display import TimelineDisplay, format_time, read_thumbnails
+from .timeline_display import TimelineDisplay, explain_thumbnails, format_time, read_thumbnails
 
 __all__ = ["timeline_page", "timeline_section"]
 
@@ -28,6 +28,7 @@ def timeline_section(
     events: Iterable[Any],
     *,
     error: str = "",
+    explain: Any = None,
 ) -> dict[str, Any]:
     """Draw the timeline of a recording for `timeline_page`.
 
@@ -43,6 +44,8 @@ def timeline_section(
         Its events.
     error : str, default=""
         Why the rest of the recording cannot be read.
+    explain : Pipeline or search, optional
+        The model, if thumbnails shall show what the events depend on.
 
     Returns
     -------
@@ -73,6 +76,8 @@ def timeline_section(
     try:
         start, end = windows[0][0], windows[-1][1]
         display.frames, display.seconds = read_thumbnails(video, start, end)
+        if explain is not None:
+            explain_thumbnails(display, explain, video)
     except VideoDecodeError as failure:  # the file was changed after the prediction
         section["error"] = error or failure.reason
     wide = display.plot().figure_

@@ -72,7 +72,8 @@ def test_a_report_has_a_section_for_each_recording(model, recording, tmp_path):
     broken.write_bytes(Path(recording).read_bytes())
     break_video(broken, 35)
     page, output = tmp_path / "timeline.html", tmp_path / "e.json"
-    command = ["--report", page, "--output", output, recording, broken, "gone.mp4"]
+    command = ["--report", page, "--explain", "yes", "--output", output]
+    command += [recording, broken, "gone.mp4"]
     assert run(model, *command) == 1
     report = page.read_text()
     for number, name in enumerate(["day.mp4", "broken.mp4", "gone.mp4"], start=1):

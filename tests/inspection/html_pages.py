@@ -57,6 +57,12 @@ def measure(report, widths, folder):
       const measure = frame => {
         const page = frame.contentDocument, images = [...page.images];
         const overflow = e => e.parentElement.scrollWidth - e.parentElement.clientWidth;
+        // A picture shows the image of its source on phones.
+        const width = image => {
+          const source = image.parentElement.querySelector(":scope > source");
+          const narrow = source && frame.contentWindow.matchMedia(source.media).matches;
+          return (narrow ? source : image).getAttribute("width");
+        };
         return {
           inner: frame.contentWindow.innerWidth,
           scroll: page.documentElement.scrollWidth,
@@ -64,7 +70,7 @@ def measure(report, widths, folder):
           tables: Math.max(...[...page.querySelectorAll("table")].map(overflow)),
           figures: Math.max(0, ...[...page.querySelectorAll("picture")].map(overflow)),
           loaded: images.filter(image => image.complete && image.naturalWidth > 0).length,
-          shrunk: Math.min(...images.map(i => i.width / i.getAttribute("width"))),
+          shrunk: Math.min(...images.map(i => i.width / width(i))),
           text: Math.min(...[...page.querySelectorAll("p, td, th, dd, dt, figcaption")].map(
             e => parseFloat(getComputedStyle(e).fontSize))),
         };

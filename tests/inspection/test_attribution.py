@@ -5,16 +5,24 @@ from conftest import pictures
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import MinMaxScaler, Normalizer
 
-from skvideo_gru import FilmStripDisplay, FrameWise, ResNet50FrameFeaturizer, make_video_classifier
+from skvideo_gru import (
+    FilmStripDisplay,
+    FrameWise,
+    MistakesDisplay,
+    ResNet50FrameFeaturizer,
+    make_video_classifier,
+)
 from skvideo_gru.inspection.attribution import (
     _grad_cam,
     _scale,
+    _slopes_of_features,
     _through_gru,
     _through_scaler,
     attribute,
 )
+from skvideo_gru.inspection.evaluation import evaluate
 from skvideo_gru.networks import build_network, initial_weights
 
 
@@ -28,6 +36,7 @@ def fitted(videos, y, **params):
 SCALERS = {
     "frames": {},
     "rows": {"scale": MinMaxScaler()},
+    "features that affect others": {"scale": FrameWise(Normalizer())},
     "fewer features": {"scale": FrameWise(PCA(5)), "gru__frame_dim": 5},
     "none": {"scale": "passthrough"},
 }
@@ -46,6 +55,8 @@ def test_gradients_of_features_predict_changes_of_the_logit(colour_clips, scaler
             return float(pipe[-1].module_(inputs, torch.tensor([3]))[0, 1])
 
     scaled = _scale(pipe, rows)
+    independent = _slopes_of_features(pipe, rows, scaled) is not None
+    assert independent == (scaler in ("frames", "rows", "none"))
     gradients, _ = _through_gru(pipe[-1], scaled[0], column=1)
     of_features = _through_scaler(pipe, rows, scaled, gradients)
     assert of_features.shape == (3, 2048)
@@ -154,9 +165,10 @@ def patch_clips(n, seed):
     return list(videos), ["red", "blue"] * (n // 2), places
 
 
-def test_the_heat_is_on_the_patch_that_shows_the_class():
+@pytest.fixture(scope="module")
+def patch_model():
     videos, y, _ = patch_clips(48, seed=0)
-    pipe = make_video_classifier(
+    return make_video_classifier(
         random_state=0,
         features__n_frames=2,
         features__frame_size=32,
@@ -170,10 +182,37 @@ def test_the_heat_is_on_the_patch_that_shows_the_class():
         gru__max_epochs=40,
         gru__lr=3e-3,
     ).fit(videos, y)
+
+
+def on_the_patch(heat, place):
+    """The share of the heat that is on the patch, which is a sixteenth of the frame."""
+    row, column = place
+    heat = heat.sum(axis=0)
+    return heat[row, column] / heat.sum()
+
+
+def test_the_heat_is_on_the_patch_that_shows_the_class(patch_model):
     videos, y, places = patch_clips(8, seed=1)
+    classes = patch_model.classes_.tolist()
+    shares = [
+        on_the_patch(attribute(patch_model, video, classes.index(label)).heat, place)
+        for video, label, place in zip(videos, y, places, strict=True)
+    ]
+    assert np.mean(shares) > 3 / 16
+
+
+def test_the_heat_of_a_mistake_is_on_the_patch_that_shows_the_predicted_class(patch_model):
+    videos, y, places = patch_clips(8, seed=1)
+    wrong = y[::-1]  # all predictions are mistakes
+    order = evaluate(patch_model, videos, wrong).mistakes(8)
+    display = MistakesDisplay.from_estimator(
+        patch_model, videos, wrong, n_mistakes=8, explain=True
+    )
+    assert [mistake.predicted for mistake in display.mistakes] == [y[row] for row in order]
     shares = []
-    for video, label, (row, column) in zip(videos, y, places, strict=True):
-        heat = attribute(pipe, video, pipe.classes_.tolist().index(label)).heat.sum(axis=0)
-        shares.append(heat[row, column] / heat.sum())
-    # The patch is a sixteenth of the frame.
+    for axes, mistake, row in zip(display.axes_, display.mistakes, order, strict=True):
+        tints = [inset.images[1].get_array() for inset in axes.child_axes]
+        shares.append(on_the_patch(np.array(tints), places[row]))
+        weights = np.array([bar.get_height() for bar in axes.patches])
+        np.testing.assert_allclose(weights / weights.sum(), mistake.attention, rtol=1e-5)
     assert np.mean(shares) > 3 / 16

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from conftest import pictures
+from conftest import make_frames, pictures
 from matplotlib.figure import Figure
 
 from skvideo_gru import FilmStripDisplay, VideoClip, VideoDecodeError, read_frames
-from skvideo_gru.inspection.filmstrips import video_name
+from skvideo_gru.inspection.filmstrips import new_strip_figure, video_name
 
 
 def centres(axes):
@@ -36,7 +36,7 @@ def test_frames_and_probabilities_are_those_of_the_pipeline(order_model, order_d
     assert strip.get_title(loc="left") == f"000.mp4\n{title}"
 
 
-@pytest.mark.parametrize("size", [(9, 4), (4, 9), (12, 3)])
+@pytest.mark.parametrize("size", [(9, 4), (5.5, 9), (12, 3)])
 def test_frames_are_above_their_probabilities(order_model, order_data, size):
     figure = Figure(figsize=size, layout="constrained")
     video = order_data.data[0]
@@ -88,3 +88,23 @@ def test_names_contain_no_folder():
     assert video_name(VideoClip("clips/a.mp4", None, 2)) == "a.mp4, 0 s to 2 s"
     assert video_name(VideoClip("clips/a.mp4")) == "a.mp4"
     assert video_name(np.zeros((2, 4, 4, 3), np.uint8)) == "<array of shape (2, 4, 4, 3)>"
+
+
+@pytest.mark.parametrize(("width", "n_shown"), [(4.4, 5), (9.8, 10)])
+def test_frames_fill_the_width_and_the_legend_is_below(width, n_shown):
+    classes = [f"a class with a long name {number}" for number in range(8)]
+    probabilities = np.full((12, 8), 1 / 8)
+    attention = np.full(12, 1 / 12)
+    for weights in (None, attention):
+        display = FilmStripDisplay(make_frames(12), probabilities, classes, attention=weights)
+        figure = new_strip_figure(display, width)
+        display.plot(figure)
+        figure.draw_without_rendering()
+        insets = [inset.get_window_extent() for inset in display.axes_[0].child_axes]
+        assert len(insets) == n_shown
+        assert insets[-1].x1 - insets[0].x0 > (width - 1) * figure.dpi
+        legend = display.axes_[-1].get_legend()
+        assert len(legend.get_texts()) == 6
+        place = legend.get_window_extent()
+        assert place.y1 < display.axes_[-1].xaxis.label.get_window_extent().y0
+        assert place.x0 >= 0 and place.y0 >= 0 and place.x1 <= figure.bbox.width

@@ -11,7 +11,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from skvideo_gru import FilmStripDisplay, evaluation_report
+from skvideo_gru import evaluation_report
 from skvideo_gru.inspection import reporting
 from skvideo_gru.inspection.evaluation import Evaluation, evaluate
 from skvideo_gru.inspection.reporting import report_page
@@ -140,7 +140,7 @@ def test_figures_are_complete_and_described(report):
     strips = [p["src"] for p in pictures if p["src"].startswith("data:image/jpeg")]
     assert len(strips) == 2
     with Image.open(io.BytesIO(base64.b64decode(strips[0].split(",")[1]))) as picture:
-        assert picture.size[0] == 1080 and np.ptp(np.asarray(picture)) > 200
+        assert picture.size[0] == 1078 and np.ptp(np.asarray(picture)) > 200
 
 
 def test_ten_mistakes_make_a_small_file(order_model, order_data):
@@ -149,10 +149,17 @@ def test_ten_mistakes_make_a_small_file(order_model, order_data):
     wrong = Evaluation(np.repeat("b", 10), proba, np.array(["a", "b"]))
     parts = {"test": (list(noise), wrong)}
     report = report_page(
-        order_model, parts, title="noise", summary={}, split="none", n_mistakes=10
+        order_model,
+        parts,
+        title="noise",
+        summary={},
+        split="none",
+        n_mistakes=10,
+        explain=False,
     )
-    assert report.count("image/jpeg") == 10
-    assert len(report) < 1_500_000
+    assert report.count("image/jpeg") == 20  # for desktops and phones
+    assert "Grad-CAM" not in report
+    assert len(report) < 3_000_000
 
 
 @needs_chromium
@@ -162,6 +169,7 @@ def test_the_page_fits_phones_and_desktops(report, tmp_path):
         assert seen["inner"] == width
         assert seen["scroll"] <= width and seen["body"] <= width, seen
         assert seen["tables"] <= 0, seen  # every column is visible
+        assert seen["figures"] <= 0, seen  # every frame and legend of a film strip, too
         assert seen["loaded"] == 5
         assert seen["text"] >= 15 and seen["shrunk"] >= 0.69
 
@@ -216,16 +224,22 @@ def test_each_network_has_its_own_training_figure():
     assert len(figures) == 2 and all(0.7 * figure["width"] <= 340 for figure in figures)
 
 
-def test_the_legend_of_a_strip_is_below_the_left_end_of_the_curves(order_model, order_data):
-    strip = FilmStripDisplay.from_estimator(order_model, order_data.data[0])
-    names = [text.get_text() for text in strip.axes_[1].get_legend().get_texts()]
-    reporting._move_legend(strip)
-    strip.figure_.draw_without_rendering()
-    legend = strip.axes_[1].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == names
-    place = legend.get_window_extent()
-    assert place.y1 < strip.axes_[1].xaxis.label.get_window_extent().y0
-    assert place.y0 >= 0 and place.x1 <= strip.figure_.bbox.width * 340 / (0.7 * 96 * 9)
+def test_mistakes_are_explained(order_model, order_data, monkeypatch):
+    drawn = []
+    encode = reporting.encode_figure
+    monkeypatch.setattr(
+        reporting,
+        "encode_figure",
+        lambda *args, **kw: drawn.append(args[0]) or encode(*args, **kw),
+    )
+    parts = {"test": (order_data.data, order_data.target[::-1])}
+    report = evaluation_report(order_model, parts, n_mistakes=1)
+    assert "Grad-CAM" in report
+    wide, narrow = drawn[-2:]
+    for figure, n_shown in ((wide, 6), (narrow, 5)):
+        insets = figure.axes[0].child_axes
+        assert [len(inset.images) for inset in insets] == [2] * n_shown
+        assert len(figure.axes[2].patches) == 6  # attention
 
 
 def test_only_a_pipeline_has_a_report(order_data):
