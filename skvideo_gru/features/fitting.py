@@ -181,13 +181,7 @@ class BackboneFitter:
         if self.memory.location is None:
             made = self._train(videos, y, rows, clips)
             return made, FittedVideos(videos, None, rows, self._for_prediction(clips))
-
-        def digest() -> dict[int, str | VideoDecodeError]:
-            share = [videos[row] for row in rows]
-            found = digest_videos(share, n_jobs=self.n_jobs, verbose=self.verbose)
-            return dict(zip(rows, found, strict=True))
-
-        digests = list(gather_rows(digest).values())
+        digests = list(gather_rows(partial(self._digest, videos, rows)).values())
         key: tuple[Any, ...] = (
             CACHE_VERSION,
             self.seed,
@@ -209,6 +203,11 @@ class BackboneFitter:
             with suppress(OSError):  # in a shared folder, it can belong to another user
                 checkpoint.unlink()
         return made, FittedVideos(videos, digests, rows, self._for_prediction(clips) or None)
+
+    def _digest(self, videos: list[Video], rows: list[int]) -> dict[int, str | VideoDecodeError]:
+        share = [videos[row] for row in rows]
+        digests = digest_videos(share, n_jobs=self.n_jobs, verbose=self.verbose)
+        return dict(zip(rows, digests, strict=True))
 
     def _for_prediction(
         self, clips: list[np.ndarray | VideoDecodeError]

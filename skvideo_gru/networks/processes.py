@@ -253,15 +253,16 @@ def fit_in_first(estimator: Any, fit: Callable[[], Any]) -> None:
         fit()
         return
     params = estimator.get_params(deep=False)
-
-    def fitted() -> dict[str, Any]:
-        fit()
-        state = estimator.__getstate__()
-        return {name: value for name, value in state.items() if name not in params}
-
-    state = first_result(fitted)
+    state = first_result(lambda: _state_after(fit, estimator))
     if process_index() > 0:
-        estimator.__setstate__(params | state)
+        estimator.__setstate__(state | params)
+
+
+def _state_after(fit: Callable[[], Any], estimator: Any) -> dict[str, Any]:
+    fit()
+    # Without the parameters: an object that the user passed may not be picklable.
+    params = estimator.get_params(deep=False)
+    return {name: value for name, value in estimator.__getstate__().items() if name not in params}
 
 
 @contextmanager
