@@ -15,6 +15,7 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import _check_method_params
 
 from .features import ResNet50FrameFeaturizer
+from .networks import first_result
 from .sequence import FrameWise, GRUClassifier, split_rows
 
 __all__ = ["VideoPipeline", "check_parameter", "make_video_classifier"]
@@ -83,7 +84,8 @@ class VideoPipeline(Pipeline):
         if groups is not None:
             check_consistent_length(X, groups)
             groups = column_or_1d(groups)
-        seed = int(check_random_state(gru.random_state).randint(np.iinfo(np.int32).max))
+        draw = check_random_state(gru.random_state).randint
+        seed = first_result(lambda: int(draw(np.iinfo(np.int32).max)))
         train, held_out = split_rows(labels, groups, gru.validation_fraction, seed)
         front = Pipeline(self.steps[:-1], memory=self.memory, verbose=self.verbose)
         Xt = front.fit_transform(

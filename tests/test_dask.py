@@ -53,7 +53,14 @@ def test_the_example_searches_on_a_cluster(client, monkeypatch, capsys):
     example = Path(__file__).parents[1] / "examples" / "dask_cluster.py"
     monkeypatch.setattr(sys, "argv", [str(example), client.scheduler.address])
     runpy.run_path(str(example), run_name="__main__")
-    assert capsys.readouterr().out.startswith("2 workers; best: {'gru__hidden_size': ")
+    assert "2 workers; best: {'gru__hidden_size': " in capsys.readouterr().out
+
+
+def test_each_worker_of_the_example_sees_another_gpu(monkeypatch, capsys):
+    example = Path(__file__).parents[1] / "examples" / "dask_cluster.py"
+    monkeypatch.setattr(sys, "argv", [str(example)])
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out.startswith("GPUs of the workers: 0, 1\n2 workers; best: ")
 
 
 def test_a_cluster_searches(client, colour_clips, tmp_path):

@@ -41,6 +41,7 @@ RUN = {"check", "train", "tune", "evaluate", "predict", "timeline", "cache"}
 # Commands that the tests do not run, with the reason. Arguments of `skvideo-gru` are still parsed.
 NOT_RUN = {
     "python -m pip install": "installs packages; .ci/run runs it",
+    "torchrun": "starts processes; tests/networks/test_processes.py does it",
     "python -m pytest": "is the current process",
     "mlflow run": "trains in a separate process; its entry point is checked",
     "export SKVIDEO_GRU_FOLDERS=": "configures the server",

@@ -22,11 +22,16 @@ from ..caller_warnings import warn_caller
 from ..networks import (
     IMAGENET,
     N_FEATURES,
+    check_same,
+    exchange_rows,
+    first_result,
+    gather_rows,
     load_weights,
     record_backbone_labels,
     resolve_device,
     resolve_mixed_precision,
     save_weights,
+    share_rows,
     to_builtin,
 )
 from ..persistence import (
@@ -43,6 +48,7 @@ from ..video import (
     check_frame_size,
     describe_video,
     longest_duration,
+    video_bounds,
 )
 from .augmentation import check_augmentation
 from .caching import cache_folder
@@ -525,6 +531,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         seed = None
         if self.random_state is not None:
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed = first_result(lambda: seed)
         self._sampling_seed = seed or 0
         fitter = BackboneFitter(
             reader=self._reader(),
@@ -545,13 +552,17 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         )
         if y is not None:
             check_consistent_length(videos, y)
+        named = [(describe_video(video), video_bounds(video)) for video in videos]
+        check_same((named, None if y is None else list(y)), "videos or labels")
+        check_same(fitter.recipe, "parameters")
         if training:
             y = column_or_1d(y)
             check_classification_targets(y)
             made, fitted = fitter.train(videos, y)
             self.classes_ = np.unique(y[[row not in made.failed for row in range(len(videos))]])
         else:
-            made, fitted = fitter.untrained(), FittedVideos(videos)
+            made = fitter.untrained()
+            fitted = FittedVideos(videos, rows=share_rows(np.zeros(len(videos))))
         self.weights_, self.history_, self._weights_digest = (
             made.weights,
             made.history,
@@ -599,7 +610,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         precision = self._precision(device)
         embedder = self._current_embedder()
         reader, memory = self._reader(), self._memory()
-        sources = videos if fitted.clips is None else fitted.clips
+        rows = range(len(videos)) if fitted.rows is None else fitted.rows
+        here = [videos[row] for row in rows]
+        sources = here if fitted.clips is None else fitted.clips
         embed = partial(
             embed_videos,
             embedder=embedder,
@@ -617,18 +630,25 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 self._normalisation,
                 numeric_precision(*precision, device),
             )
-            digests = fitted.digests
-            if digests is None:
-                digests = digest_videos(videos, n_jobs=self.n_jobs, verbose=self.verbose)
-            outcomes = embed_cached(videos, digests, sources, embed, depends_on, memory)
+            if fitted.digests is None:
+                digests = digest_videos(here, n_jobs=self.n_jobs, verbose=self.verbose)
+            else:
+                digests = [fitted.digests[row] for row in rows]
+            outcomes = embed_cached(here, digests, sources, embed, depends_on, memory)
         if out is None:
             out = temporary_array(
                 self._shape(len(videos)), np.float32, self.max_nbytes, cache_folder(memory)
             )
-        rows = out.reshape(len(videos), self.n_frames, N_FEATURES)
-        self.failed_ = fill_rows(
-            rows, outcomes, videos, strict=self._strict(), verbose=self.verbose
+        array = out.reshape(len(videos), self.n_frames, N_FEATURES)
+        fill = partial(
+            fill_rows, array, rows, outcomes, videos, strict=self._strict(), verbose=self.verbose
         )
+        if fitted.rows is None:
+            failed = fill()
+        else:
+            failed = gather_rows(fill)
+            exchange_rows(array, rows)
+        self.failed_ = list(failed.values())
         self._warn_of_failed(len(videos))
         return out
 

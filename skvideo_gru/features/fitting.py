@@ -15,7 +15,16 @@ import torch
 from joblib import Memory
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..networks import Normalisation, Weights, initial_weights
+from ..networks import (
+    Normalisation,
+    Weights,
+    first_result,
+    gather_rows,
+    initial_weights,
+    n_processes,
+    process_index,
+    share_rows,
+)
 from ..video import Video, VideoDecodeError, describe_video, opening
 from .caching import CACHE_VERSION, backbone, cache_folder, cached, checkpoint_path
 from .clips import collect_clips
@@ -71,12 +80,16 @@ class FittedVideos:
         The videos.
     digests : list of str or VideoDecodeError, optional
         Digest of each video's content; None without a cache.
+    rows : list of int, optional
+        Rows of the videos that this process embeds, if other processes embed the others; None
+        for all.
     clips : list of ndarray of shape (T, H, W, 3) or VideoDecodeError, optional
-        Decoded frames of each video; None if the fit did not decode them.
+        Decoded frames of the videos in `rows`; None if the fit did not decode them.
     """
 
     videos: list[Video]
     digests: list[str | VideoDecodeError] | None = None
+    rows: list[int] | None = None
     clips: list[np.ndarray | VideoDecodeError] | None = None
 
 
@@ -163,12 +176,13 @@ class BackboneFitter:
             If the readable videos have fewer than two classes, or training diverges.
         """
         encoded = encode_labels(y)[1].tolist()
+        rows = share_rows(np.array(encoded))
         clips: list[np.ndarray | VideoDecodeError] = []
         if self.memory.location is None:
-            made = self._train(videos, y, clips)
-            return made, FittedVideos(videos, None, self._for_prediction(clips))
-        digests = digest_videos(videos, n_jobs=self.n_jobs, verbose=self.verbose)
-        key = (
+            made = self._train(videos, y, rows, clips)
+            return made, FittedVideos(videos, None, rows, self._for_prediction(clips))
+        digests = list(gather_rows(partial(self._digest, videos, rows)).values())
+        key: tuple[Any, ...] = (
             CACHE_VERSION,
             self.seed,
             joblib.hash(self.start),
@@ -179,12 +193,21 @@ class BackboneFitter:
             list(map(str, digests)),
             encoded,
         )
+        if n_processes() > 1:  # other random numbers, and other batches of BatchNorm
+            key += (n_processes(),)
         checkpoint = checkpoint_path(self.memory, key)
-        made = self._cached(key, partial(self._train, videos, y, clips, checkpoint=checkpoint))
+        train = partial(self._train, videos, y, rows, clips, checkpoint=checkpoint)
+        made = self._cached(key, train)
         self.readable_rows(videos, made.failed)
-        with suppress(OSError):  # in a shared folder, it can belong to another user
-            checkpoint.unlink()
-        return made, FittedVideos(videos, digests, self._for_prediction(clips) or None)
+        if process_index() == 0:
+            with suppress(OSError):  # in a shared folder, it can belong to another user
+                checkpoint.unlink()
+        return made, FittedVideos(videos, digests, rows, self._for_prediction(clips) or None)
+
+    def _digest(self, videos: list[Video], rows: list[int]) -> dict[int, str | VideoDecodeError]:
+        share = [videos[row] for row in rows]
+        digests = digest_videos(share, n_jobs=self.n_jobs, verbose=self.verbose)
+        return dict(zip(rows, digests, strict=True))
 
     def _for_prediction(
         self, clips: list[np.ndarray | VideoDecodeError]
@@ -193,21 +216,28 @@ class BackboneFitter:
         return [clip if isinstance(clip, VideoDecodeError) else select(clip) for clip in clips]
 
     def _train(
-        self, videos: list[Video], y: np.ndarray, clips: list[Any], **options: Any
+        self, videos: list[Video], y: np.ndarray, rows: list[int], clips: list[Any], **options: Any
     ) -> Backbone:
-        """Decode the videos into `clips` and train on the readable ones."""
+        """Decode the videos of `rows` into `clips` and train on the readable ones."""
         reader = self.reader.for_training()
-        decoded = decode_videos(videos, reader, n_jobs=self.n_jobs, verbose=self.verbose)
-        clips[:] = collect_clips(decoded, self.max_nbytes, cache_folder(self.memory))
-        failed = {
-            row: clip.reason
-            for row, clip in enumerate(clips)
-            if isinstance(clip, VideoDecodeError)
-        }
-        rows = self.readable_rows(videos, failed)
+
+        def decode() -> dict[int, str]:
+            share = [videos[row] for row in rows]
+            decoded = decode_videos(share, reader, n_jobs=self.n_jobs, verbose=self.verbose)
+            clips[:] = collect_clips(decoded, self.max_nbytes, cache_folder(self.memory))
+            return {
+                row: clip.reason
+                for row, clip in zip(rows, clips, strict=True)
+                if isinstance(clip, VideoDecodeError)
+            }
+
+        failed = gather_rows(decode)
+        readable = self.readable_rows(videos, failed)
+        encoded = np.zeros(len(y), np.int64)
+        encoded[readable] = encode_labels(y[readable], len(failed))[1]
         weights, history = train_backbone(
-            [clips[row] for row in rows],
-            encode_labels(y[rows], len(failed))[1],
+            [clip for clip in clips if not isinstance(clip, VideoDecodeError)],
+            encoded[[row for row in rows if row not in failed]],
             weights=self.start,
             normalisation=self.normalisation,
             seed=self._definite_seed(),
@@ -216,17 +246,27 @@ class BackboneFitter:
             **self.recipe,
             **options,
         )
-        return Backbone(weights, history, joblib.hash(weights), failed)
+        # From the first process, because durations and, on other hardware, rounding differ.
+        return first_result(lambda: Backbone(weights, history, joblib.hash(weights), failed))
 
     def _cached(self, key: Any, make: Callable[[], Backbone]) -> Backbone:
         if self.memory.location is None:
             return make()
         cache = cached(self.memory, backbone)
-        found = cache(key, make)
-        if found.failed and self.strict:
-            # A fit with on_error="nan" cached it, without some of the videos. Read them now.
-            found = make()
-            cache.call(key, lambda: found)
+
+        def load() -> Backbone | None:
+            with suppress(_NotCachedError):
+                return cache(key, _not_cached)
+            return None
+
+        # All processes train, or none.
+        found = first_result(load)
+        # A fit with on_error="nan" caches a backbone without some of the videos. Read them now.
+        if found is None or (found.failed and self.strict):
+            made = make()
+            if process_index() == 0:
+                cache.call(key, lambda: made)
+            return made
         return found
 
     def readable_rows(self, videos: list[Video], failed: dict[int, str]) -> list[int]:
@@ -261,8 +301,16 @@ class BackboneFitter:
 
     def _definite_seed(self) -> int:
         if self.seed is None:
-            return int(np.random.default_rng().integers(2**31))
+            return first_result(lambda: int(np.random.default_rng().integers(2**31)))
         return self.seed
+
+
+class _NotCachedError(Exception):
+    """A backbone is not in the cache, or its entry is damaged."""
+
+
+def _not_cached() -> Backbone:
+    raise _NotCachedError
 
 
 def encode_labels(y: np.ndarray, n_failed: int = 0) -> tuple[np.ndarray, np.ndarray]:

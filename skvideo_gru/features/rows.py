@@ -13,22 +13,25 @@ __all__ = ["fill_rows"]
 
 
 def fill_rows(
-    rows: np.ndarray,
+    array: np.ndarray,
+    rows: Sequence[int],
     outcomes: Iterable[tuple[Outcome, bool]],
     videos: Sequence[Video],
     *,
     strict: bool,
     verbose: int,
-) -> list[tuple[str, str]]:
+) -> dict[int, tuple[str, str]]:
     """Write features into an array as they are computed, padded with NaN.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_videos, n_frames, 2048), float32 or float16
+    array : ndarray of shape (n_videos, n_frames, 2048), float32 or float16
         The array to fill.
+    rows : sequence of int
+        The rows to fill.
     outcomes : iterable of (ndarray or VideoDecodeError, bool)
-        The features of each video, or the reason why it cannot be read; and whether they
-        come from the cache.
+        The features of the video of each row, or the reason why it cannot be read; and whether
+        they come from the cache.
     videos : sequence of videos
         The videos.
     strict : bool
@@ -38,8 +41,8 @@ def fill_rows(
 
     Returns
     -------
-    list of (str, str)
-        Path and reason of each unreadable video.
+    dict of int to (str, str)
+        Row, path and reason of each unreadable video.
 
     Raises
     ------
@@ -48,18 +51,18 @@ def fill_rows(
     ValueError
         If a feature is too large for float16.
     """
-    failed = []
+    failed = {}
     n_frames = n_cached = 0
-    with video_progress("features", len(videos), verbose) as bar:
-        for row, (outcome, from_cache) in enumerate(outcomes):
-            rows[row] = np.nan
+    with video_progress("features", len(rows), verbose) as bar:
+        for row, (outcome, from_cache) in zip(rows, outcomes, strict=True):
+            array[row] = np.nan
             if not isinstance(outcome, VideoDecodeError):
-                _write(outcome, rows[row], videos[row])
+                _write(outcome, array[row], videos[row])
                 n_frames += len(outcome)
             elif strict:
                 raise outcome
             else:
-                failed.append((outcome.path, outcome.reason))
+                failed[row] = outcome.path, outcome.reason
             n_cached += from_cache
             bar.set_postfix_str(
                 f"{n_frames / max(bar.format_dict['elapsed'], 1e-3):.0f} frames/s, "

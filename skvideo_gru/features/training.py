@@ -13,7 +13,7 @@ import torch
 from skorch.callbacks import LRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from ..networks import (
     IMAGENET,
@@ -29,11 +29,14 @@ from ..networks import (
     build_network,
     diverged,
     epoch_records,
+    gather_results,
     initialize_net,
+    n_processes,
     resolve_device,
     run_epochs,
     seeded,
     to_numpy,
+    train_together,
 )
 from ..video import segment_indices
 from .augmentation import augment
@@ -151,14 +154,16 @@ def train_backbone(
 
     Cross-entropy with inverse-frequency class weights and label smoothing,
     AdamW [1]_, one-cycle schedule [2]_, random augmentation. From scratch, every
-    residual block starts as the identity.
+    residual block starts as the identity. Several processes train one backbone, each on its
+    share of the clips. The loss of each is weighted by the classes of all clips.
 
     Parameters
     ----------
     clips : sequence of ndarray of shape (T, H, W, 3), uint8
-        The training clips' frames, at least one each.
+        The training clips' frames, at least one each. With several processes, the share of
+        this process, at least two.
     y : ndarray of shape (n_clips,), int64
-        Classes 0, 1, ..., each at least once.
+        Classes 0, 1, ..., each at least once in one of the processes.
     weights : dict of str to ndarray, optional
         Weights to start from. None starts from scratch.
     normalisation : ((float, float, float), (float, float, float)), optional
@@ -179,7 +184,7 @@ def train_backbone(
         Frames of each clip in an epoch, drawn at random; for ``"clip"`` one from each of as
         many equal segments [3]_.
     batch_size : int, default=64
-        Frames in a training step.
+        Frames in a training step of all processes.
     augmentation : collection of str, optional
         What varies at random, for all frames of a clip alike. ``"shift"``: the position,
         by up to 15% of the frame. ``"scale"``: the size, by a factor from 1/1.4 to 1.4.
@@ -210,7 +215,7 @@ def train_backbone(
     Raises
     ------
     ValueError
-        If the training diverges.
+        If the training diverges, or a process has fewer than two clips.
 
     References
     ----------
@@ -220,6 +225,12 @@ def train_backbone(
     .. [3] L. Wang et al., "Temporal Segment Networks", 2016, arXiv:1608.00859.
     .. [4] Z. Zhong et al., "Random Erasing Data Augmentation", 2017, arXiv:1708.04896.
     """
+    everyone = gather_results(lambda: y)
+    if n_processes() > 1 and min(map(len, everyone)) < 2:
+        raise ValueError(
+            f"Training in {n_processes()} processes requires at least two readable videos for "
+            f"each, got {sum(map(len, everyone))} videos. Start fewer processes."
+        )
     data: Any
     module: type[nn.Module]
     if objective == "frame":
@@ -228,14 +239,17 @@ def train_backbone(
     else:
         cut = _TIME if "time" in augmentation else 0.0
         data, module = _FramesInOrder(clips, y, frames_per_clip, cut), _ClipObjective
-        per_step = max(2, batch_size // data.longest)
-    n_examples = len(data)
+        data.longest = max(gather_results(lambda: data.longest))
+        per_step = batch_size // data.longest
     # BatchNorm needs more than one frame per batch.
-    drop_last = n_examples > per_step
-    n_steps = n_examples // per_step if drop_last else 1
+    per_step = max(2, per_step // n_processes())
+    # All processes make the same number of steps, without a smaller batch at the end.
+    n_steps = max(1, min(gather_results(lambda: len(data))) // per_step)
+    sampler = RandomSampler(data, num_samples=min(len(data), n_steps * per_step))
     if max_epochs is None:
         max_epochs = max(_MIN_EPOCHS, math.ceil(_N_STEPS / n_steps))
-    counts = np.bincount(y)
+    counts = np.bincount(np.concatenate(everyone))
+    class_weight = counts.sum() / (len(counts) * counts)
     callbacks: list[Any] = [
         LRScheduler(
             policy=OneCycleLR, step_every="batch", max_lr=lr, total_steps=max_epochs * n_steps
@@ -254,7 +268,7 @@ def train_backbone(
             module__weights=weights,
             module__augment=partial(augment, normalisation=normalisation, parts=augmentation),
             criterion=nn.CrossEntropyLoss,
-            criterion__weight=torch.tensor(len(y) / (len(counts) * counts), dtype=torch.float32),
+            criterion__weight=torch.tensor(class_weight, dtype=torch.float32),
             criterion__label_smoothing=label_smoothing,
             optimizer=torch.optim.AdamW,
             optimizer__weight_decay=weight_decay,
@@ -263,15 +277,15 @@ def train_backbone(
             max_epochs=max_epochs,
             batch_size=per_step,
             iterator_train=DataLoader,
-            iterator_train__shuffle=True,
-            iterator_train__drop_last=drop_last,
+            iterator_train__sampler=sampler,
             train_split=None,
             callbacks=callbacks,
             device=resolve_device(device),
             verbose=0,
         )
         initialize_net(net)
-        run_epochs(net, data)
+        with train_together(net, seed):
+            run_epochs(net, data)
     if diverged(net):
         raise ValueError(
             "The training of the backbone has diverged: the loss or the weights are not finite. "

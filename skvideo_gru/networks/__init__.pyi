@@ -7,6 +7,16 @@ from .nets import WeightedNet as WeightedNet
 from .nets import identity_collate as identity_collate
 from .onnx_format import to_onnx as to_onnx
 from .precision import resolve_mixed_precision as resolve_mixed_precision
+from .processes import check_same as check_same
+from .processes import exchange_rows as exchange_rows
+from .processes import first_result as first_result
+from .processes import fit_in_first as fit_in_first
+from .processes import gather_results as gather_results
+from .processes import gather_rows as gather_rows
+from .processes import n_processes as n_processes
+from .processes import process_index as process_index
+from .processes import share_rows as share_rows
+from .processes import train_together as train_together
 from .progress import EpochEvents as EpochEvents
 from .progress import EpochProgress as EpochProgress
 from .progress import listen_to_epochs as listen_to_epochs

@@ -10,6 +10,8 @@ from skorch import NeuralNet, NeuralNetClassifier
 from torch import nn
 from torch.utils.data import Dataset
 
+from .processes import mean_loss
+
 __all__ = ["MixedPrecisionNet", "SequenceDataset", "WeightedNet", "identity_collate"]
 
 
@@ -97,6 +99,24 @@ class MixedPrecisionNet(NeuralNet):
         with torch.autocast(torch.device(self.device).type, torch.bfloat16):
             logits = super().infer(x, **fit_params)
         return logits.to(next(self.module_.parameters()).dtype)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Compute the gradients of a batch.
+
+        Parameters
+        ----------
+        batch : tuple
+            Inputs and classes.
+        **fit_params : dict
+            Other arguments of skorch's `train_step_single`.
+
+        Returns
+        -------
+        dict
+            ``"loss"``, the mean of all processes, and ``"y_pred"``, the logits.
+        """
+        step = super().train_step_single(batch, **fit_params)
+        return {**step, "loss": mean_loss(self.module_, step["loss"])}
 
 
 class WeightedNet(MixedPrecisionNet, NeuralNetClassifier):

@@ -11,6 +11,7 @@ from typing import Any
 from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
+from .processes import process_index
 from .runtime import epoch_records
 
 __all__ = ["EpochEvents", "EpochProgress", "listen_to_epochs", "progress_bar"]
@@ -36,7 +37,8 @@ def progress_bar(
     """Create a progress bar.
 
     In a Jupyter notebook the bar is a widget. Without a terminal, for example in a log
-    file, a line is written every 30 seconds, and none for shorter work.
+    file, a line is written every 30 seconds, and none for shorter work. Of several processes
+    that fit together, only the first shows it.
 
     Parameters
     ----------
@@ -58,6 +60,7 @@ def progress_bar(
     tqdm
         The bar, an iterator over `done`.
     """
+    hidden = hidden or process_index() > 0
     options = {"desc": description, "total": total, "unit": unit, "initial": initial}
     if not (hidden or _is_interactive()):
         options |= {

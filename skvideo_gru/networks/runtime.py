@@ -14,6 +14,7 @@ import torch
 from skorch.callbacks import EarlyStopping
 
 from ..caller_warnings import warn_caller
+from .processes import local_index, n_processes
 
 __all__ = [
     "check_same_network",
@@ -53,7 +54,8 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
     ----------
     device : str or torch.device
         ``"auto"`` selects a GPU if there is one. Other values are torch's
-        (``"cpu"``, ``"cuda"``, ``"cuda:1"``).
+        (``"cpu"``, ``"cuda"``, ``"cuda:1"``). Of several processes that fit together, each
+        gets another GPU, unless the value has a number.
     training : bool, default=True
         For training, a missing device is an error. Otherwise the CPU is used with a
         warning, so that a model trained on a GPU runs on a machine without one.
@@ -70,7 +72,7 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
     """
     _use_one_thread_after_fork()
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         resolved = torch.device(device)
     except RuntimeError as error:
@@ -81,6 +83,8 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
             raise ValueError(f"{message}; use device='auto'.")
         warn_caller(f"{message}; the CPU is used instead.")
         return torch.device("cpu")
+    if resolved == torch.device("cuda") and n_processes() > 1:
+        return torch.device("cuda", local_index() % torch.cuda.device_count())
     return resolved
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from ..networks import (
     check_same_network,
     diverged,
     epoch_records,
+    fit_in_first,
     initialize_net,
     run_epochs,
     seeded,
@@ -300,6 +302,9 @@ class GRUClassifier(SequencePredictor):
     ) -> Self:
         """Train the network.
 
+        With several processes, the first one trains and the others receive the result: this
+        takes less time than to exchange the gradients of many short steps.
+
         Parameters
         ----------
         X : array-like of shape (n, T * frame_dim) or (n, T, d)
@@ -350,33 +355,36 @@ class GRUClassifier(SequencePredictor):
                 "of other videos to fit as X_val and y_val. If X was not computed by this "
                 "backbone, pass y.copy() to skip this check."
             )
+        held_out = None if X_val is None else (X_val, y_val, sample_weight_val)
+        with restore_on_error(self):
+            fit_in_first(self, partial(self._fit, X, y, sample_weight, groups, held_out))
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any, validation: Any) -> None:
         start = getattr(self, "net_", None) if self.warm_start else None
         known = self.classes_ if start is not None else None
         dtype: Any = None if start is None else self._dtype
-        with restore_on_error(self):
-            data = check_training_data(self, X, y, sample_weight, dtype=dtype)
-            self._set_classes(data, known)
-            data = drop_unweighted(data, self.class_weight, self.classes_)
-            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-            train, held_out = data, None
-            if X_val is not None:
-                dtype = data.sequences.dtype
-                held_out = check_training_data(self, X_val, y_val, sample_weight_val, dtype=dtype)
-                self._check_labels(held_out.y)
-                held_out = drop_unweighted(held_out, self.class_weight, self.classes_)
-            elif self.early_stopping:
-                if groups is not None:
-                    check_consistent_length(X, groups)
-                    groups = column_or_1d(groups)[data.rows]
-                rows = split_rows(data.y, groups, self.validation_fraction, seed)
-                train, held_out = data[rows[0]], data[rows[1]]
-            with seeded(seed):
-                net = self._build_net(train, held_out)
-                initialize_net(net, start)
-                self._run_epochs(net, train)
-            # The held-out sequences are no longer needed and are not pickled.
-            self._set_net(net.set_params(train_split=None), in_parts=False)
-        return self
+        data = check_training_data(self, X, y, sample_weight, dtype=dtype)
+        self._set_classes(data, known)
+        data = drop_unweighted(data, self.class_weight, self.classes_)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        train, held_out = data, None
+        if validation is not None:
+            held_out = check_training_data(self, *validation, dtype=data.sequences.dtype)
+            self._check_labels(held_out.y)
+            held_out = drop_unweighted(held_out, self.class_weight, self.classes_)
+        elif self.early_stopping:
+            if groups is not None:
+                check_consistent_length(X, groups)
+                groups = column_or_1d(groups)[data.rows]
+            rows = split_rows(data.y, groups, self.validation_fraction, seed)
+            train, held_out = data[rows[0]], data[rows[1]]
+        with seeded(seed):
+            net = self._build_net(train, held_out)
+            initialize_net(net, start)
+            self._run_epochs(net, train)
+        # The held-out sequences are no longer needed and are not pickled.
+        self._set_net(net.set_params(train_split=None), in_parts=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
