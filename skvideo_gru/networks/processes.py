@@ -10,6 +10,7 @@ torchrun.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -101,6 +102,13 @@ def _join() -> None:
         n_local = int(os.environ.get("LOCAL_WORLD_SIZE", n_processes()))
         backend = "cpu:gloo,cuda:nccl" if n_local <= torch.cuda.device_count() else "gloo"
         distributed.init_process_group(backend, timeout=_TIMEOUT)
+        # Threads that still run when the interpreter ends abort the process.
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def gather_results(make: Callable[[], T]) -> list[T]:

@@ -71,13 +71,14 @@ def resolve_device(device: str | torch.device, *, training: bool = True) -> torc
         If torch does not know the device, or it is missing and `training` is true.
     """
     _use_one_thread_after_fork()
-    if device == "auto":
+    automatic = device == "auto"
+    if automatic:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         resolved = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f"device={device!r} is unknown; use 'auto', 'cpu' or 'cuda'.") from error
-    if not _is_available(resolved):
+    if not automatic and not _is_available(resolved):
         message = f"device={str(device)!r}: this device is not available"
         if training:
             raise ValueError(f"{message}; use device='auto'.")
