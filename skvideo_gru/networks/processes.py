@@ -11,6 +11,7 @@ torchrun.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -102,12 +103,13 @@ def _join() -> None:
         n_local = int(os.environ.get("LOCAL_WORLD_SIZE", n_processes()))
         backend = "cpu:gloo,cuda:nccl" if n_local <= torch.cuda.device_count() else "gloo"
         distributed.init_process_group(backend, timeout=_TIMEOUT)
-        # Threads that still run when the interpreter ends abort the process.
         atexit.register(_leave)
 
 
 def _leave() -> None:
+    """End the threads of the group, which would abort the process after the interpreter's end."""
     if distributed.is_initialized():
+        gc.collect()  # a DistributedDataParallel in a reference cycle keeps the group alive
         distributed.destroy_process_group()
 
 
