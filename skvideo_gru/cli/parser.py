@@ -23,7 +23,7 @@ GENERATED: dict[str, int | None] = {"frame_size": 32, "n_frames": 6, "backbone_e
 #: share the backbone of each fold.
 DEFAULT_GRID: dict[str, list[Any]] = {
     "gru__delta_weight": [0, 10, 100],
-    "gru__pooling": ["attention", "mean"],
+    "gru__pooling": ["pyramid", "mean"],
 }
 
 # Modules of the commands that are not in `commands`.

@@ -144,7 +144,7 @@ def _through_gru(
         logit = logits.max() if column is None else logits[column]
         (gradients,) = torch.autograd.grad(logit, inputs)
     attention = None
-    if module.pooling == "attention":
+    if module.pooling in ("attention", "pyramid"):
         with torch.inference_mode():
             attention = module.attention_weights(inputs)[0].float().cpu().numpy()
     return gradients[0].double().cpu().numpy(), attention

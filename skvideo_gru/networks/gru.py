@@ -13,7 +13,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 __all__ = ["POOLINGS", "GRUNetwork"]
 
 #: How a sequence of outputs is reduced to one vector.
-POOLINGS = ("last", "mean", "max", "attention")
+POOLINGS = ("last", "mean", "max", "attention", "pyramid")
+
+_N_QUARTERS = 4
 
 
 class GRUNetwork(nn.Module):
@@ -33,10 +35,12 @@ class GRUNetwork(nn.Module):
         Whether a second GRU processes the frames in reverse order.
     dropout : float, default=0.0
         Dropout probability between GRU layers and before each fully connected layer.
-    pooling : {"last", "mean", "max", "attention"}, default="last"
+    pooling : {"last", "mean", "max", "attention", "pyramid"}, default="last"
         How the outputs are reduced: the state after the last frame (of the backward GRU,
-        after the first), the mean or maximum over the frames, or a weighted mean whose
-        weights are learned from the outputs.
+        after the first), the mean or maximum over the frames, a weighted mean whose
+        weights are learned from the outputs, or that weighted mean and the means over the
+        four quarters of the sequence, concatenated. Quarters overlap if 4 does not divide
+        the number of frames.
     delta_weight : float, default=0.0
         Weight of frame-to-frame differences relative to the features. The positive and
         the negative part of each feature's difference from the previous frame (0 for the
@@ -81,8 +85,10 @@ class GRUNetwork(nn.Module):
             bidirectional=bidirectional,
         )
         size = hidden_size * (2 if bidirectional else 1)
-        if pooling == "attention":
+        if pooling in ("attention", "pyramid"):
             self.attention = nn.Linear(size, 1)
+        if pooling == "pyramid":
+            size *= 1 + _N_QUARTERS
         layers: list[nn.Module] = []
         for n_units in fc_sizes:
             layers += [nn.Dropout(dropout), nn.Linear(size, n_units), nn.ReLU()]
@@ -177,7 +183,12 @@ class GRUNetwork(nn.Module):
             total = rescale[:, frame - 1] * total + share[:, frame]
             weighted = rescale[:, frame - 1] * weighted + share[:, frame] * outputs[:, frame]
             pooled.append(weighted / total)
-        return torch.stack(pooled, dim=1)
+        attended = torch.stack(pooled, dim=1)
+        if self.pooling == "attention":
+            return attended
+        n_frames = torch.arange(1, outputs.shape[1] + 1, device=outputs.device)
+        quarters = _mean_of_quarters(outputs, n_frames.expand(len(outputs), -1))
+        return torch.cat([attended, quarters], dim=2)
 
     def _with_changes(self, sequences: torch.Tensor) -> torch.Tensor:
         if not self.delta_weight:
@@ -209,4 +220,25 @@ class GRUNetwork(nn.Module):
         if self.pooling == "max":
             return outputs.where(real[..., None], -torch.inf).amax(dim=1)
         scores = self.attention(outputs).squeeze(2).where(real, -torch.inf)
-        return (scores.softmax(dim=1)[..., None] * outputs).sum(dim=1)
+        attended = (scores.softmax(dim=1)[..., None] * outputs).sum(dim=1)
+        if self.pooling == "attention":
+            return attended
+        return torch.cat([attended, _mean_of_quarters(outputs, lengths[:, None])[:, 0]], dim=1)
+
+
+def _mean_of_quarters(outputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Average outputs (n, T, h) over the quarters of the first `lengths` (n, m) frames.
+
+    Returns (n, m, 4 h). The bounds are those of torch's adaptive average pooling.
+    """
+    quarters = torch.arange(_N_QUARTERS, device=outputs.device)
+    starts = lengths[..., None] * quarters // _N_QUARTERS
+    ends = (lengths[..., None] * (quarters + 1) + _N_QUARTERS - 1) // _N_QUARTERS
+    totals = torch.cat([torch.zeros_like(outputs[:, :1]), outputs.cumsum(dim=1)], dim=1)
+    # Not indexing by tensors, of which torch warns when it exports to ONNX.
+    at_starts, at_ends = (
+        totals.gather(1, bounds.flatten(1)[..., None].expand(-1, -1, outputs.shape[2]))
+        for bounds in (starts, ends)
+    )
+    means = (at_ends - at_starts) / (ends - starts).flatten(1)[..., None]
+    return means.unflatten(1, (-1, _N_QUARTERS)).flatten(2)

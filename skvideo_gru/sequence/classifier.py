@@ -53,9 +53,10 @@ class GRUClassifier(SequencePredictor):
         Whether a second GRU processes the frames in reverse order.
     dropout : float, default=0.0
         Dropout probability between GRU layers and before each fully connected layer.
-    pooling : {"last", "mean", "max", "attention"}, default="attention"
+    pooling : {"last", "mean", "max", "attention", "pyramid"}, default="pyramid"
         How the outputs of all frames become one vector: the state after the last
-        frame, their mean, their maximum, or a mean with learned weights.
+        frame, their mean, their maximum, a mean with learned weights, or that mean and
+        the means over the four quarters of the video, concatenated.
     delta_weight : float, default=0.0
         Weight of frame-to-frame differences relative to the features. The GRU's input
         is the features of each frame, and the positive and the negative part of their
@@ -234,7 +235,7 @@ class GRUClassifier(SequencePredictor):
         num_layers=1,
         bidirectional=False,
         dropout=0.0,
-        pooling="attention",
+        pooling="pyramid",
         delta_weight=0.0,
         fc_sizes=(),
         optimizer="adam",

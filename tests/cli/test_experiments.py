@@ -341,7 +341,7 @@ def test_unreadable_videos_are_skipped_and_logged(
 ):
     options = {
         "train": FAST,
-        "tune": [*FAST, "--cv", "2", "--hidden-size", "4", "--lr-decay", "0.9"],
+        "tune": [*FAST, "--cv", "2", "--hidden-size", "16", "--lr-decay", "0.9"],
         "evaluate": ["--model", str(model), "--part", "test"],
     }[command]
     arguments = [command, "--data", str(split_clips), "--on-error", "skip", *options]

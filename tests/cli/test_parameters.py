@@ -74,7 +74,7 @@ def test_the_default_search_has_parameters_of_the_gru_that_are_not_set():
     assert all(name.startswith("gru__") for name in grid)  # one backbone for each fold
     candidates = list(ParameterGrid(grid))
     assert len(candidates) <= 12
-    assert {"gru__delta_weight": 100, "gru__pooling": "attention"} in candidates  # the defaults
+    assert {"gru__delta_weight": 100, "gru__pooling": "pyramid"} in candidates  # the defaults
     assert searched("--set", "gru__pooling=max") == {"gru__delta_weight": [0, 10, 100]}
 
 

@@ -74,7 +74,7 @@ def test_gradients_of_features_predict_changes_of_the_logit(colour_clips, scaler
 
 def test_attention_weights_are_those_of_the_prediction(colour_clips):
     videos, y = colour_clips
-    pipe = fitted(videos, y)
+    pipe = fitted(videos, y, gru__pooling="attention")
     module = pipe[-1].module_.eval()
     sequence = torch.from_numpy(pipe[:-1].transform(videos[:1]).reshape(1, 3, -1))
     weights = attribute(pipe, videos[0]).attention
@@ -85,6 +85,7 @@ def test_attention_weights_are_those_of_the_prediction(colour_clips):
     np.testing.assert_allclose(
         logits.softmax(dim=0).numpy(), pipe.predict_proba(videos[:1])[0], rtol=1e-4
     )
+    assert attribute(fitted(videos, y), videos[0]).attention.shape == (3,)
     pipe = fitted(videos, y, gru__pooling="mean")
     assert attribute(pipe, videos[0]).attention is None
 

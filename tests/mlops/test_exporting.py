@@ -29,6 +29,7 @@ from skvideo_gru import (
 )
 from skvideo_gru.mlops.exporting import _affine, _connect_lengths, _network, _transformers
 from skvideo_gru.networks import GRUNetwork, to_onnx
+from skvideo_gru.networks.gru import POOLINGS
 
 SMALL = {
     "features__n_frames": 6,
@@ -107,7 +108,7 @@ def test_videos_of_different_lengths(order_data, tmp_path):
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_gru_stops_at_the_length_of_each_sequence(pooling, bidirectional):
     torch.manual_seed(0)
     network = GRUNetwork(

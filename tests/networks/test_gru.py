@@ -54,6 +54,11 @@ def by_the_equations(network, sequence):
         scores = outputs @ weights["attention.weight"][0] + weights["attention.bias"]
         shares = np.exp(scores) / np.exp(scores).sum()
         out = shares @ outputs
+    if network.pooling == "pyramid":
+        bounds = np.arange(5) * len(outputs) / 4
+        quarters = zip(np.floor(bounds[:-1]), np.ceil(bounds[1:]), strict=True)
+        means = [outputs[int(start) : int(end)].mean(axis=0) for start, end in quarters]
+        out = np.concatenate([out, *means])
     linears = [name for name in weights if name.startswith("fc") and name.endswith("weight")]
     for position, name in enumerate(linears):
         out = weights[name] @ out + weights[name.replace("weight", "bias")]
@@ -77,8 +82,8 @@ def test_logits_follow_the_equations(pooling, bidirectional, delta_weight):
         bidirectional=bidirectional,
         delta_weight=delta_weight,
     ).eval()
-    sequences = torch.randn(3, 6, 5)
-    lengths = torch.tensor([6, 1, 4])
+    sequences = torch.randn(4, 9, 5)
+    lengths = torch.tensor([6, 1, 4, 9])
     logits = network(sequences, lengths).detach().numpy()
     for row, length in enumerate(lengths):
         expected = by_the_equations(network, sequences[row, :length])

@@ -20,6 +20,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from skvideo_gru import GRUClassifier
+from skvideo_gru.networks.gru import POOLINGS
 
 # A single batch: repeated sequences would be batched differently from weighted ones.
 ONE_BATCH = {"batch_size": 1000, "max_epochs": 30, "lr": 0.05}
@@ -139,7 +140,8 @@ def test_fit_updates_every_weight():
     for name, value in trained.net_.module_.state_dict().items():
         assert not torch.allclose(value, before[name], atol=1e-8), name
     shapes = [tuple(p.shape) for p in trained.net_.module_.fc.parameters()]
-    assert shapes == [(8, 5), (8,), (4, 8), (4,), (2, 4), (2,)]
+    # The weighted mean of all outputs and the means of four quarters, of 5 units each.
+    assert shapes == [(8, 25), (8,), (4, 8), (4,), (2, 4), (2,)]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +220,7 @@ def test_fit_depends_only_on_the_seed_and_preserves_global_generators():
     assert not np.array_equal(first, other.predict_proba(X))
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize(
     "options",
     [
@@ -252,7 +254,7 @@ def test_running_probabilities_equal_those_of_truncated_rows(pooling, options):
     np.testing.assert_allclose(running[rows, last[rows]], clf.predict_proba(X[rows]), atol=1e-6)
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_running_probabilities_need_one_pass(pooling, monkeypatch):
     X, y = order_data(20)
     clf = GRUClassifier(**{**SMALL, "max_epochs": 1, "pooling": pooling}).fit(X, y)
