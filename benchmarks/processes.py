@@ -17,7 +17,7 @@ from statistics import median
 
 from skvideo_gru import ResNet50FrameFeaturizer, load_video_folder, make_order_videos
 
-MODEL = {"frame_size": 32, "frames_per_clip": 8, "batch_size": 128}
+MODEL = {"frame_size": 32}
 
 
 def train(folder, seed, epochs):
