@@ -25,11 +25,19 @@ class SequenceDataset(Dataset):
         have weights.
     y : ndarray of shape (n,), int64, optional
         Classes; zeros by default.
+    rows : ndarray of shape (n,), int64, optional
+        Rows of ``inputs["sequences"]``; all by default.
     """
 
-    def __init__(self, inputs: dict[str, np.ndarray], y: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        inputs: dict[str, np.ndarray],
+        y: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+    ) -> None:
         self.inputs = inputs
         self.y = np.zeros(len(inputs["lengths"]), np.int64) if y is None else y
+        self.rows = np.arange(len(self.y)) if rows is None else rows
 
     def __len__(self) -> int:
         return len(self.y)
@@ -40,10 +48,14 @@ class SequenceDataset(Dataset):
     def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         chosen = torch.tensor(rows)  # torch uses all threads, NumPy one
 
-        def gather(values: np.ndarray) -> torch.Tensor:
-            return torch.from_numpy(values).index_select(0, chosen)
+        def gather(values: np.ndarray, rows: torch.Tensor = chosen) -> torch.Tensor:
+            return torch.from_numpy(values).index_select(0, rows)
 
-        return {name: gather(values) for name, values in self.inputs.items()}, gather(self.y)
+        batch = {
+            name: gather(values) for name, values in self.inputs.items() if name != "sequences"
+        }
+        batch["sequences"] = gather(self.inputs["sequences"], gather(self.rows))
+        return batch, gather(self.y)
 
 
 def identity_collate(batch: Any) -> Any:

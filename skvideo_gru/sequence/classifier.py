@@ -463,8 +463,8 @@ class GRUClassifier(SequencePredictor):
         return build_net(params, train, held_out, classes=self.classes_, partial=partial)
 
     def _run_epochs(self, net: WeightedNet, data: TrainingData, epochs: int | None = None) -> None:
-        n_sequences, n_frames, _ = data.sequences.shape
-        with useful_threads(net, min(n_sequences, net.batch_size) * n_frames):
+        n_sequences = min(len(data.rows), net.batch_size)
+        with useful_threads(net, n_sequences * data.sequences.shape[1]):
             run_epochs(net, to_dataset(data, self.classes_), epochs)
 
     def _set_net(self, net: WeightedNet, *, in_parts: bool) -> None:

@@ -185,7 +185,7 @@ def to_dataset(data: TrainingData, classes: np.ndarray) -> SequenceDataset:
     inputs = {"sequences": data.sequences, "lengths": data.lengths}
     if data.weight is not None:
         inputs["weight"] = relative_weights(data.weight, data.sequences.dtype)
-    return SequenceDataset(inputs, np.searchsorted(classes, data.y))
+    return SequenceDataset(inputs, np.searchsorted(classes, data.y), data.rows)
 
 
 def net_state(net: WeightedNet) -> dict[str, Any]:

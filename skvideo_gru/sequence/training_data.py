@@ -33,16 +33,16 @@ class TrainingData:
 
     Attributes
     ----------
-    sequences : ndarray of shape (n, T, d)
-        Sequences, each with at least one frame.
+    sequences : ndarray of shape (n_all, T, d)
+        All sequences of the user's data, which may be larger than the memory: not copied.
     lengths : ndarray of shape (n,), int64
-        Their lengths.
+        The lengths of the sequences to train on, at least 1.
     y : ndarray of shape (n,)
         Their labels.
     weight : ndarray of shape (n,), float64, or None
         Their weights.
     rows : ndarray of shape (n,), int64
-        Their row numbers in the user's data.
+        Their row numbers in `sequences`.
     """
 
     sequences: np.ndarray
@@ -54,7 +54,7 @@ class TrainingData:
     def __getitem__(self, rows: np.ndarray) -> TrainingData:
         weight = None if self.weight is None else self.weight[rows]
         return TrainingData(
-            self.sequences[rows], self.lengths[rows], self.y[rows], weight, self.rows[rows]
+            self.sequences, self.lengths[rows], self.y[rows], weight, self.rows[rows]
         )
 
 

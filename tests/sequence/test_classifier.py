@@ -341,7 +341,8 @@ def test_early_stopping_holds_out_whole_groups():
     clf = GRUClassifier(early_stopping=True, validation_fraction=0.2, callbacks=[Watcher()])
     clf.set_params(max_epochs=2, random_state=0).fit(X, y, groups=groups)
     train, rest = (
-        set(groups[part.inputs["sequences"][:, 0, 0].astype(int)]) for part in Watcher.seen.pop()
+        {groups[int(part[row][0]["sequences"][0, 0, 0])] for row in range(len(part))}
+        for part in Watcher.seen.pop()
     )
     assert train.isdisjoint(rest)
     assert (len(train), len(rest)) == (8, 2)
@@ -379,7 +380,8 @@ def test_the_validation_loss_uses_sequence_weights():
 
     class Watcher(Callback):
         def on_train_begin(self, net, **_):
-            seen.append(net.train_split(None)[1].inputs)
+            held_out = net.train_split(None)[1]
+            seen.append(held_out.__getitems__(range(len(held_out)))[0]["sequences"].numpy())
 
     clf = GRUClassifier(
         **{**SMALL, "max_epochs": 2, "batch_size": 7},
@@ -388,8 +390,7 @@ def test_the_validation_loss_uses_sequence_weights():
         class_weight="balanced",
         callbacks=[Watcher()],
     ).fit(X, y, sample_weight=weight)
-    inputs = seen[0]
-    rows = [np.flatnonzero((sequence == X).all((1, 2)))[0] for sequence in inputs["sequences"]]
+    rows = [np.flatnonzero((sequence == X).all((1, 2)))[0] for sequence in seen[0]]
     best = min(record["valid_loss"] for record in clf.history_)
     balanced = clf.net_.criterion_.weight.numpy()[y[rows]] * weight[rows]
     expected = log_loss(y[rows], clf.predict_proba(X[rows]), sample_weight=balanced)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.utils import compute_class_weight
 
+from skvideo_gru.sequence.net_building import to_dataset
 from skvideo_gru.sequence.training_data import (
     class_weights,
     relative_weights,
@@ -116,3 +117,13 @@ def test_no_class_is_held_out_completely():
     alone = groups // 2
     with pytest.raises(ValueError, match="the training data would lack a class"):
         split_rows(alone, alone, 0.5, seed=0)
+
+
+def test_chosen_rows_are_read_from_the_whole_array():
+    X = sequences(5)
+    data = usable_rows(X, np.array(list("abcde")), np.array([1.0, 0, 2, 4, 1]))[np.array([2, 0])]
+    dataset = to_dataset(data, np.array(list("abcde")))
+    assert np.shares_memory(dataset.inputs["sequences"], X)  # X may be larger than the memory
+    inputs, y = dataset.__getitems__([0, 1])
+    np.testing.assert_array_equal(inputs["sequences"], X[[3, 0]])
+    assert (y.tolist(), inputs["weight"].tolist()) == ([3, 0], [1, 0.25])
