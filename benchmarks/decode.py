@@ -1,9 +1,9 @@
-"""Speed of frame reading, compared with plain PyAV, OpenCV and decord.
+"""Speed of frame reading, compared with plain PyAV, OpenCV, decord and torchcodec.
 
 Run ``python benchmarks/decode.py [ROUNDS]`` in an environment with this package,
-opencv-python-headless and decord. The script generates clips, times all readers
-in each round, and prints the medians over the rounds: milliseconds, and the
-speed-up of this package over each peer.
+opencv-python-headless, decord, torchcodec and FFmpeg's shared libraries. The script
+generates clips, times all readers in each round, and prints the medians over the
+rounds: milliseconds, and the speed-up of this package over each peer.
 """
 
 import sys
@@ -18,6 +18,8 @@ import av
 import cv2
 import decord
 import numpy as np
+from torchcodec.decoders import VideoDecoder
+from torchcodec.transforms import Resize
 
 from skvideo_gru import read_frames
 from skvideo_gru.video import uniform_indices
@@ -60,7 +62,19 @@ def decord_batch(path, n_frames):
     return reader.get_batch(uniform_indices(n_frames, N_FRAMES)).asnumpy()
 
 
-PEERS = {"PyAV": pyav, "OpenCV": opencv, "decord": decord_batch}
+def torchcodec_batch(path, n_frames):
+    """Read a batch with torchcodec, on as many threads as FFmpeg chooses."""
+    decoder = VideoDecoder(
+        path,
+        dimension_order="NHWC",
+        num_ffmpeg_threads=0,
+        seek_mode="approximate",  # without a scan of the whole file
+        transforms=[Resize((SIZE, SIZE))],
+    )
+    return decoder.get_frames_at(uniform_indices(n_frames, N_FRAMES).tolist()).data.numpy()
+
+
+PEERS = {"PyAV": pyav, "OpenCV": opencv, "decord": decord_batch, "torchcodec": torchcodec_batch}
 
 
 def write(path, codec, width, height, n_frames, **options):
