@@ -1,4 +1,4 @@
-"""Speed and memory of `predict_timeline`.
+"""Speed and memory of `predict_timeline`, and the delay of `LiveClassifier`.
 
 Run ``python benchmarks/timeline.py [MODALITY...] [--rounds N] [--seconds S] [--hours H]``. The
 script generates S seconds (default 600) of 640x360 H.264 video and an untrained model for each
@@ -11,7 +11,8 @@ modality, by default ``rgb`` and ``motion``. In each round it times, one after t
 A Markdown table shows the medians, and the medians of the ratios within a round. A second table
 shows by how much `predict_timeline` increases the resident memory of a process for the first
 minute of the file, for the whole file, and for a file of H hours (default 5), which repeats the
-packets of the first one; 0 omits it.
+packets of the first one; 0 omits it. A third table shows how long `LiveClassifier` takes for a
+frame of the first minute, on one thread, with images of 64 pixels.
 """
 
 import argparse
@@ -24,8 +25,9 @@ from statistics import median
 
 import av
 import numpy as np
+import torch
 
-from skvideo_gru import VideoClip, make_video_classifier, predict_timeline
+from skvideo_gru import LiveClassifier, VideoClip, make_video_classifier, predict_timeline
 
 WINDOW, STEP, RATE = 10.0, 1.0, 25
 
@@ -77,13 +79,12 @@ def repeat_packets(source, path, n_seconds, n_times):
                         out.mux(packet)
 
 
-def fitted(modality):
+def fitted(modality, frame_size=None):
     """Fit a classifier with an untrained backbone."""
     rng = np.random.default_rng(0)
     clips = list(rng.integers(0, 256, (8, 20, 36, 64, 3), dtype=np.uint8))
-    pipe = make_video_classifier(
-        random_state=0, features__max_epochs=0, features__modality=modality, gru__max_epochs=1
-    )
+    pipe = make_video_classifier(random_state=0, features__max_epochs=0, gru__max_epochs=1)
+    pipe.set_params(features__modality=modality, features__frame_size=frame_size)
     return pipe.fit(clips, ["a", "b"] * 4)
 
 
@@ -130,8 +131,25 @@ def measure_memory(modality, duration, video):
     print(f"| {modality} | {duration} | {n} | {float(peak):.0f} MiB |", flush=True)
 
 
+def measure_live(modality, video):
+    """Print a row with the times of the pushes of frames, without their decoding."""
+    live = LiveClassifier(fitted(modality, frame_size=64), window=WINDOW, step=STEP)
+    times, n_windows = [], 0
+    with av.open(str(video)) as container:
+        for number, frame in enumerate(container.decode(video=0)):
+            if number == 60 * RATE:
+                break
+            image = frame.to_ndarray(format="rgb24")
+            begin = time.perf_counter()
+            n_windows += len(live.push(frame.time, image))
+            times.append(time.perf_counter() - begin)
+    rate, slowest = len(times) / sum(times), 1000 * max(times)
+    row = f"{n_windows} | {1000 * median(times):.1f} ms | {slowest:.0f} ms | {rate:.0f}"
+    print(f"| {modality} | {row} |", flush=True)
+
+
 def main():
-    """Generate the recordings and print both tables."""
+    """Generate the recordings and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("modality", nargs="*", default=["rgb", "motion"], help="rgb or motion")
     parser.add_argument("--rounds", type=int, default=3)
@@ -159,6 +177,11 @@ def main():
         for modality in args.modality:
             for duration, expression in recordings.items():
                 measure_memory(modality, duration, expression)
+        torch.set_num_threads(1)
+        print("\n| modality | windows | median frame | slowest frame | frames per second |")
+        print("|---|---|---|---|---|")
+        for modality in args.modality:
+            measure_live(modality, video)
 
 
 if __name__ == "__main__":
