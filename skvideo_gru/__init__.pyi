@@ -2,6 +2,7 @@ __version__: str
 
 from .datasets import load_video_folder as load_video_folder
 from .datasets import load_video_manifest as load_video_manifest
+from .datasets import make_motion_clips as make_motion_clips
 from .datasets import make_order_videos as make_order_videos
 from .features import ResNet50FrameFeaturizer as ResNet50FrameFeaturizer
 from .features import cache_contents as cache_contents

@@ -28,6 +28,7 @@ EXPECTED = {
     r"changes, red-blue-green: Python (0\.\d+), OpenCV \3\n",
     "live.py": r"^\d+ windows predicted, \d+ dropped$",
     "own_embeddings.py": r"^test accuracy: (1\.000|0\.[89]\d\d) on 30 sequences$",
+    "pretraining.py": r"^saved: .*motion\.pth\nstarted from motion\.pth, trained on 12 clips$",
     "pretrained_weights.py": r"^loaded: 318 arrays, frame size \(32, 32\)$",
     "quickstart.py": r"^test accuracy: (1\.000|0\.[7-9]\d\d) on 15 videos$",
     "read_model_back.py": r"^joblib, \d+ MB: identical .*\nskops, \d+ MB: identical",

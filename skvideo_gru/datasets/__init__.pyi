@@ -9,5 +9,6 @@ from .leakage import find_leaks as find_leaks
 from .leakage import repeated_content as repeated_content
 from .manifests import load_video_manifest as load_video_manifest
 from .manifests import read_manifest as read_manifest
+from .motions import make_motion_clips as make_motion_clips
 from .splitting import has_groups as has_groups
 from .splitting import split_videos as split_videos

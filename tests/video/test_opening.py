@@ -260,7 +260,10 @@ def test_the_digest_of_a_missing_file_names_it(tmp_path):
 
 def test_special_files_have_no_digest(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
-    for path, reason in ((tmp_path / "pipe.mp4", "pipe or socket"), ("a\0b", "not a valid file name")):
+    for path, reason in (
+        (tmp_path / "pipe.mp4", "pipe or socket"),
+        ("a\0b", "not a valid file name"),
+    ):
         with pytest.raises(VideoDecodeError, match=reason):
             content_digest(path)
 
