@@ -22,11 +22,13 @@ from ..caller_warnings import warn_caller
 from ..networks import (
     IMAGENET,
     N_FEATURES,
+    Weights,
     check_same,
     exchange_rows,
     first_result,
     gather_rows,
     load_weights,
+    motion_weights,
     record_backbone_labels,
     resolve_device,
     resolve_mixed_precision,
@@ -72,8 +74,8 @@ __all__ = ["ResNet50FrameFeaturizer"]
 class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     """Turn videos into sequences of ResNet-50 feature vectors.
 
-    `fit` with labels trains a ResNet-50 [1]_ from scratch on the frames of the training
-    videos and freezes it. `transform` samples frames from each video and turns each frame
+    `fit` with labels trains a ResNet-50 [1]_ on the frames of the training videos and
+    freezes it. `transform` samples frames from each video and turns each frame
     into 2048 numbers, the network's output after global average pooling.
 
     Parameters
@@ -90,7 +92,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     stride : int, default=1
         Distance between frames with ``sampling="dense"``.
     frame_size : int or (int, int), optional
-        Height and width of the frames in pixels. By default 32, or 224 with `weights`.
+        Height and width of the frames in pixels. By default 32, or 224 with a file of
+        `weights`.
     resize : {"stretch", "crop", "pad"}, default="stretch"
         How frames are resized to `frame_size`, see `read_frames`.
     modality : {"auto", "rgb", "motion", "changes"}, default="auto"
@@ -98,9 +101,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         image has three channels: the outlines in a frame, the changes before it and the
         changes after it. With ``"changes"``, the first channel shows the changes during the
         frame instead. All frames of a video are decoded for motion images. ``"auto"``
-        means ``"motion"`` for a backbone that is trained from scratch, and ``"rgb"`` for an
-        untrained one and with `weights`. Use ``"rgb"`` for classes that differ only in
-        colours.
+        means ``"motion"`` for a backbone that is trained, and ``"rgb"`` for an untrained one
+        and with a file of `weights`. Use ``"rgb"`` for classes that differ only in colours.
     on_error : {"raise", "nan"}, default="raise"
         How to treat a video that cannot be read: raise the error, or omit the video from
         training, return a row of NaN and issue one warning with the number of such videos.
@@ -136,10 +138,13 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         entirely afterwards. Features are then accurate to 2-3 significant digits.
         ``"auto"`` uses it where the hardware supports it: on GPUs with bfloat16, and on
         processors with AMX or AVX512-BF16. The result then depends on the hardware.
-    weights : str or os.PathLike, optional
-        File with a state dict in torchvision's layout, ``.safetensors`` or written by
-        ``torch.save``. With ``max_epochs=0`` the network is frozen with these weights,
-        otherwise they are the initialisation. By default it is random.
+    weights : "auto", str, os.PathLike or None, default="auto"
+        Initial weights. ``"auto"`` means weights that come with the package for a backbone
+        that is trained with ``modality="motion"``, and random ones otherwise. The former
+        were learned from generated clips of moving shapes, see `make_motion_clips`. None
+        means random weights. A path is a file with a state dict in torchvision's layout,
+        ``.safetensors`` or written by ``torch.save``; with ``max_epochs=0`` the network is
+        frozen with these weights.
     pixel_mean, pixel_std : (float, float, float), default=ImageNet's
         Mean and standard deviation of red, green and blue, for values in [0, 1], that
         pixels are normalised with. They must match `weights`.
@@ -247,7 +252,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         batch_size=64,
         augmentation=("shift", "scale", "rotate", "light", "erase", "time"),
         mixed_precision=False,
-        weights=None,
+        weights="auto",
         pixel_mean=IMAGENET[0],
         pixel_std=IMAGENET[1],
         engine="torch",
@@ -541,7 +546,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 "augmentation": check_augmentation(self.augmentation),
                 "mixed_precision": resolve_mixed_precision(self.mixed_precision, device),
             },
-            start=None if self.weights is None else load_weights(self.weights),
+            start=self._choose_start(training),
             seed=seed,
             memory=self._memory(),
             strict=self._strict(),
@@ -572,15 +577,24 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         self.max_duration_ = longest_duration(videos)
         return fitted
 
+    def _weights_are_a_file(self) -> bool:
+        return self.weights is not None and self.weights != "auto"
+
     def _choose_size(self) -> tuple[int, int]:
-        default_size = 32 if self.weights is None else 224
+        default_size = 224 if self._weights_are_a_file() else 32
         size = self.frame_size if self.frame_size is not None else default_size
         return cast(tuple[int, int], check_frame_size(size))
 
     def _choose_modality(self, training: bool) -> str:
         if self.modality != "auto":
             return self.modality
-        return "motion" if training and self.weights is None else "rgb"
+        return "motion" if training and not self._weights_are_a_file() else "rgb"
+
+    def _choose_start(self, training: bool) -> Weights | None:
+        if self._weights_are_a_file():
+            return load_weights(self.weights)
+        learned = self.weights == "auto" and training and self.modality_ == "motion"
+        return motion_weights() if learned else None
 
     def _strict(self) -> bool:
         return self.on_error == "raise" or ALWAYS_RAISE.get()

@@ -1,6 +1,8 @@
 from .checkpoints import Checkpoint as Checkpoint
 from .gru import POOLINGS as POOLINGS
 from .gru import GRUNetwork as GRUNetwork
+from .motion_weights import motion_weights as motion_weights
+from .motion_weights import pack_weights as pack_weights
 from .nets import MixedPrecisionNet as MixedPrecisionNet
 from .nets import SequenceDataset as SequenceDataset
 from .nets import WeightedNet as WeightedNet

@@ -26,7 +26,7 @@ from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.features import extraction, fitting, reading
 from skvideo_gru.features.motion import motion_images
 from skvideo_gru.features.reading import FrameReader
-from skvideo_gru.networks import build_network, normalise, progress
+from skvideo_gru.networks import build_network, motion_weights, normalise, progress
 from skvideo_gru.video import read_outlines, uniform_indices
 from skvideo_gru.video.decoding import read_frames
 
@@ -85,6 +85,24 @@ def test_rows_are_the_features_of_the_frames(clip, tmp_path):
     assert error < 1e-5
     sequences = model.set_params(flatten=False).transform([clip])
     np.testing.assert_array_equal(sequences, rows.reshape(1, 3, 2048))
+
+
+def test_initial_weights(colour_clips):
+    """By default, learned ones for a training on motion images, and random ones otherwise."""
+    videos, y = colour_clips
+    name = "layer4.2.conv3.weight"
+    start = {"n_frames": 4, "frame_size": 32, "max_epochs": 1, "lr": 1e-12, "random_state": 0}
+    random = ResNet50FrameFeaturizer(**start | {"max_epochs": 0}).fit(videos).weights_[name]
+    for params, expected in (
+        ({}, motion_weights()[name]),
+        ({"modality": "motion", "weights": "auto"}, motion_weights()[name]),
+        ({"modality": "rgb"}, random),
+        ({"modality": "changes"}, random),
+        ({"weights": None}, random),
+    ):
+        fitted = ResNet50FrameFeaturizer(**start, **params).fit(videos, y)
+        np.testing.assert_allclose(fitted.weights_[name], expected, atol=1e-8)
+        assert fitted.frame_size_ == (32, 32)
 
 
 def test_the_size_is_32_and_224_with_weights(tmp_path):
