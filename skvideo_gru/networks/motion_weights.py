@@ -63,4 +63,4 @@ def pack_weights(weights: Weights, path: str | os.PathLike[str]) -> None:
             arrays[name] = (values / scale).round().astype(np.int8)
             arrays[name + _SCALE] = scale
     with atomic_write(os.fspath(path)) as unfinished, open(unfinished, "wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
