@@ -20,9 +20,10 @@ _SCALE = "/scale"
 
 @cache
 def motion_weights() -> Weights:
-    """Load the weights of a backbone that was trained on `make_motion_clips`.
+    """Load the weights of a backbone that was trained on 7,200 generated clips.
 
-    ``examples/pretraining.py`` trains such a backbone.
+    The clips are such as `make_motion_clips` returns. ``examples/pretraining.py`` trains
+    such a backbone.
 
     Returns
     -------
