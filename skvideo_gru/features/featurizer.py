@@ -142,9 +142,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         Initial weights. ``"auto"`` means weights that come with the package for a backbone
         that is trained with ``modality="motion"``, and random ones otherwise. The former
         were learned from generated clips of moving shapes, such as `make_motion_clips`
-        returns. None means random weights. A path is a file with a state dict in torchvision's layout,
-        ``.safetensors`` or written by ``torch.save``; with ``max_epochs=0`` the network is
-        frozen with these weights.
+        returns. None means random weights. A path is a file with a state dict in
+        torchvision's layout, ``.safetensors`` or written by ``torch.save``; with
+        ``max_epochs=0`` the network is frozen with these weights.
     pixel_mean, pixel_std : (float, float, float), default=ImageNet's
         Mean and standard deviation of red, green and blue, for values in [0, 1], that
         pixels are normalised with. They must match `weights`.
