@@ -18,9 +18,9 @@ from skvideo_gru import (
 )
 
 
-def pretrain(file: str | Path, n_clips: int = 7200, max_epochs: int = 8) -> None:
+def pretrain(file: str | Path, n_clips: int = 7200, max_epochs: int = 8, n_jobs: int = -1) -> None:
     """Train a backbone on generated clips and save its weights."""
-    clips = make_motion_clips(n_clips, random_state=0, n_jobs=-1)
+    clips = make_motion_clips(n_clips, random_state=0, n_jobs=n_jobs)
     backbone = ResNet50FrameFeaturizer(
         modality="motion",
         frame_size=32,
@@ -38,7 +38,7 @@ def main() -> None:
     """Pretrain with few clips, and train a classifier that starts from the weights."""
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder, "motion.pth")
-        pretrain(weights, n_clips=72, max_epochs=1)
+        pretrain(weights, n_clips=36, max_epochs=1, n_jobs=1)
         data = make_order_videos(Path(folder, "clips"), n_per_class=6, random_state=0)
         pipe = make_video_classifier(
             random_state=0,

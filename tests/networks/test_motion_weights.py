@@ -46,7 +46,7 @@ def test_the_file_of_the_package_is_a_complete_state_dict():
 def test_the_network_has_learned_motion(tmp_path):
     """Its features distinguish the motions of new clips better than those of a random network."""
     kinds = ["go right", "go left", "go up", "go down", "grow", "shrink"]
-    clips = make_motion_clips(36 * 8, n_frames=12, random_state=12345)
+    clips = make_motion_clips(36 * 6, n_frames=12, random_state=12345)
     chosen = np.flatnonzero(np.isin(clips.target, kinds))
     videos = [clips.data[row] for row in chosen]
     accuracies = []
