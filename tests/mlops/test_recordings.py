@@ -215,16 +215,16 @@ def live_rows(live, frames, rate):
 
 @pytest.mark.parametrize("modality", ["rgb", "motion"])
 def test_live_predictions_are_those_of_a_recording(modality):
-    model = fitted(small_classifier(modality=modality))
+    # Frames are embedded in other batches. MinMaxScaler and the default weight of differences
+    # widen the features of clips of noise, which are nearly equal, and their rounding errors.
+    model = fitted(small_classifier(modality=modality).set_params(gru__delta_weight=1))
     frames = noise(60)
     expected = list(predict_timeline(model, frames, window=0.64, step=0.16))
     live = LiveClassifier(model, window=0.64, step=0.16)
     rows = live_rows(live, frames, rate=25)
     assert [row[:2] for row in rows] == [row[:2] for row in expected]
-    # Frames are embedded in other batches. MinMaxScaler widens the features of clips of
-    # noise, which are nearly equal, and thus their rounding errors.
     np.testing.assert_allclose(
-        [row.proba for row in rows], [row.proba for row in expected], atol=2e-3
+        [row.proba for row in rows], [row.proba for row in expected], rtol=1e-4, atol=1e-6
     )
     assert live.n_dropped == 0
     assert len(live._sliding._items) <= 17

@@ -262,7 +262,7 @@ def test_special_files_have_no_digest(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     for path, reason in (
         (tmp_path / "pipe.mp4", "pipe or socket"),
-        ("a\0b", "not a valid file name"),
+        ("a\0b", "not a valid file name: .*null (byte|character)"),
     ):
         with pytest.raises(VideoDecodeError, match=reason):
             content_digest(path)
