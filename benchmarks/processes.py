@@ -17,15 +17,11 @@ from statistics import median
 
 from skvideo_gru import ResNet50FrameFeaturizer, load_video_folder, make_order_videos
 
-MODEL = {"frame_size": 32}
-
 
 def train(folder, seed, epochs):
     """Train a backbone and write its history."""
     data = load_video_folder(Path(folder, "clips"))
-    model = ResNet50FrameFeaturizer(
-        **MODEL, max_epochs=int(epochs), random_state=int(seed), device="cpu"
-    )
+    model = ResNet50FrameFeaturizer(max_epochs=int(epochs), random_state=int(seed), device="cpu")
     history = model.fit(data.data, data.target).history_
     if os.environ.get("RANK", "0") == "0":
         Path(folder, "history.json").write_text(json.dumps(history))

@@ -319,7 +319,7 @@ def _check_parameters(args: argparse.Namespace, pipe: Pipeline) -> None:
     resolve_device(args.device, training=True)
     _validate(pipe)
     features = pipe["features"]
-    if features.weights not in (None, "auto") or features.engine != "torch":
+    if features._weights_are_a_file() or features.engine != "torch":
         # Without labels, the weights and the engine are loaded, but no video is read.
         clone(features).set_params(max_epochs=0, memory=None).fit(["unread.mp4"])
 

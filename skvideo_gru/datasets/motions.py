@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import cycle, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -96,7 +97,7 @@ def make_motion_clips(
         if value < least:
             raise ValueError(f"{name}={value} must be at least {least}.")
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    labels = [list(_MOTIONS)[number % len(_MOTIONS)] for number in range(n_clips)]
+    labels = list(islice(cycle(_MOTIONS), n_clips))
     clips = Parallel(n_jobs)(
         delayed(_draw_clip)(label, n_frames, frame_size, (seed, number))
         for number, label in enumerate(labels)
@@ -307,8 +308,10 @@ _MOTIONS: dict[str, Callable[[_Rng, np.ndarray], _Scene]] = {
     "circle right": partial(_circle, sign=1),
     "circle left": partial(_circle, sign=-1),
     "walk": _walk,
-    **{kind: partial(_meet, kind=kind) for kind in ("approach", "depart", "collide", "bounce")},
-    "cross": partial(_meet, kind="cross"),
+    **{
+        kind: partial(_meet, kind=kind)
+        for kind in ("approach", "depart", "collide", "bounce", "cross")
+    },
     "zoom out": partial(_zoom, sign=1),
     "zoom in": partial(_zoom, sign=-1),
     "shake": _shake,

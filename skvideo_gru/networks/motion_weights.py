@@ -63,5 +63,5 @@ def pack_weights(weights: Weights, path: str | os.PathLike[str]) -> None:
             scale = np.maximum(largest, np.finfo(np.float32).tiny) / _LARGEST
             arrays[name] = (values / scale).round().astype(np.int8)
             arrays[name + _SCALE] = scale
-    with atomic_write(os.fspath(path)) as unfinished, open(unfinished, "wb") as file:
+    with atomic_write(path) as unfinished, open(unfinished, "wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

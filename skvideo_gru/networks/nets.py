@@ -46,16 +46,17 @@ class SequenceDataset(Dataset):
         return self.__getitems__([row])
 
     def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        chosen = torch.tensor(rows)  # torch uses all threads, NumPy one
+        def gather(values: np.ndarray, chosen: torch.Tensor) -> torch.Tensor:
+            # torch uses all threads, NumPy one.
+            return torch.from_numpy(values).index_select(0, chosen)
 
-        def gather(values: np.ndarray, rows: torch.Tensor = chosen) -> torch.Tensor:
-            return torch.from_numpy(values).index_select(0, rows)
-
-        batch = {
-            name: gather(values) for name, values in self.inputs.items() if name != "sequences"
+        chosen = torch.tensor(rows)
+        stored = gather(self.rows, chosen)
+        inputs = {
+            name: gather(values, stored if name == "sequences" else chosen)
+            for name, values in self.inputs.items()
         }
-        batch["sequences"] = gather(self.inputs["sequences"], gather(self.rows))
-        return batch, gather(self.y)
+        return inputs, gather(self.y, chosen)
 
 
 def identity_collate(batch: Any) -> Any:

@@ -73,12 +73,11 @@ class SequencePredictor(ClassifierMixin, Versioned, BaseEstimator):
         sequences, lengths = self._sequences(X)
         proba = np.tile(self.class_prior_.astype(self._dtype), (len(lengths), 1))
         if lengths.any():
-            # A slice copies nothing.
-            rows = slice(None) if lengths.all() else np.flatnonzero(lengths)
-            inputs = {"sequences": sequences[rows], "lengths": lengths[rows]}
+            rows = np.flatnonzero(lengths)
+            inputs = {"sequences": sequences, "lengths": lengths[rows]}
             n_sequences = min(len(lengths), self.net_.batch_size)
             with useful_threads(self.net_, n_sequences * sequences.shape[1]):
-                proba[rows] = self.net_.predict_proba(SequenceDataset(inputs))
+                proba[rows] = self.net_.predict_proba(SequenceDataset(inputs, rows=rows))
         return proba
 
     def predict_proba_frames(self, X: Any) -> np.ndarray:
@@ -140,10 +139,10 @@ class SequencePredictor(ClassifierMixin, Versioned, BaseEstimator):
         for frame in range(int(lengths.max(initial=0))):
             rows = np.flatnonzero(lengths > frame)
             prefixes = {
-                "sequences": sequences[rows, : frame + 1],
+                "sequences": sequences[:, : frame + 1],
                 "lengths": np.full(len(rows), frame + 1),
             }
-            running[rows, frame] = self.net_.predict_proba(SequenceDataset(prefixes))
+            running[rows, frame] = self.net_.predict_proba(SequenceDataset(prefixes, rows=rows))
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most probable class.
