@@ -24,7 +24,7 @@ SIZES = [
     (32, 20, 2048, 64, 16, 0),
     (64, 20, 2048, 64, 32, 0),
 ]
-EPOCHS = 2
+EPOCHS = 20
 
 
 def keep_busy():
@@ -45,7 +45,7 @@ def fit_seconds(n_videos, n_frames, n_features, hidden_size, batch_size, delta_w
         random_state=0,
         device="cpu",
     )
-    time.sleep(0.1)  # until the waiting threads of the fit before have stopped
+    time.sleep(0.5)  # until the waiting threads of the fit before have stopped
     begin = time.perf_counter()
     clf.fit(X, np.arange(n_videos) % 3)
     return time.perf_counter() - begin

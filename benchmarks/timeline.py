@@ -11,8 +11,9 @@ modality, by default ``rgb`` and ``motion``. In each round it times, one after t
 A Markdown table shows the medians, and the medians of the ratios within a round. A second table
 shows by how much `predict_timeline` increases the resident memory of a process for the first
 minute of the file, for the whole file, and for a file of H hours (default 5), which repeats the
-packets of the first one; 0 omits it. A third table shows how long `LiveClassifier` takes for a
-frame of the first minute, on one thread, with images of 64 pixels.
+packets of the first one. A third table shows how long `LiveClassifier` takes for a frame of the
+first minute, on one thread, with images of 64 pixels. ``--rounds 0`` omits the first table, and
+``--hours 0`` the long file.
 """
 
 import argparse
@@ -159,10 +160,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder, "recording.mp4")
         write_recording(video, args.seconds)
-        print("| modality | way | windows | seconds | relative to predict_timeline |")
-        print("|---|---|---|---|---|")
-        for modality in args.modality:
-            measure_speed(modality, video, args.seconds, args.rounds)
+        if args.rounds:
+            print("| modality | way | windows | seconds | relative to predict_timeline |")
+            print("|---|---|---|---|---|")
+            for modality in args.modality:
+                measure_speed(modality, video, args.seconds, args.rounds)
         recordings = {
             "60 s": f"VideoClip({str(video)!r}, 0, 60)",
             f"{args.seconds} s": repr(str(video)),
