@@ -69,8 +69,12 @@ class VideoPipeline(Pipeline):
         Raises
         ------
         ValueError
-            If the data does not allow the split, or a step raises it.
+            If the data does not allow the split, or a step raises it. Parameters of this
+            package's steps are checked before a video is read.
         """
+        for _, step in self.steps:
+            if isinstance(step, ResNet50FrameFeaturizer | FrameWise | GRUClassifier):
+                step._validate_params()
         gru = self.steps[-1][1]
         stopping = isinstance(gru, GRUClassifier) and gru.early_stopping
         if not stopping or y is None or len(self.steps) == 1:
@@ -78,7 +82,6 @@ class VideoPipeline(Pipeline):
         for_front, for_gru = self._split_params(params)
         if for_gru.get("X_val") is not None:
             return super().fit(X, y, **params)
-        gru._validate_params()
         check_consistent_length(X, y)
         labels, groups = column_or_1d(y), for_gru.pop("groups", None)
         if groups is not None:
@@ -146,6 +149,10 @@ def make_video_classifier(
     **params: Any,
 ) -> VideoPipeline:
     """Make the standard video classifier.
+
+    Every argument sets parameters of the steps. To change `memory` or `verbose` later, set
+    them for the steps too, for example ``set_params(features__memory=None)``: the
+    parameters of these names without a prefix are those of scikit-learn's Pipeline.
 
     Parameters
     ----------

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
-from sklearn.utils.validation import check_is_fitted
 
 from .answers import find_selective
 from .inspection import (
@@ -136,6 +135,12 @@ def tracked_run(
     parts = {part: np.asarray(rows) for part, rows in parts.items()}
     if empty := [part for part, rows in parts.items() if not len(rows)]:
         raise ValueError(f"parts: {empty} have no rows; leave them out.")
+    for part, rows in parts.items():
+        if rows.dtype.kind not in "iu":
+            raise ValueError(
+                f"parts: {part!r} must consist of row numbers of the data set, got values such as "
+                f"{rows[0]!r}. Split np.arange(len(data.data)) instead of the videos."
+            )
     with ExitStack() as stack:
         run = mlflow.active_run() or stack.enter_context(
             mlflow.start_run(run_name=name, log_system_metrics=True)
@@ -146,7 +151,6 @@ def tracked_run(
         with live_epochs() as latest:
             yield tracked
         pipe = fitted_pipeline(model)
-        check_is_fitted(pipe)
         log_histories(pipe, latest)
         if pipe is not model:
             log_search(model)

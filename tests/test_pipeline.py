@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils._param_validation import InvalidParameterError
 
 from skvideo_gru import (
     FrameWise,
@@ -70,6 +71,15 @@ def test_the_standard_pipeline():
 def test_unknown_parameters_get_the_nearest_names(name, hint):
     with pytest.raises(ValueError, match=f"no parameter '{name}'; {hint}"):
         make_video_classifier(**{name: 3})
+
+
+@pytest.mark.parametrize("name", ["gru__pooling", "gru__lr", "scale__frame_dim", "features__lr"])
+@pytest.mark.parametrize("stopping", [False, True])
+def test_the_values_of_all_steps_are_checked_before_a_video_is_read(name, stopping):
+    pipe = make_video_classifier(gru__early_stopping=stopping, **{name: "avg"})
+    parameter = name.partition("__")[2]
+    with pytest.raises(InvalidParameterError, match=f"'{parameter}' parameter .* Got 'avg'"):
+        pipe.fit(["missing.mp4"] * 4, ["a", "b"] * 2)
 
 
 def test_a_step_can_be_replaced_and_configured_together():

@@ -202,6 +202,7 @@ def test_a_failed_training_leaves_its_inputs_and_epochs(client, data, pipe):
     [
         ({"model": LogisticRegression()}, "a pipeline from make_video_classifier.*got Logistic"),
         ({"parts": {"train": TRAIN, "test": []}}, r"parts: \['test'\] have no rows"),
+        ({"parts": {"train": ["a.mp4"]}}, r"parts: 'train' must .* row numbers.*'a.mp4'"),
         ({"register": "a/b"}, "is not a valid model name"),
     ],
 )

@@ -170,6 +170,9 @@ def check(args: argparse.Namespace) -> int:
             print(f"{name:{width}}  {report['reason']}")
     if data.skipped:
         print(f"Skipped files: {describe_skipped(data.skipped)}.")
+    if len(data.target):
+        counts = Counter(data.target.tolist())
+        print("Classes: " + ", ".join(f"{name} {counts[name]}" for name in sorted(counts)) + ".")
     print(f"Checked {len(reports)} videos; {len(failed)} cannot be read.")
     return 1 if failed else 0
 

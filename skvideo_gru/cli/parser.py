@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parse(argv)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="surrogateescape")  # file names can have any encoding
+    if not sys.stderr.isatty():  # MLflow's bar would fill a log with control characters
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         # Imported here, so that --help and usage errors are fast.
         name = _MODULES.get(args.name, "commands")

@@ -65,6 +65,7 @@ def make_bunch(
         filenames=np.asarray(filenames),
         groups=None if groups is None else np.asarray(groups),
         split=None if split is None else np.asarray(split),
+        frame=None,
         DESCR=" ".join(notes),
     )
 

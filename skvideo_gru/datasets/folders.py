@@ -78,7 +78,7 @@ def read_folder(path: str | os.PathLike[str]) -> Bunch:
     Bunch
         As `load_video_folder` returns it.
     """
-    root = Path(path)
+    root = Path(path).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; check the path.")
     classes = []

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import math
 import os
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from sklearn.utils import Bunch
 
+from ..caller_warnings import warn_caller
 from ..video import VideoClip, describe_video, video_bounds
 from .bunches import as_frames, make_bunch
 from .leakage import source_path, warn_of_leaks
@@ -85,7 +87,7 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
     Bunch
         As `load_video_manifest` returns it.
     """
-    manifest = Path(path)
+    manifest = Path(path).expanduser()
     if not manifest.is_file():
         raise FileNotFoundError(f"{manifest}: no such manifest; check the path.")
     rows: list[tuple[int, dict[str, str]]] = []
@@ -111,6 +113,8 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
             f"{manifest}: expected the columns {' and '.join(map(repr, expected))}, found "
             f"{columns}. Add {', '.join(map(repr, missing))} to the first line."
         )
+    if "label" not in columns and (near := get_close_matches("label", columns, n=1)):
+        warn_caller(f"{manifest}: there is no column 'label'; did you mean it by {near[0]!r}?")
     repeated = sorted({name for name in _COLUMNS if columns.count(name) > 1})
     if repeated:
         raise ValueError(

@@ -145,6 +145,12 @@ def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
 
 def _random_split(target: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     rows = np.arange(len(target))
+    labels, counts = np.unique(target, return_counts=True)
+    if single := labels[counts == 1].tolist():
+        raise ValueError(
+            f"split='random' needs at least two videos of each class, and {single} have one. "
+            "Correct the label if it is misspelt, or add videos."
+        )
     try:
         train, rest = train_test_split(
             rows, test_size=2 * _HELD_OUT, stratify=target, random_state=seed

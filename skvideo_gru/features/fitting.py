@@ -291,7 +291,11 @@ class BackboneFitter:
         """
         for row, reason in failed.items():
             if self.strict:
-                raise VideoDecodeError(describe_video(videos[row]), reason)
+                raise VideoDecodeError(
+                    describe_video(videos[row]),
+                    f"{reason} ({len(failed)} of {len(videos)} videos cannot be read. "
+                    "`skvideo-gru check` lists such videos; on_error='nan' omits them.)",
+                )
             if len(failed) == len(videos):
                 raise VideoDecodeError(
                     describe_video(videos[row]),

@@ -275,12 +275,12 @@ def evaluate(model: Any, videos: Sequence[Video], target: np.ndarray) -> Evaluat
 
 
 def fitted_pipeline(estimator: Any) -> Pipeline:
-    """Return the pipeline of an estimator.
+    """Return the pipeline of a fitted estimator.
 
     Parameters
     ----------
     estimator : Pipeline, search or SelectiveClassifierCV
-        A pipeline, a fitted search with ``refit=True``, or a fitted `SelectiveClassifierCV`.
+        A pipeline, a search with ``refit=True``, or a `SelectiveClassifierCV`.
 
     Returns
     -------
@@ -292,7 +292,7 @@ def fitted_pipeline(estimator: Any) -> Pipeline:
     ValueError
         If `estimator` is none of these.
     NotFittedError
-        If it is a `SelectiveClassifierCV` that is not fitted.
+        If it is not fitted.
     """
     pipe = getattr(estimator, "best_estimator_", estimator)
     if find_selective(pipe) is not None:
@@ -304,6 +304,7 @@ def fitted_pipeline(estimator: Any) -> Pipeline:
             "Expected a pipeline from make_video_classifier, or a fitted search with refit=True "
             f"or SelectiveClassifierCV over such a pipeline, got {type(pipe).__name__}."
         )
+    check_is_fitted(pipe)
     return pipe
 
 

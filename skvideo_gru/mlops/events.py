@@ -139,7 +139,7 @@ def find_events(
     Raises
     ------
     ValueError
-        If a parameter is out of range.
+        If a parameter is out of range, or the windows have another number of classes.
 
     See Also
     --------
@@ -189,6 +189,11 @@ def _find(
             yield Event(begin, end, classes[column], float(np.mean(shown)))
 
     for start, end, proba in windows:
+        if len(proba) != len(classes):
+            raise ValueError(
+                f"The windows have {len(proba)} probabilities, but there are {len(classes)} "
+                "classes. Pass the classes_ of the model that predicted them."
+            )
         limit = float(start)
         if last is not None and start > last[1] + _SLACK:  # a gap
             yield from event(float(last[1]))

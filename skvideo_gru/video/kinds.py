@@ -70,7 +70,9 @@ def object_fault(value: Any) -> str:
         advice = "for a file's content, pass bytes(video)"
     elif shape is not None:
         advice = f"pass an array, {_RGB}"
-        if len(shape) == 4 and shape[1] == 3 != shape[3]:
+        if hasattr(value, "iloc"):
+            advice += "; for a row of a DataFrame, pass row['path']"
+        elif len(shape) == 4 and shape[1] == 3 != shape[3]:
             advice += "; for (T, 3, H, W), pass video.permute(0, 2, 3, 1).numpy()"
     elif isinstance(value, list | tuple | deque | Iterator):
         advice = f"for a sequence of frames, pass np.stack(list(frames)), {_RGB}"
@@ -93,7 +95,9 @@ def array_fault(array: np.ndarray) -> str:
         The reason for an error.
     """
     reason = f"an array of frames must be {_RGB}, got {array.dtype} of shape {array.shape}"
-    if array.ndim == 3 and array.shape[-1] == 3:
+    if array.dtype == object or array.dtype.kind in "US":
+        reason += "; for an array of videos, pass one of them, such as videos[0]"
+    elif array.ndim == 3 and array.shape[-1] == 3:
         reason += "; for a list of frames, pass np.stack(frames)"
     elif array.ndim == 4 and array.shape[1] == 3 != array.shape[3]:
         reason += "; for (T, 3, H, W), pass video.transpose(0, 2, 3, 1)"

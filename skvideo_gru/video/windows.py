@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Generic, NamedTuple, TypeVar
 
 from .sampling import SLACK, frames_in_range
@@ -33,12 +34,13 @@ def check_window(window: float, step: float | None) -> tuple[float, float]:
     ValueError
         If one of them is not a positive, finite number.
     """
-    step = window / 10 if step is None else step
+    if step is None and isinstance(window, Real):
+        step = window / 10
     for name, value in {"window": window, "step": step}.items():
         # In shorter windows, rounding decides which frame belongs to them.
-        if not 1e-3 <= value < math.inf:
+        if not isinstance(value, Real) or not 1e-3 <= value < math.inf:
             raise ValueError(f"{name}={value!r} must be a number of seconds, at least 0.001.")
-    return float(window), float(step)
+    return float(window), float(step)  # type: ignore[arg-type]
 
 
 class Window(NamedTuple, Generic[T]):

@@ -131,17 +131,19 @@ def test_predict_reports_unreadable_videos_in_their_rows(model, clips, broken_cl
 def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_clip):
     assert cli.main(["check", str(clips)]) == 0
     assert capsys.readouterr().out == (
-        "Skipped files: 1 .csv.\nChecked 40 videos; 0 cannot be read.\n"
+        "Skipped files: 1 .csv.\nClasses: bright 20, dark 20.\n"
+        "Checked 40 videos; 0 cannot be read.\n"
     )
     rows = ["path,label", "clip.mp4,a", "broken.mp4,a", "missing.mp4,b"]
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
     write_video(tmp_path / "clip.mp4", make_frames(5))
     assert cli.main(["check", str(tmp_path / "manifest.csv")]) == 1
-    heading, broken, missing, summary = capsys.readouterr().out.splitlines()
+    heading, broken, missing, classes, summary = capsys.readouterr().out.splitlines()
     column = heading.index("reason")
     assert broken[:column].strip() == f"{tmp_path}/broken.mp4"
     assert missing[:column].strip() == f"{tmp_path}/missing.mp4"
     assert missing[column:] == "No such file or directory"
+    assert classes == "Classes: a 2, b 1."
     assert summary == "Checked 3 videos; 2 cannot be read."
     assert cli.main(["check", str(tmp_path / "manifest.csv"), "--json"]) == 1
     reports = json.loads(capsys.readouterr().out)

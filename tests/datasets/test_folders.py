@@ -43,7 +43,7 @@ def test_a_folder_as_frames(folder):
     assert data.frame[["path", "label"]].values.tolist() == [
         [path, label] for path, label in zip(plain.data, plain.target, strict=True)
     ]
-    assert "frame" not in plain
+    assert plain.frame is None
 
 
 def test_folders_inside_a_class_are_groups(folder):
@@ -85,6 +85,11 @@ def test_a_folder_that_cannot_be_read_is_an_error(folder, monkeypatch):
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(PermissionError, match="open"):
         find_videos(folder)
+
+
+def test_a_tilde_is_the_home_directory(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert load_video_folder("~/clips").filenames[0] == "closed/c.avi"
 
 
 def test_errors_of_folders(folder, tmp_path):

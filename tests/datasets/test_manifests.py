@@ -66,6 +66,12 @@ def test_a_manifest_with_path_and_label_only(folder):
     assert isinstance(data.target, np.ndarray)
 
 
+def test_a_column_whose_name_is_misspelt(folder):
+    manifest = write_manifest(folder, "path,lable\nopen/b.mp4,open\n")
+    with pytest.warns(UserWarning, match="no column 'label'; did you mean it by 'lable'"):
+        assert len(read_manifest(manifest, complete=False).target) == 0
+
+
 def test_segments_of_an_annotation_tool(folder):
     text = "video,label,start,end\nopen/b.mp4,open,0,1.5\nopen/b.mp4,closed,1.5,3\n"
     data = load_video_manifest(write_manifest(folder, text))

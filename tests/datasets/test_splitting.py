@@ -111,3 +111,10 @@ def test_groups_that_cannot_be_divided_are_an_error():
 def test_impossible_splits_are_errors(how, changes, message):
     with pytest.raises(ValueError, match=message):
         split_videos(data_set(**changes), how)
+
+
+def test_a_class_of_one_video_is_named():
+    target = np.array(["left", "right"] * 10 + ["lfet"])
+    data = Bunch(data=list(range(21)), target=target, groups=None, split=None)
+    with pytest.raises(ValueError, match=r"\['lfet'\] have one.*misspelt"):
+        split_videos(data, "random")

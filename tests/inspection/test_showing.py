@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from skvideo_gru import (
     FilmStripDisplay,
@@ -11,6 +12,7 @@ from skvideo_gru import (
     TimelineDisplay,
     TrainingDisplay,
     evaluation_report,
+    make_video_classifier,
 )
 from skvideo_gru.inspection import without_pyplot
 
@@ -39,6 +41,13 @@ def test_a_display_draws_on_what_is_given(name, display):
     target = figure if name == "figure" else figure.subplots()
     assert display.plot(**{name: target}).figure_ is figure
     assert plt.get_fignums() == [figure.number]
+
+
+@pytest.mark.parametrize("display", [FilmStripDisplay, MistakesDisplay, TrainingDisplay])
+def test_displays_of_a_pipeline_that_is_not_fitted_are_an_error(display, order_data):
+    data = {FilmStripDisplay: [order_data.data[0]], MistakesDisplay: [order_data.data, "x"]}
+    with pytest.raises(NotFittedError):
+        display.from_estimator(make_video_classifier(), *data.get(display, []))
 
 
 def test_training_is_plotted_on_a_given_figure(order_model):

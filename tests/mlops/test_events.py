@@ -142,3 +142,8 @@ def test_events_are_yielded_as_soon_as_they_end():
 def test_wrong_parameters_are_errors(parameters, message):
     with pytest.raises(ValueError, match=message):
         find_events([], CLASSES, **parameters)
+
+
+def test_windows_of_other_classes_are_an_error():
+    with pytest.raises(ValueError, match="2 probabilities, but there are 1 classes.*classes_"):
+        list(find_events([(0, 1, [0.5, 0.5])], ["a"]))

@@ -38,6 +38,8 @@ def test_tensors_are_refused_with_the_conversion(dtype):
         (np.zeros((5, 3, 8, 8), np.uint8), "transpose"),
         (np.zeros((5, 8, 8, 4), np.uint8), "RGBA"),
         (np.zeros((8, 8, 3), np.uint8), "np.stack"),
+        (np.array(["a.mp4", "b.mp4"]), r"pass one of them, such as videos\[0\]"),
+        (np.array(["a.mp4", "b.mp4"], object), r"pass one of them, such as videos\[0\]"),
         (np.zeros(500, np.uint8), r"video\.tobytes\(\)"),
         (np.zeros((5, 8, 8, 3), np.float32), "float32"),
     ],

@@ -75,7 +75,9 @@ def test_only_the_frames_of_a_window_are_stored():
 def test_lengths_are_checked():
     assert check_window(10, None) == (10.0, 1.0)
     assert check_window(2, 5) == (2.0, 5.0)
-    for window, step, named in ((0, 1, "window=0"), (1, -1, "step=-1"), (1, np.inf, "step=inf")):
+    wrong = [(0, 1, "window=0"), (1, -1, "step=-1"), (1, np.inf, "step=inf")]
+    wrong += [("3", None, "window='3'"), (3, "1", "step='1'"), (None, None, "window=None")]
+    for window, step, named in wrong:
         with pytest.raises(ValueError, match=f"{named} must be a number of seconds"):
             check_window(window, step)
     with pytest.raises(ValueError, match="window=nan"):
