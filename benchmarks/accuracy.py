@@ -13,10 +13,8 @@ script prints one Markdown table.
 import argparse
 import hashlib
 import json
-import re
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
 from skvideo_gru import load_video_manifest, make_video_classifier
+from skvideo_gru.cli.parameters import settings
 
 N_FOLDS = 5
 
@@ -85,15 +84,9 @@ def parse() -> argparse.Namespace:
 
 
 def parse_config(text: str) -> tuple[str, dict[str, Any]]:
-    """Parse ``NAME[:PARAMETER=VALUE,...]``; values that are not JSON are strings."""
+    """Parse ``NAME[:PARAMETER=VALUE,...]``."""
     name, _, options = text.partition(":")
-    parameters: dict[str, Any] = {}
-    for option in filter(None, re.split(r",(?=\w+=)", options)):
-        key, value = option.split("=", 1)
-        parameters[key] = value
-        with suppress(ValueError):
-            parameters[key] = json.loads(value)
-    return name, parameters
+    return name, settings(options)
 
 
 def make_folds(data: Any, split: str) -> list[tuple[np.ndarray, np.ndarray]]:
