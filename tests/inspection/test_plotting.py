@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from conftest import outcome_of, overlaps, texts
 from matplotlib.figure import Figure
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from skvideo_gru import TrainingDisplay
@@ -89,11 +90,14 @@ def test_a_confusion_matrix_of_many_classes_is_bounded_and_legible(n_classes, st
     np.testing.assert_array_equal(axes.images[0].get_array(), shares)
 
 
-class Step:
+class Step(BaseEstimator):
     """A fitted step with a history."""
 
     def __init__(self, history):
         self.history_ = history
+
+    def fit(self, X, y=None):
+        raise NotImplementedError
 
 
 class HoldingOut(Pipeline):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from html_pages import Page, cells, measure, needs_chromium
 from PIL import Image
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
@@ -209,7 +209,7 @@ def test_a_report_of_a_search_lists_its_candidates(order_model, order_data):
 def test_each_network_has_its_own_training_figure():
     histories = {"a": [{"epoch": 1, "train_loss": 1.0}], "b": [{"epoch": 1, "train_loss": 2.0}]}
 
-    class Step:
+    class Step(BaseEstimator):
         def __init__(self, name):
             self.history_ = histories[name]
 
