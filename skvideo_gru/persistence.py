@@ -58,6 +58,8 @@ SKOPS_TRUSTED_TYPES = [
     "sklearn.model_selection._split.StratifiedGroupKFold",
     "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.model_selection._split._CVIterableWrapper",
+    "sklearn.utils._metadata_requests.MetadataRequest",  # in scorers of scikit-learn 1.6
+    "sklearn.utils._metadata_requests.MethodMetadataRequest",
 ]
 
 

@@ -367,7 +367,7 @@ def draw_strip(
         Indices of the frames that are shown.
     """
     n_frames = len(frames)
-    figure: Any = axes.get_figure(root=False)
+    figure: Any = axes.figure  # the SubFigure, if it is in one
     most = _most_frames(inches_wide(figure) - _LABELS)
     shown = uniform_indices(n_frames, min(n_frames, most))
     axes.set_axis_off()

@@ -302,9 +302,7 @@ def train_together(net: Any, seed: int) -> Iterator[None]:
     module = net.module_
     if torch.device(net.device).type == "cuda":
         module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
-    net.module_ = DistributedDataParallel(
-        module, forward_sync_buffers=False, gradient_as_bucket_view=True
-    )
+    net.module_ = DistributedDataParallel(module, forward_sync_buffers=False)
     if process_index() > 0:
         own_seed = np.random.SeedSequence((seed, process_index())).generate_state(1)
         torch.manual_seed(int(own_seed[0]))
