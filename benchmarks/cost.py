@@ -17,9 +17,9 @@ from statistics import median
 
 import numpy as np
 import torch
-from options import features_options
 
 from skvideo_gru import load_video_manifest, make_video_classifier
+from skvideo_gru.cli.parameters import settings
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -34,6 +34,11 @@ def sample(manifest: str, n_videos: str = "60") -> tuple[list[object], np.ndarra
     data = load_video_manifest(manifest)
     rows = np.random.default_rng(0).choice(len(data.data), int(n_videos), replace=False)
     return [data.data[row] for row in rows], data.target[rows]
+
+
+def features_options(texts: tuple[str, ...]) -> dict[str, object]:
+    """Parse ``NAME=VALUE`` texts into parameters of the pipeline step ``features``."""
+    return {f"features__{name}": value for name, value in settings(",".join(texts)).items()}
 
 
 def time_fit(manifest: str, n_videos: str = "60", *options: str) -> None:

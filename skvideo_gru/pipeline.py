@@ -18,7 +18,7 @@ from .features import ResNet50FrameFeaturizer
 from .networks import first_result
 from .sequence import FrameWise, GRUClassifier, split_rows
 
-__all__ = ["VideoPipeline", "check_parameter", "make_video_classifier"]
+__all__ = ["VideoPipeline", "check_parameter", "check_values", "make_video_classifier"]
 
 
 class VideoPipeline(Pipeline):
@@ -69,12 +69,10 @@ class VideoPipeline(Pipeline):
         Raises
         ------
         ValueError
-            If the data does not allow the split, or a step raises it. Parameters of this
-            package's steps are checked before a video is read.
+            If the data does not allow the split, or a step raises it. Parameters of the
+            steps are checked before a video is read.
         """
-        for _, step in self.steps:
-            if isinstance(step, ResNet50FrameFeaturizer | FrameWise | GRUClassifier):
-                step._validate_params()
+        check_values(self)
         gru = self.steps[-1][1]
         stopping = isinstance(gru, GRUClassifier) and gru.early_stopping
         if not stopping or y is None or len(self.steps) == 1:
@@ -243,3 +241,21 @@ def check_parameter(name: str, known: Iterable[str]) -> None:
         f"The pipeline has no parameter {name!r}; "
         + (f"did you mean {' or '.join(nearest)}?" if nearest else "see its get_params().")
     )
+
+
+def check_values(pipe: Pipeline) -> None:
+    """Check the values of the parameters of all steps, and of the estimators in them.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        The pipeline. Estimators that declare no constraints are not checked.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a value is not valid.
+    """
+    for value in pipe.get_params().values():
+        if hasattr(value, "_parameter_constraints") and not isinstance(value, type):
+            value._validate_params()

@@ -30,7 +30,7 @@ from ..inspection import Evaluation, fitted_pipeline, order_baselines
 from ..mlops import check_register, log_skipped, open_run, portable, run_address, save_model
 from ..networks import resolve_device
 from ..persistence import check_writable
-from ..pipeline import check_parameter, make_video_classifier
+from ..pipeline import check_parameter, check_values, make_video_classifier
 from ..runs import log_evaluations, log_histories, log_inputs, log_report, tracked_run
 from ..video import Video, VideoDecodeError, read_frames
 from .commands import load_data, load_named_model
@@ -208,7 +208,7 @@ def _evaluate_saved(
     if args.n_jobs is not None:
         pipe[0].set_params(n_jobs=args.n_jobs)
     _check_names(pipe, args.set)
-    _validate(pipe.set_params(**args.set))
+    check_values(pipe.set_params(**args.set))
     selective = find_selective(model)
     known = [*model.classes_, *([] if selective is None else [selective.unknown_label])]
     labels = {str(label): label for label in known}  # labels may be numbers
@@ -307,17 +307,10 @@ def _check_names(pipe: Pipeline, names: Iterable[str]) -> None:
         check_parameter(name, known)
 
 
-def _validate(pipe: Pipeline) -> None:
-    """Check the values of the parameters of all steps."""
-    for value in pipe.get_params().values():
-        if hasattr(value, "_validate_params"):
-            value._validate_params()
-
-
 def _check_parameters(args: argparse.Namespace, pipe: Pipeline) -> None:
     """Check what would end the training late, or after a run is opened."""
     resolve_device(args.device, training=True)
-    _validate(pipe)
+    check_values(pipe)
     features = pipe["features"]
     if features._weights_are_a_file() or features.engine != "torch":
         # Without labels, the weights and the engine are loaded, but no video is read.
