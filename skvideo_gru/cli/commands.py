@@ -20,6 +20,7 @@ from sklearn.utils import Bunch
 
 from ..answers import find_selective, predicted_labels
 from ..datasets import (
+    describe_classes,
     describe_skipped,
     find_videos,
     list_first,
@@ -171,8 +172,7 @@ def check(args: argparse.Namespace) -> int:
     if data.skipped:
         print(f"Skipped files: {describe_skipped(data.skipped)}.")
     if len(data.target):
-        counts = Counter(data.target.tolist())
-        print("Classes: " + ", ".join(f"{name} {counts[name]}" for name in sorted(counts)) + ".")
+        print(f"Classes: {describe_classes(data.target)}.")
     print(f"Checked {len(reports)} videos; {len(failed)} cannot be read.")
     return 1 if failed else 0
 

@@ -1,3 +1,4 @@
+from .bunches import describe_classes as describe_classes
 from .bunches import describe_skipped as describe_skipped
 from .bunches import list_first as list_first
 from .bunches import select_rows as select_rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,14 @@ from sklearn.utils import Bunch
 
 from ..video import describe_video, video_bounds
 
-__all__ = ["as_frames", "describe_skipped", "list_first", "make_bunch", "select_rows"]
+__all__ = [
+    "as_frames",
+    "describe_classes",
+    "describe_skipped",
+    "list_first",
+    "make_bunch",
+    "select_rows",
+]
 
 # Number of items that a message names.
 _SHOWN = 3
@@ -51,8 +58,9 @@ def make_bunch(
         As `load_video_folder` and `load_video_manifest` return it.
     """
     names = sorted(set(target))
-    counts = ", ".join(f"{name} {target.count(name)}" for name in names)
-    notes = [f"{len(data)} videos from {source} in {len(names)} classes: {counts}."]
+    notes = [
+        f"{len(data)} videos from {source} in {len(names)} classes: {describe_classes(target)}."
+    ]
     notes += [f"{len(set(groups))} groups."] if groups is not None else []
     notes += [f"Parts of the split: {', '.join(sorted(set(split)))}."] if split is not None else []
     notes += [f"Skipped files: {describe_skipped(skipped)}."] if skipped else []
@@ -96,6 +104,22 @@ def as_frames(data: Bunch) -> Bunch:
     others = {name: column for name, column in optional.items() if column is not None}
     frame = table.assign(label=target, **others)
     return Bunch(**{**data, "data": table, "target": target, "frame": frame})
+
+
+def describe_classes(target: Iterable[str]) -> str:
+    """List the classes with their numbers of videos.
+
+    Parameters
+    ----------
+    target : iterable of str
+        The labels.
+
+    Returns
+    -------
+    str
+        For example ``"jump 12, run 9"``; empty if there are no labels.
+    """
+    return ", ".join(f"{name} {number}" for name, number in sorted(Counter(target).items()))
 
 
 def describe_skipped(skipped: Mapping[str, int]) -> str:

@@ -3,6 +3,7 @@ import os
 import pickle
 import re
 import sys
+import threading
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
@@ -330,6 +331,9 @@ def test_an_interrupted_transform_resumes(colour_clips, tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "read_frames", interrupting)
     with pytest.raises(KeyboardInterrupt):
         model.transform(videos)
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):  # it may still read the next video
+            thread.join()
     seen.clear()
     monkeypatch.setattr(
         reading, "read_frames", lambda v, **r: seen.append(v) or read_frames(v, **r)
