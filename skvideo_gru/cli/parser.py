@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 for success, 1 for an error, 130 after an interruption.
+        Exit status: 0 for success, 1 for an error, 130 after an interruption, 141 if the
+        program that reads the output has ended.
     """
     args = _parse(argv)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
@@ -60,7 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == "experiments":
             from ..mlops import open_run  # noqa: F401 - without MLflow, an error with the remedy
         module = import_module(f".{name}", __package__)
-        return int(getattr(module, args.name)(args))
+        status = int(getattr(module, args.name)(args))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # As shells report it. Python flushes the output once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, OSError, ImportError) as error:
         print(f"skvideo-gru {args.name}: error: {error}", file=sys.stderr)
         return 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, reduce
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -110,13 +110,20 @@ class OutlineConverter:
             The outlines in the frame, and its change from the frame before; see
             `read_outlines`.
         """
-        grey = self.convert(frame).mean(axis=2, dtype=np.float32)
+        grey = _grey(self.convert(frame))
         change = np.zeros_like(grey) if self.previous is None else np.abs(grey - self.previous)
         self.previous = grey
-        height, width = self.size
-        blocks = np.stack([_steepness(grey), change])
-        blocks = blocks.reshape(2, height, self.detail, width, self.detail)
-        return blocks.max(axis=(2, 4)).clip(max=255).round().astype(np.uint8)
+        both = np.stack([_steepness(grey), change])
+        rows = both.reshape(2, self.size[0], self.detail, -1).max(axis=2)
+        # NumPy is slow on a last axis of a few elements.
+        blocks = reduce(np.maximum, (rows[..., i :: self.detail] for i in range(self.detail)))
+        return blocks.clip(max=255).round().astype(np.uint8)
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """Compute the mean of red, green and blue, faster than NumPy's mean of the last axis."""
+    red, green, blue = np.moveaxis(image, 2, 0)
+    return np.divide(red.astype(np.uint16) + green + blue, 3, dtype=np.float32)
 
 
 def _steepness(grey: np.ndarray) -> np.ndarray:

@@ -224,6 +224,15 @@ def test_check_prints_file_names_in_any_encoding(tmp_path):
     assert odd in done.stdout
 
 
+def test_a_closed_output_ends_quietly(clip):
+    command = [sys.executable, "-m", "skvideo_gru", "check", str(clip.parent), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        printed = process.stderr.read().decode()
+    assert process.returncode == 141
+    assert "error" not in printed.lower()
+
+
 def test_cache_shows_and_prunes(tracking, clips, capsys):
     command = ["train", "--data", str(clips), *FAST, "--memory", "cached"]
     assert cli.main(command) == 0
