@@ -320,10 +320,11 @@ def test_an_interrupted_transform_resumes(colour_clips, tmp_path, monkeypatch):
     videos, _ = colour_clips
     monkeypatch.setattr(extraction, "frames_per_batch", lambda *_: 6)
     model = ResNet50FrameFeaturizer(**UNTRAINED, memory=tmp_path).fit(videos)
-    seen = []
+    seen, decoders = [], set()
 
     def interrupting(video, **reading):
         seen.append(video)
+        decoders.add(threading.current_thread())
         if len(seen) > 7:
             raise KeyboardInterrupt
         return read_frames(video, **reading)
@@ -331,9 +332,8 @@ def test_an_interrupted_transform_resumes(colour_clips, tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "read_frames", interrupting)
     with pytest.raises(KeyboardInterrupt):
         model.transform(videos)
-    for thread in threading.enumerate():
-        if thread.name.startswith("ThreadPoolExecutor"):  # it may still read the next video
-            thread.join()
+    for decoder in decoders:  # they may still read the next video
+        decoder.join()
     seen.clear()
     monkeypatch.setattr(
         reading, "read_frames", lambda v, **r: seen.append(v) or read_frames(v, **r)
