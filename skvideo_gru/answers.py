@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 __all__ = ["find_selective", "predicted_labels"]
 
@@ -20,9 +21,12 @@ def find_selective(model: Any) -> Any | None:
     Returns
     -------
     SelectiveClassifierCV or None
-        The model, or the best estimator of a search; None if it always answers a class.
+        The model, the best estimator of a search or the last step of a pipeline; None if it
+        always answers a class.
     """
     model = getattr(model, "best_estimator_", model)
+    if isinstance(model, Pipeline):
+        return find_selective(model[-1])
     return model if hasattr(model, "apply_threshold") else None
 
 

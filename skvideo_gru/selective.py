@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fi
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import _safe_indexing, column_or_1d, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -159,7 +160,8 @@ class SelectiveClassifierCV(ClassifierMixin, MetaEstimatorMixin, Versioned, Base
         y : array-like of shape (n,)
             Labels.
         groups : array-like of shape (n,), optional
-            Groups: all samples of a group are in the same fold.
+            Groups: all samples of a group are in the same fold. A search receives them for
+            its own folds.
         **params : dict
             Parameters of the estimator's `fit`, as in CalibratedClassifierCV. Values of
             length n are divided with the samples.
@@ -190,6 +192,8 @@ class SelectiveClassifierCV(ClassifierMixin, MetaEstimatorMixin, Versioned, Base
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
         X, y, groups = indexable(X, y, groups)
+        if groups is not None and self._forwards_groups():
+            params = params | {"groups": groups}
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, "fit", **params).estimator.fit if params else {}
         frozen = isinstance(self.estimator, FrozenEstimator)
@@ -215,6 +219,11 @@ class SelectiveClassifierCV(ClassifierMixin, MetaEstimatorMixin, Versioned, Base
                 setattr(self, name, getattr(self.estimator_, name))
         self._choose_threshold(calibrated, y)
         return self
+
+    def _forwards_groups(self) -> bool:
+        if get_config()["enable_metadata_routing"]:
+            return "groups" in self.get_metadata_routing().consumes("fit", ["groups"])
+        return isinstance(self.estimator, BaseSearchCV)
 
     def _folds(
         self, X: Any, y: np.ndarray, groups: Any, classes: np.ndarray

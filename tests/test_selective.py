@@ -10,7 +10,15 @@ from sklearn.datasets import make_blobs
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit, StratifiedKFold
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    LeaveOneGroupOut,
+    ShuffleSplit,
+    StratifiedKFold,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.fixes import parse_version
 
@@ -273,6 +281,28 @@ def test_groups_and_weights_are_routed(blobs):
         weight = np.where(y == "a", 1.0, 1e-9)
         search.fit(X, y, groups=groups, sample_weight=weight)
     assert set(search.best_estimator_.estimator_.predict(X)) == {"a"}
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_a_search_receives_the_groups(blobs, routing):
+    X, y = blobs[0][:300], blobs[1][:300]
+    groups = np.arange(len(y)) % 10
+    search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=LeaveOneGroupOut())
+    with sklearn.config_context(enable_metadata_routing=routing):
+        model = SelectiveClassifierCV(search, target=0.5).fit(X, y, groups=groups)
+    assert model.estimator_.n_splits_ == 10
+    text = skops.io.dumps(model)
+    assert set(skops.io.get_untrusted_types(data=text)) <= set(SKOPS_TRUSTED_TYPES)
+
+
+def test_the_last_step_of_a_pipeline_answers_unknown(blobs):
+    X, y, X_test = blobs[0][:300], blobs[1][:300], blobs[2]
+    pipe = make_pipeline(
+        StandardScaler(), SelectiveClassifierCV(LogisticRegression(), target=0.97)
+    )
+    expected = pipe.fit(X, y).predict(X_test)
+    assert "unknown" in expected
+    np.testing.assert_array_equal(predicted_labels(pipe, pipe.predict_proba(X_test)), expected)
 
 
 def test_clones_and_saved_models_predict_the_same(blobs, tmp_path):

@@ -6,6 +6,7 @@ import argparse
 import csv
 import html
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
@@ -13,12 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from tqdm import tqdm
-
 from .. import __version__
 from ..mlops import Event, check_events, event_thresholds, find_events, predict_timeline
+from ..networks import progress_bar
 from ..persistence import atomic_write, check_writable
-from ..video import VideoDecodeError, check_window
+from ..video import VideoDecodeError, check_window, video_duration
 from .commands import load_named_model
 
 __all__ = ["EventRow", "timeline", "write_csv", "write_json", "write_vtt"]
@@ -82,7 +82,12 @@ def timeline(args: argparse.Namespace) -> int:
     int
         Exit status.
     """
-    check_window(args.window, args.step)
+    window, step = check_window(args.window, args.step)
+    if step > window:
+        raise ValueError(
+            f"--step {step:g} is longer than --window {window:g}: every window would be an event "
+            "of its own. Use a shorter step."
+        )
     check_events(args.high, args.low, args.min_duration)
     write = _writer(args)
     _check_report(args)
@@ -94,13 +99,18 @@ def timeline(args: argparse.Namespace) -> int:
         explainable_pipeline(model)  # an error before the work
     failed: list[str] = []
     sections: list[dict[str, Any]] = []
-    rows = _event_rows(args, model, failed, sections)
+    interruptions: list[KeyboardInterrupt] = []
+    rows = _until_interrupted(_event_rows(args, model, failed, sections), interruptions)
     with atomic_write(args.output) if args.output else nullcontext() as path:
         if path is None:
             write(rows, sys.stdout)
         else:
             with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
                 write(rows, file)
+    if interruptions:
+        if args.output:
+            print(f"{args.output} contains the events until the interruption.", file=sys.stderr)
+        raise interruptions[0]
     if args.report:
         _write_report(args, sections, thresholds)
     if failed:
@@ -162,6 +172,16 @@ def _write_report(
         Path(path).write_text(page, encoding="utf-8", errors="replace")
 
 
+def _until_interrupted(
+    rows: Iterator[EventRow], interruptions: list[KeyboardInterrupt]
+) -> Iterator[EventRow]:
+    """End at an interruption, so that the rows before it are written."""
+    try:
+        yield from rows
+    except KeyboardInterrupt as error:
+        interruptions.append(error)
+
+
 def _event_rows(
     args: argparse.Namespace, model: Any, failed: list[str], sections: list[dict[str, Any]]
 ) -> Iterator[EventRow]:
@@ -200,10 +220,11 @@ def _event_rows(
 
 
 def _with_progress(windows: Iterator[Any], path: str, shown: list[Any] | None) -> Iterator[Any]:
-    """Show the time of the latest window on a terminal, and store windows for the report."""
-    with tqdm(desc=Path(path).name, unit=" s", disable=None) as bar:
+    """Show the time of the latest window, and store windows for the report."""
+    total = math.ceil(video_duration(path) or 0) or None
+    with progress_bar(Path(path).name, total, "second") as bar:
         for window in windows:
-            bar.update(round(window.end, 1) - bar.n)
+            bar.update(int(window.end) - bar.n)
             if shown is not None:
                 shown.append(window)
             yield window

@@ -170,18 +170,24 @@ class WindowEmbedder:
                 for window in _slide(sliding, frames):
                     if window.start > latest:
                         latest = window.start
-                        yield window if end is None else window._replace(end=min(window.end, end))
+                        yield self._only_needed(window, end)
                 break
             except StreamRestartError:
                 continue  # decode in order
         if latest == -math.inf:
             raise VideoDecodeError(describe_video(video), no_frame_reason(start, end))
 
+    def _only_needed(self, window: Window[Any], end: float | None) -> Window[Any]:
+        """Release the frames that no featurizer needs, and limit the end of a window."""
+        needed = {row for reader in self._readers.values() for row in reader.needed(window.times)}
+        items = [item if row in needed else None for row, item in enumerate(window.items)]
+        return window._replace(items=items, end=min(window.end, math.inf if end is None else end))
+
     def _wanted_from(self, start: float) -> Callable[[np.ndarray], np.ndarray]:
         def wanted(times: np.ndarray) -> np.ndarray:
             mask = np.zeros(len(times), bool)
             sliding: SlidingWindows[int] = SlidingWindows(self.window, self.step, start)
-            for window in _slide(sliding, zip(times.tolist(), range(len(times)), strict=True)):
+            for window in _slide(sliding, zip(map(float, times), range(len(times)), strict=True)):
                 for reader in self._readers.values():
                     mask[np.asarray(window.items)[reader.needed(window.times)]] = True
             return mask

@@ -161,9 +161,9 @@ def _through_scaler(
     if len(pipe.steps) == 2:
         return gradients
     n_frames = len(gradients)
-    slopes = _slopes_of_features(pipe, rows, scaled)
+    slopes = _slopes_of_features(pipe, rows, scaled, n_frames)
     if slopes is not None:
-        return slopes[:n_frames] * gradients
+        return slopes * gradients
     through = np.empty((n_frames, N_FEATURES))
     for first in range(0, N_FEATURES, _ROWS_PER_BATCH):
         columns = np.arange(first, min(first + _ROWS_PER_BATCH, N_FEATURES))
@@ -172,7 +172,9 @@ def _through_scaler(
     return through
 
 
-def _slopes_of_features(pipe: Pipeline, rows: np.ndarray, scaled: np.ndarray) -> np.ndarray | None:
+def _slopes_of_features(
+    pipe: Pipeline, rows: np.ndarray, scaled: np.ndarray, n_frames: int
+) -> np.ndarray | None:
     """Return the slope of each scaled feature, (T, 2048); None if features affect others.
 
     Any two features differ in a bit of their numbers. For each bit, the features with it are
@@ -183,7 +185,7 @@ def _slopes_of_features(pipe: Pipeline, rows: np.ndarray, scaled: np.ndarray) ->
     numbers, bits = np.arange(N_FEATURES), np.arange((N_FEATURES - 1).bit_length())
     with_bit = (numbers >> bits[:, None]) % 2 == 1
     changed = np.concatenate([with_bit, ~with_bit])
-    effects = _effects(pipe, rows, scaled, changed)
+    effects = _effects(pipe, rows, scaled, changed)[:, :n_frames]  # without padding
     if np.any((effects != 0).any(axis=1) & ~changed):
         return None
     return effects[0] + effects[len(with_bit)]

@@ -295,7 +295,7 @@ def fitted_pipeline(estimator: Any) -> Pipeline:
         If it is not fitted.
     """
     pipe = getattr(estimator, "best_estimator_", estimator)
-    if find_selective(pipe) is not None:
+    if not isinstance(pipe, Pipeline) and find_selective(pipe) is not None:
         check_is_fitted(pipe, "threshold_")
         inner = pipe.estimator_
         return fitted_pipeline(inner.estimator if isinstance(inner, FrozenEstimator) else inner)

@@ -449,6 +449,8 @@ def _summarize(bounds: np.ndarray, proba: np.ndarray) -> tuple[np.ndarray, np.nd
         mean, maximum = np.full((2, _COLUMNS, proba.shape[1]), np.nan)
         mean[full] = np.add.reduceat(proba, first) / counts[:, None]
         maximum[full] = np.maximum.reduceat(proba, first)
+        for values in (mean, maximum):  # the first and last windows extend to the ends
+            values[: full[0]], values[full[-1] + 1 :] = values[full[0]], values[full[-1]]
         return edges, mean, maximum
     centres = bounds.mean(axis=1)
     gaps = np.flatnonzero(bounds[1:, 0] > bounds[:-1, 1] + _SLACK)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..answers import find_selective
+from ..video import VideoDecodeError
 from .recordings import WindowPrediction
 
 __all__ = ["Event", "check_events", "event_thresholds", "find_events"]
@@ -133,11 +134,13 @@ def find_events(
     -------
     iterator of Event
         Named tuples with `start` and `end` (seconds), `label` and `confidence`, the mean
-        probability; in order, as soon as they end. Events do not overlap. Time without
-        frames ends an event.
+        probability; in order, as soon as they end. Events do not overlap. Time that no
+        window covers ends an event.
 
     Raises
     ------
+    VideoDecodeError
+        If `windows` raises it, after the events before the error.
     ValueError
         If a parameter is out of range, or the windows have another number of classes.
 
@@ -188,25 +191,30 @@ def _find(
         ):
             yield Event(begin, end, classes[column], float(np.mean(shown)))
 
-    for start, end, proba in windows:
-        if len(proba) != len(classes):
-            raise ValueError(
-                f"The windows have {len(proba)} probabilities, but there are {len(classes)} "
-                "classes. Pass the classes_ of the model that predicted them."
-            )
-        limit = float(start)
-        if last is not None and start > last[1] + _SLACK:  # a gap
+    try:
+        for start, end, proba in windows:
+            if len(proba) != len(classes):
+                raise ValueError(
+                    f"The windows have {len(proba)} probabilities, but there are {len(classes)} "
+                    "classes. Pass the classes_ of the model that predicted them."
+                )
+            limit = float(start)
+            if last is not None and start > last[1] + _SLACK:  # a gap
+                yield from event(float(last[1]))
+                column = None
+            elif last is not None:
+                limit = (start + end + last[0] + last[1]) / 4
+            following = _class_of(proba, column, high, low)
+            if following != column:
+                yield from event(limit)
+                column, begin, shown = following, limit, []
+            if column is not None:
+                shown.append(float(proba[column]))
+            last = start, end
+    except VideoDecodeError:
+        if last is not None:
             yield from event(float(last[1]))
-            column = None
-        elif last is not None:
-            limit = (start + end + last[0] + last[1]) / 4
-        following = _class_of(proba, column, high, low)
-        if following != column:
-            yield from event(limit)
-            column, begin, shown = following, limit, []
-        if column is not None:
-            shown.append(float(proba[column]))
-        last = start, end
+        raise
     if last is not None:
         yield from event(float(last[1]))
 

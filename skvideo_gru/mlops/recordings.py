@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as clock
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ __all__ = ["LiveClassifier", "WindowPrediction", "predict_timeline"]
 
 # Windows that are predicted together, so that the network gets batches of many images.
 _AT_ONCE = 32
+# Steps in which the delay of live frames is measured.
+_REMEMBERED = 100
 
 
 class WindowPrediction(NamedTuple):
@@ -44,7 +47,7 @@ def predict_timeline(
     ``end = start + window``, and its probabilities are those that `model` predicts for this
     clip, up to float rounding. The recording is decoded once, and each image that several
     windows contain is embedded once. Memory use does not depend on the length of the
-    recording, except for an index of about 25 bytes per frame.
+    recording, except for an index of about 40 bytes per frame.
 
     Parameters
     ----------
@@ -143,7 +146,8 @@ class LiveClassifier:
 
     If the prediction is slower than the frames, windows are dropped: a window is not
     predicted while the delay is longer than `step`. The first dropped window causes a
-    warning.
+    warning. The delay is relative to the last 100 steps, because the clocks of a camera and
+    a computer differ.
 
     Parameters
     ----------
@@ -158,8 +162,8 @@ class LiveClassifier:
     Attributes
     ----------
     delay : float
-        Seconds by which the latest frame was pushed later than the fastest one, relative
-        to their times.
+        Seconds by which the latest frame was pushed later than the fastest one of the last
+        100 steps, relative to their times.
     n_dropped : int
         Number of windows that were not predicted.
 
@@ -190,7 +194,9 @@ class LiveClassifier:
         self._embedder = WindowEmbedder(model, self._window, self._step)
         self._convert = self._embedder.make_converter(1.0)
         self._sliding: SlidingWindows[Any] | None = None
-        self._time = self._least_lag = float("inf")
+        self._time = float("inf")
+        # Times and lags of frames than which no later frame is faster.
+        self._fastest: deque[tuple[float, float]] = deque()
         self.delay = 0.0
         self.n_dropped = 0
 
@@ -230,8 +236,12 @@ class LiveClassifier:
             )
         self._time = time
         lag = clock.monotonic() - time
-        self._least_lag = min(self._least_lag, lag)
-        self.delay = lag - self._least_lag
+        while self._fastest and self._fastest[-1][1] >= lag:
+            self._fastest.pop()
+        self._fastest.append((time, lag))
+        while self._fastest[0][0] < time - _REMEMBERED * self._step:
+            self._fastest.popleft()
+        self.delay = lag - self._fastest[0][1]
         converted = self._convert(VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24"))
         return self._predict(self._sliding.push(time, converted))
 

@@ -27,7 +27,7 @@ _LINE = "{desc}: {n_fmt}/{total_fmt} {unit}s in {elapsed}, {remaining} left{post
 
 def progress_bar(
     description: str,
-    total: int,
+    total: int | None,
     unit: str,
     *,
     done: Iterable[Any] | None = None,
@@ -44,8 +44,8 @@ def progress_bar(
     ----------
     description : str
         Label of the bar.
-    total : int
-        Number of units.
+    total : int or None
+        Number of units; None if it is not known.
     unit : str
         Name of a unit, singular.
     done : iterable, optional
@@ -61,7 +61,12 @@ def progress_bar(
         The bar, an iterator over `done`.
     """
     hidden = hidden or process_index() > 0
-    options = {"desc": description, "total": total, "unit": unit, "initial": initial}
+    options: dict[str, Any] = {
+        "desc": description,
+        "total": total,
+        "unit": unit,
+        "initial": initial,
+    }
     if not (hidden or _is_interactive()):
         options |= {
             "file": _Lines(),

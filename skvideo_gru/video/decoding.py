@@ -471,12 +471,12 @@ def decode_pts(
                     raise IndexMismatchError
                 at += 1
             # Frames that no other frame depends on are decoded only if they are wanted.
-            all_needed = _contains(wanted, packet.pts) or packet.pts in index.monotonic
+            all_needed = _contains(wanted, packet.pts) or _contains(index.monotonic, packet.pts)
             context.skip_frame = "DEFAULT" if all_needed else "NONREF"
             for frame in packet.decode():
                 if _is_unexpected(frame, shown):
                     raise IndexMismatchError
-                if frame.pict_type == PictureType.B and frame.pts in index.monotonic:
+                if frame.pict_type == PictureType.B and _contains(index.monotonic, frame.pts):
                     raise IndexMismatchError
                 shown = frame.pts
                 if shown is not None and _contains(wanted, shown):

@@ -29,6 +29,8 @@ class _Units(NamedTuple):
     parameter_sets: frozenset[int]
 
 
+_NONE = np.empty(0, np.int64)
+
 _UNITS = {
     "h264": _Units(frozenset({5}), frozenset(range(1, 6)), frozenset({7, 8, 13, 15})),
     "hevc": _Units(frozenset({19, 20, 21}), frozenset(range(32)), frozenset({32, 33, 34})),
@@ -56,8 +58,8 @@ class PacketIndex:
         frames can be found by timestamps. Otherwise `times` is an estimate.
     sliced : bool
         Whether frames consist of several slices, which can be decoded in parallel.
-    monotonic : frozenset of int
-        Timestamps between two starts that increase in the order of the packets although
+    monotonic : ndarray of int64
+        Ordered timestamps between two starts that increase in the order of the packets although
         the codec can reorder frames: decoding times instead of presentation times if
         there is a B-frame among them.
     """
@@ -69,7 +71,7 @@ class PacketIndex:
     seeks: list[int]
     trusted: bool
     sliced: bool
-    monotonic: frozenset[int] = frozenset()
+    monotonic: np.ndarray
 
     def start_before(self, pts: int) -> tuple[int, int]:
         """Find the last packet from which decoding reaches a frame.
@@ -169,17 +171,17 @@ def scan_packets(
     if trusted and _in_order(stamps, starts) and places.min() >= 0:
         monotonic, reordered = _monotonic_parts(stamps, starts)
         if name != "h264" and not context.has_b_frames:
-            trusted, monotonic = not reordered, frozenset()
+            trusted, monotonic = not reordered, _NONE
         if trusted:
             ordered = np.sort(stamps)
             times = (ordered - ordered[0]) * time_base
             return PacketIndex(times, stamps, places, starts, seeks, True, sliced, monotonic)
     times = np.arange(n_packets) / frame_rate(stream)
-    return PacketIndex(times, stamps, places, [], [], False, sliced)
+    return PacketIndex(times, stamps, places, [], [], False, sliced, _NONE)
 
 
 def _as_array(numbers: array[int]) -> np.ndarray:
-    return np.frombuffer(numbers, np.int64) if len(numbers) else np.empty(0, np.int64)
+    return np.frombuffer(numbers, np.int64) if len(numbers) else _NONE
 
 
 def _in_order(pts: np.ndarray, starts: list[int]) -> bool:
@@ -190,17 +192,17 @@ def _in_order(pts: np.ndarray, starts: list[int]) -> bool:
     return all(pts[start] > latest[start - 1] for start in starts[1:])
 
 
-def _monotonic_parts(pts: np.ndarray, starts: list[int]) -> tuple[frozenset[int], bool]:
+def _monotonic_parts(pts: np.ndarray, starts: list[int]) -> tuple[np.ndarray, bool]:
     """Find the timestamps of parts in packet order, and whether any part is reordered."""
-    monotonic: set[int] = set()
+    monotonic = [_NONE]
     reordered = False
     for start, stop in zip(starts, [*starts[1:], len(pts)], strict=True):
         part = pts[start:stop]
         if (np.diff(part) > 0).all():
-            monotonic.update(part.tolist())
+            monotonic.append(part)
         else:
             reordered = True
-    return frozenset(monotonic), reordered
+    return np.concatenate(monotonic), reordered
 
 
 def _length_size(codec: str, extradata: bytes | None) -> int:

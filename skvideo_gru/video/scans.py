@@ -23,7 +23,7 @@ _INDEXED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 _Key = tuple[str, int, int, int, int]
 
 _NOTHING = np.empty(0, np.int64)
-_UNUSABLE = PacketIndex(np.empty(0), _NOTHING, _NOTHING, [], [], trusted=False, sliced=False)
+_UNUSABLE = PacketIndex(np.empty(0), _NOTHING, _NOTHING, [], [], False, False, _NOTHING)
 
 # None: the whole file has not been scanned.
 _latest: dict[_Key, PacketIndex | None] = {}

@@ -1,5 +1,6 @@
 import csv
 import io
+import itertools
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,8 @@ from cli_fixtures import quick_pipeline
 from conftest import break_video
 from sklearn.frozen import FrozenEstimator
 
-from skvideo_gru import SelectiveClassifierCV, cli
+from skvideo_gru import SelectiveClassifierCV, cli, predict_timeline
+from skvideo_gru.cli import event_files
 from skvideo_gru.cli.event_files import EventRow, write_vtt
 from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.mlops.saving import load_model, save_model
@@ -133,6 +135,23 @@ def test_an_unreadable_recording_has_an_error(model, recording, tmp_path, capsys
     assert (tmp_path / "e.vtt").read_text() == "WEBVTT\n\nNOTE No such file or directory\n"
 
 
+def test_an_interruption_keeps_the_events_before_it(
+    model, recording, tmp_path, monkeypatch, capsys
+):
+    def interrupted(*args, **kwargs):
+        yield from itertools.islice(predict_timeline(*args, **kwargs), 30)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(event_files, "predict_timeline", interrupted)
+    for name in ("e.csv", "e.json"):
+        assert run(model, "--step", 0.1, "--output", tmp_path / name, recording) == 130
+        err = capsys.readouterr().err
+        assert f"{name} contains the events until the interruption." in err
+        assert "interrupted" in err
+    assert [row["label"] for row in csv.DictReader((tmp_path / "e.csv").open())] == ["dark"]
+    assert [row["label"] for row in json.loads((tmp_path / "e.json").read_text())] == ["dark"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -142,6 +161,7 @@ def test_an_unreadable_recording_has_an_error(model, recording, tmp_path, capsys
         (["--report", "e.csv"], "--report e.csv: the extension must be .html"),
         (["--report", "nowhere/e.html"], "the folder"),
         (["--step", "0"], "step=0.0 must be"),
+        (["--step", "2"], "--step 2 is longer than --window 1"),
         (["--high", "0.2", "--low", "0.4"], "low=0.4 must be at most high=0.2"),
         (["--min-duration", "-1"], "min_duration=-1.0"),
     ],

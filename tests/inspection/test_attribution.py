@@ -55,7 +55,7 @@ def test_gradients_of_features_predict_changes_of_the_logit(colour_clips, scaler
             return float(pipe[-1].module_(inputs, torch.tensor([3]))[0, 1])
 
     scaled = _scale(pipe, rows)
-    independent = _slopes_of_features(pipe, rows, scaled) is not None
+    independent = _slopes_of_features(pipe, rows, scaled, 3) is not None
     assert independent == (scaler in ("frames", "rows", "none"))
     gradients, _ = _through_gru(pipe[-1], scaled[0], column=1)
     of_features = _through_scaler(pipe, rows, scaled, gradients)
@@ -125,6 +125,9 @@ def test_padded_frames_are_left_out(colour_clips):
     assert found.heat.shape == (12, 4, 4)
     assert found.heat.max() == 1
     assert found.attention.shape == (12,)
+    rows = pipe[0].transform(videos[:1]).astype(np.float64)
+    slopes = _slopes_of_features(pipe, rows, _scale(pipe, rows), 12)
+    np.testing.assert_allclose(slopes, np.tile(pipe["scale"].transformer_.scale_, (12, 1)), 1e-2)
 
 
 def test_other_pipelines_are_refused(colour_clips):

@@ -93,6 +93,12 @@ def test_many_windows_are_summarized_by_columns():
     assert names == ["maximum", "mean"]
 
 
+def test_the_first_and_last_windows_extend_to_the_ends():
+    windows = [(0.02 * k, 0.02 * k + 2, [0.2, 0.8]) for k in range(401)]
+    for _, values in areas(TimelineDisplay(windows, ["off", "on"]).plot()):
+        assert not np.isnan(values).any()
+
+
 def test_of_many_classes_those_with_events_have_rows():
     windows = windows_of(50, n_classes=12)
     mean = np.mean([proba for _, _, proba in windows], axis=0)

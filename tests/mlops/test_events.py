@@ -3,7 +3,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from skvideo_gru import SelectiveClassifierCV, find_events
+from skvideo_gru import SelectiveClassifierCV, VideoDecodeError, find_events
 
 CLASSES = ["a", "b", "c"]
 
@@ -114,6 +114,18 @@ def test_time_without_frames_ends_an_event():
     assert len(list(find_events(apart, CLASSES))) == 1
     apart = [(0.0, 0.3, A), (0.1 * 3, 0.6, A)]
     assert len(list(find_events(apart, CLASSES))) == 1
+
+
+def test_the_last_event_before_an_error_is_found():
+    def corrupt():
+        yield from windows([A, A])
+        raise VideoDecodeError("day.mp4", "broken")
+
+    found = []
+    with pytest.raises(VideoDecodeError, match="broken"):  # noqa: PT012
+        for event in find_events(corrupt(), CLASSES):
+            found.append(event)
+    assert [(event.start, event.end, event.label) for event in found] == [(0, 3, "a")]
 
 
 def test_events_are_yielded_as_soon_as_they_end():

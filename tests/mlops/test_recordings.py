@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from skvideo_gru import (
     read_frames,
 )
 from skvideo_gru.datasets.generated import write_video
+from skvideo_gru.features import WindowEmbedder
 from skvideo_gru.features.embedding import FrameEmbedder
 from skvideo_gru.mlops import recordings as module
 from skvideo_gru.video import streaming
@@ -192,6 +194,15 @@ def test_a_corrupt_recording_has_rows_before_the_error(pipe, tmp_path):
     assert len(list(predict_timeline(partial, path, window=1.0, step=0.5))) >= len(rows)
 
 
+def test_waiting_windows_contain_only_the_frames_that_they_need(pipe, tmp_path):
+    path = tmp_path / "in_order.avi"
+    write_video(path, noise(60), rate=10)
+    windows = list(WindowEmbedder(pipe, 2.0, 1.0).windows(path))
+    n_needed = pipe["features"].n_frames
+    assert [sum(item is not None for item in w.items) for w in windows] == [n_needed] * 5
+    assert [len(window.items) for window in windows] == [20] * 5
+
+
 def test_errors(recordings, pipe, tmp_path):
     with pytest.raises(VideoDecodeError, match="no frame from 50 s to the end"):
         list(predict_timeline(pipe, VideoClip(recordings[0], 50), window=1))
@@ -262,6 +273,21 @@ def test_windows_are_dropped_while_the_prediction_is_late(pipe, now):
     assert live.delay < 0.5
     assert len(starts) + live.n_dropped == 10
     assert starts[-1] == 4.5
+
+
+@pytest.mark.parametrize(
+    ("rate", "pause"), [(9.98, 0), (10, 3)], ids=["a slower clock", "a pause of the camera"]
+)
+def test_differences_of_clocks_are_not_delays(pipe, now, rate, pause):
+    live = LiveClassifier(pipe, window=0.2, step=0.1)
+    frame = noise(1)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if pause else "error")
+        for number in range(1, 250):
+            now[0] += 1 / rate + (pause if number == 100 else 0)
+            live.push(number / 10, frame)
+    assert live.delay < 0.1
+    assert live.n_dropped == (100 if pause else 0)  # a pause counts for 100 steps
 
 
 def test_wrong_live_frames_are_errors(pipe):
