@@ -114,12 +114,12 @@ class FrameReader:
 
         Parameters
         ----------
-        images : ndarray of shape (T * oversampling, H, W, 3), uint8
-            What this reader has read.
+        images : ndarray of shape (T * oversampling, ...)
+            What this reader has read, or something for each of its images.
 
         Returns
         -------
-        ndarray of shape (T, H, W, 3), uint8
+        ndarray of shape (T, ...)
             The images at the centres of the segments.
         """
         return images[self.oversampling // 2 :: self.oversampling]
@@ -159,12 +159,12 @@ class FrameReader:
         self, outlines: np.ndarray, changes: np.ndarray, times: ArrayLike
     ) -> np.ndarray:
         indices = self._select(times)
-        distance = (indices[-1] - indices[0]) / max(len(indices) - 1, 1)
+        sampled = self.for_prediction(indices)
+        # A single image shows the changes in all frames.
+        several = len(sampled) > 1
+        distance = (sampled[-1] - sampled[0]) / (len(sampled) - 1) if several else len(changes)
         return motion_images(
-            outlines if self.modality == "motion" else None,
-            changes,
-            indices,
-            distance * self.oversampling,
+            outlines if self.modality == "motion" else None, changes, indices, distance
         )
 
     def _select(self, times: ArrayLike) -> np.ndarray:

@@ -255,6 +255,12 @@ def test_training_reads_more_images_and_the_same_for_prediction(colour_clips, mo
         images = finer(video)
         assert len(images) == 12
         np.testing.assert_array_equal(finer.for_prediction(images), reader(video))
+    rng = np.random.default_rng(0)
+    for n_frames, length in ((1, 72), (2, 7), (20, 72), (20, 47), (20, 11)):
+        video = rng.integers(0, 256, (length, 16, 16, 3), dtype=np.uint8)
+        reader = FrameReader(modality, options | {"n_frames": n_frames})
+        finer = reader.for_training()
+        np.testing.assert_array_equal(finer.for_prediction(finer(video)), reader(video))
     fps = FrameReader(modality, reader.options | {"sampling": "fps", "fps": 5.0})
     np.testing.assert_array_equal(fps.for_training()(video), fps(video))
 
