@@ -16,9 +16,18 @@ from sklearn.utils.validation import _check_method_params
 
 from .features import ResNet50FrameFeaturizer
 from .networks import first_result
-from .sequence import FrameWise, GRUClassifier, split_rows
+from .sequence import (
+    FrameWise,
+    GRUClassifier,
+    check_fit_arguments,
+    given_class_weights,
+    split_rows,
+)
 
 __all__ = ["VideoPipeline", "check_parameter", "check_values", "make_video_classifier"]
+
+# Arguments of the classifier's `fit` that contain validation data.
+_VALIDATION = ("X_val", "y_val", "sample_weight_val")
 
 
 class VideoPipeline(Pipeline):
@@ -70,21 +79,24 @@ class VideoPipeline(Pipeline):
         ------
         ValueError
             If the data does not allow the split, or a step raises it. Parameters of the
-            steps are checked before a video is read.
+            steps, and the arguments for the classifier, are checked before a video is read.
         """
         check_values(self)
         gru = self.steps[-1][1]
-        stopping = isinstance(gru, GRUClassifier) and gru.early_stopping
-        if not stopping or y is None or len(self.steps) == 1:
+        if not isinstance(gru, GRUClassifier) or y is None or len(self.steps) == 1:
             return super().fit(X, y, **params)
         for_front, for_gru = self._split_params(params)
-        if for_gru.get("X_val") is not None:
+        groups = for_gru.get("groups")
+        validation = {name: for_gru.get(name) for name in _VALIDATION}
+        check_fit_arguments(gru.early_stopping, groups, validation)
+        check_consistent_length(X, y, groups, for_gru.get("sample_weight"))
+        labels = column_or_1d(y)
+        if isinstance(gru.class_weight, dict):
+            given_class_weights(gru.class_weight, np.unique(labels))
+        if not gru.early_stopping or for_gru.get("X_val") is not None:
             return super().fit(X, y, **params)
-        check_consistent_length(X, y)
-        labels, groups = column_or_1d(y), for_gru.pop("groups", None)
-        if groups is not None:
-            check_consistent_length(X, groups)
-            groups = column_or_1d(groups)
+        for_gru.pop("groups", None)
+        groups = None if groups is None else column_or_1d(groups)
         draw = check_random_state(gru.random_state).randint
         seed = first_result(lambda: int(draw(np.iinfo(np.int32).max)))
         train, held_out = split_rows(labels, groups, gru.validation_fraction, seed)
@@ -130,9 +142,9 @@ class VideoPipeline(Pipeline):
 
 def _fold(transformer: Any, Xt: Any) -> Any:
     """Fold the rows of a fitted FrameWise into sequences (n, T, d)."""
-    if isinstance(transformer, FrameWise) and isinstance(Xt, np.ndarray) and Xt.ndim == 2:
+    if isinstance(transformer, FrameWise) and len(getattr(Xt, "shape", ())) == 2:
         n_frames = transformer.n_features_in_ // transformer.frame_dim_
-        return Xt.reshape(len(Xt), n_frames, -1)
+        return np.asarray(Xt).reshape(len(Xt), n_frames, -1)
     return Xt
 
 

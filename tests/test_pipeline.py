@@ -82,6 +82,25 @@ def test_the_values_of_all_steps_are_checked_before_a_video_is_read(name, stoppi
         pipe.fit(["missing.mp4"] * 4, ["a", "b"] * 2)
 
 
+@pytest.mark.parametrize(
+    ("params", "arguments", "message"),
+    [
+        ({"gru__fc_sizes": (0,)}, {}, "must contain positive ints"),
+        ({"gru__net_params": {"train_split": None}}, {}, "must not contain 'train_split'"),
+        ({"gru__callbacks": [print]}, {}, "must contain callbacks of skorch"),
+        ({"gru__device": "gpu"}, {}, "gpu"),
+        ({"gru__class_weight": {"A": 2}}, {}, r"classes \['A'\] of class_weight are not in y"),
+        ({}, {"gru__groups": [1, 1, 2, 2]}, "only with early_stopping=True"),
+        ({}, {"gru__sample_weight": [1, 2]}, "inconsistent numbers of samples"),
+    ],
+)
+def test_what_the_classifier_receives_is_checked_before_a_video_is_read(
+    params, arguments, message
+):
+    with pytest.raises(ValueError, match=message):
+        make_video_classifier(**params).fit(["missing.mp4"] * 4, ["a", "b"] * 2, **arguments)
+
+
 def test_a_step_can_be_replaced_and_configured_together():
     pipe = make_video_classifier(
         scale__transformer__n_components=3,
@@ -173,3 +192,6 @@ def test_the_classifier_learns_the_features_per_frame_from_the_step_before(
     plain = VideoPipeline(known.steps) if early_stopping else Pipeline(known.steps)
     expected = plain.fit(videos, y).predict_proba(videos)
     np.testing.assert_allclose(best.predict_proba(videos), expected, rtol=0, atol=1e-4)
+    with_names = clone(pipe).set_params(**search.best_params_).set_output(transform="pandas")
+    found = with_names.fit(videos, y).predict_proba(videos)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)

@@ -115,9 +115,11 @@ def cache_folder(memory: Memory) -> Path | None:
     Returns
     -------
     Path or None
-        The folder; None without a cache.
+        The folder; None without a cache, or if the folder is read-only.
     """
-    return None if memory.location is None else Path(memory.store_backend.location)
+    if memory.location is None or not os.access(memory.store_backend.location, os.W_OK):
+        return None
+    return Path(memory.store_backend.location)
 
 
 def checkpoint_path(memory: Memory, key: Any) -> Path:

@@ -389,12 +389,14 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             complete.
         dtype : {"float32", "float16"}, default="float32"
             Data type of the file. float16 needs half of the space and has three
-            significant digits. `FrameWise` and `GRUClassifier` compute in float32 on both.
+            significant digits. `FrameWise` and `GRUClassifier` convert it to float32, for
+            which they need memory.
 
         Returns
         -------
         memmap of shape (n_videos, n_frames * 2048)
-            What `transform` returns, mapped from the file.
+            What `transform` returns, mapped from the file. Changes of the array do not change
+            the file.
 
         Raises
         ------
@@ -416,7 +418,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             self._embed(FittedVideos(videos), out=out)
             out.flush()
             del out
-        return np.lib.format.open_memmap(path, mode="r")
+        # Changes are not written to the file. scikit-learn copies arrays that cannot be changed.
+        return np.lib.format.open_memmap(path, mode="c")
 
     def read_frames(self, video: Video) -> np.ndarray:
         """Read the frames of a video as the network sees them.

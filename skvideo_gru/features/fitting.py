@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -197,7 +197,7 @@ class BackboneFitter:
             key += (n_processes(),)
         checkpoint = checkpoint_path(self.memory, key)
         train = partial(self._train, videos, y, rows, clips, checkpoint=checkpoint)
-        made = self._cached(key, train)
+        made = self._cached(key, train, partial(self._has_all, videos))
         self.readable_rows(videos, made.failed)
         if process_index() == 0:
             with suppress(OSError):  # in a shared folder, it can belong to another user
@@ -249,20 +249,39 @@ class BackboneFitter:
         # From the first process, because durations and, on other hardware, rounding differ.
         return first_result(lambda: Backbone(weights, history, joblib.hash(weights), failed))
 
-    def _cached(self, key: Any, make: Callable[[], Backbone]) -> Backbone:
+    def _has_all(self, videos: list[Video], found: Backbone) -> bool:
+        """Check that a cached backbone lacks no video that can be read now.
+
+        A fit with on_error="nan" caches a backbone without some of the videos.
+        """
+        if self.strict and found.failed:
+            return False
+        failed = [videos[row] for row in found.failed]
+        outcomes = decode_videos(failed, self.reader, n_jobs=self.n_jobs, verbose=0)
+        return all(isinstance(outcome, VideoDecodeError) for outcome in outcomes)
+
+    def _cached(
+        self,
+        key: Any,
+        make: Callable[[], Backbone],
+        is_valid: Callable[[Backbone], bool] = lambda found: True,
+    ) -> Backbone:
         if self.memory.location is None:
             return make()
         cache = cached(self.memory, backbone)
 
         def load() -> Backbone | None:
-            with suppress(_NotCachedError):
-                return cache(key, _not_cached)
-            return None
+            try:
+                found = cache(key, _not_cached)
+            except _NotCachedError:
+                return None
+            # With its mmap_mode, joblib.Memory returns memmaps, which skops does not trust.
+            weights = {name: np.asarray(array) for name, array in found.weights.items()}
+            return replace(found, weights=weights) if is_valid(found) else None
 
         # All processes train, or none.
         found = first_result(load)
-        # A fit with on_error="nan" caches a backbone without some of the videos. Read them now.
-        if found is None or (found.failed and self.strict):
+        if found is None:
             made = make()
             if process_index() == 0:
                 cache.call(key, lambda: made)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -282,6 +283,7 @@ def train_together(net: Any, seed: int) -> Iterator[None]:
     All processes start with the weights of the first. On GPUs, the statistics of BatchNorm are
     those of all processes. torch has no such layer for CPUs: there, each process normalises with
     the statistics of its share of the batch, and the running statistics are averaged at the end.
+    If the training fails in one of several processes, this process ends.
 
     Parameters
     ----------
@@ -308,6 +310,11 @@ def train_together(net: Any, seed: int) -> Iterator[None]:
         torch.manual_seed(int(own_seed[0]))
     try:
         yield
+    except Exception as error:
+        # A search would continue with its next candidate, while the others wait for this
+        # process. torchrun ends them if it ends.
+        traceback.print_exc()
+        raise SystemExit(1) from error
     finally:
         net.module_ = module
     for buffer in module.buffers():

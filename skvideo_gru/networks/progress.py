@@ -211,3 +211,16 @@ class EpochEvents(Callback):
         if (listener := _LISTENER.get()) is not None:
             listener(self.name, epoch_records(net, self.n_reported_))
             self.n_reported_ = len(net.history)
+
+    def on_train_end(self, net: Any, **_: Any) -> None:
+        """Call the function for an epoch after which another callback ended the training.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The net in training.
+        **_ : dict
+            Other arguments of skorch's callbacks.
+        """
+        if net.history and "train_loss" in net.history[-1] and self.n_reported_ < len(net.history):
+            self.on_epoch_end(net)

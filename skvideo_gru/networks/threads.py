@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ __all__ = ["useful_threads"]
 # small operation the threads wait for each other, for milliseconds if a core is busy.
 # See benchmarks/threads.md.
 _PER_THREAD = 5e8
+
+_LOCK = threading.Lock()
 
 
 @contextmanager
@@ -54,9 +57,10 @@ def _set_for_this_thread(n_threads: int) -> None:
     """Set the number of torch's threads for the calling thread.
 
     `torch.set_num_threads` also sets it for threads that are started later. A thread that is
-    started here reads that setting before, and restores it afterwards.
+    started here reads that setting before, and restores it afterwards. Without the lock, it
+    could read the limit of another thread and make it permanent.
     """
-    with ThreadPoolExecutor(1) as other_thread:
+    with _LOCK, ThreadPoolExecutor(1) as other_thread:
         for_new_threads = other_thread.submit(torch.get_num_threads).result()
         torch.set_num_threads(n_threads)
         other_thread.submit(torch.set_num_threads, for_new_threads).result()

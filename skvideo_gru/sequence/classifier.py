@@ -29,9 +29,15 @@ from ..networks import (
     useful_threads,
 )
 from ..persistence import restore_on_error
-from .net_building import build_net, to_dataset
+from .net_building import build_net, check_net_params, to_dataset
 from .predicting import SequencePredictor
-from .training_data import TrainingData, check_training_data, drop_unweighted, split_rows
+from .training_data import (
+    TrainingData,
+    check_fit_arguments,
+    check_training_data,
+    drop_unweighted,
+    split_rows,
+)
 
 __all__ = ["GRUClassifier"]
 
@@ -337,17 +343,7 @@ class GRUClassifier(SequencePredictor):
             a backbone was trained on.
         """
         validation = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
-        given = [name for name, value in validation.items() if value is not None]
-        if not self.early_stopping and (given or groups is not None):
-            raise ValueError(
-                f"{', '.join(given) or 'groups'} can be passed only with early_stopping=True."
-            )
-        if (X_val is None) != (y_val is None) or (X_val is None and given):
-            raise ValueError("X_val and y_val must be passed together: pass both or neither.")
-        if X_val is not None and groups is not None:
-            raise ValueError(
-                "groups and X_val both select the validation data: pass groups or X_val, not both."
-            )
+        check_fit_arguments(self.early_stopping, groups, validation)
         if self.early_stopping and X_val is None and trained_a_backbone(y):
             raise ValueError(
                 "The backbone has been trained on the videos that early_stopping=True would hold "
@@ -360,6 +356,10 @@ class GRUClassifier(SequencePredictor):
         with restore_on_error(self):
             fit_in_first(self, partial(self._fit, X, y, sample_weight, groups, held_out))
         return self
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_net_params(vars(self))
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, groups: Any, validation: Any) -> None:
         start = getattr(self, "net_", None) if self.warm_start else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import EarlyStopping, GradientNormClipping
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping
 from skorch.helper import predefined_split
 from torch import nn
 
@@ -31,7 +31,7 @@ from ..networks import (
 )
 from .training_data import TrainingData, class_weights, held_out_weights, relative_weights
 
-__all__ = ["build_net", "net_state", "restore_net", "to_dataset"]
+__all__ = ["build_net", "check_net_params", "net_state", "restore_net", "to_dataset"]
 
 # A data loader without its own generator draws a seed from torch's global generator,
 # even if it does not shuffle.
@@ -49,6 +49,39 @@ _NOT_IN_NET_PARAMS = {
     "X_val and y_val instead",
     "predict_nonlinearity": "the probabilities are always the softmax of the logits. Remove it",
 }
+
+
+def check_net_params(params: Mapping[str, Any]) -> None:
+    """Check the parameters of a classifier whose content matters, not only the type.
+
+    Parameters
+    ----------
+    params : mapping of str to object
+        The parameters of a `GRUClassifier`.
+
+    Raises
+    ------
+    ValueError
+        If `fc_sizes`, `net_params`, `callbacks` or `device` is not valid.
+    """
+    if not all(
+        isinstance(size, Integral) and type(size) is not bool and int(size) > 0
+        for size in params["fc_sizes"]
+    ):
+        raise ValueError(f"fc_sizes={params['fc_sizes']!r} must contain positive ints only.")
+    for name in params["net_params"] or {}:
+        whole = "criterion" if name.startswith("criterion__") else name
+        if whole in _NOT_IN_NET_PARAMS:
+            raise ValueError(f"net_params must not contain {name!r}: {_NOT_IN_NET_PARAMS[whole]}.")
+    for entry in _copy_callbacks(params["callbacks"]):
+        callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+        of_skorch = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(of_skorch, Callback):
+            raise ValueError(
+                f"callbacks={params['callbacks']!r} must contain callbacks of skorch, or pairs of "
+                "a name and a callback."
+            )
+    resolve_device(params["device"])
 
 
 def build_net(
@@ -83,18 +116,8 @@ def build_net(
     Raises
     ------
     ValueError
-        If `fc_sizes`, `net_params`, `callbacks`, `class_weight` or `device` is not valid.
+        If `class_weight` is not valid.
     """
-    if not all(
-        isinstance(size, Integral) and type(size) is not bool and int(size) > 0
-        for size in params["fc_sizes"]
-    ):
-        raise ValueError(f"fc_sizes={params['fc_sizes']!r} must contain positive ints only.")
-    net_params = params["net_params"] or {}
-    for name in net_params:
-        whole = "criterion" if name.startswith("criterion__") else name
-        if whole in _NOT_IN_NET_PARAMS:
-            raise ValueError(f"net_params must not contain {name!r}: {_NOT_IN_NET_PARAMS[whole]}.")
     weights = class_weights(params["class_weight"], classes, train)
     split = None
     if held_out is not None:
@@ -128,15 +151,12 @@ def build_net(
         "mixed_precision": mixed_precision,
         "device": device,
         "verbose": 0,
-        **net_params,
+        **(params["net_params"] or {}),
     }
     options = {name: to_builtin(value) for name, value in options.items()}
     if options["optimizer"] in FUSED and not options.get("optimizer__foreach"):
         options.setdefault("optimizer__fused", True)
     callbacks: list[Any] = []
-    if held_out is not None:
-        stop = EarlyStopping(patience=params["n_iter_no_change"], load_best=True)
-        callbacks.append(("early_stopping", stop))
     if not partial:
         callbacks += learning_rate_schedule(
             params["lr_schedule"],
@@ -154,6 +174,9 @@ def build_net(
     callbacks += _copy_callbacks(params["callbacks"])
     if not partial:
         callbacks.append(("events", EpochEvents("gru")))
+    if held_out is not None:  # the last, because it can end the training before the others run
+        stop = EarlyStopping(patience=params["n_iter_no_change"], load_best=True)
+        callbacks.append(("early_stopping", stop))
     return WeightedNet(GRUNetwork, **options, callbacks=callbacks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -17,9 +18,11 @@ from .sequences import sequence_lengths, validate_sequences
 
 __all__ = [
     "TrainingData",
+    "check_fit_arguments",
     "check_training_data",
     "class_weights",
     "drop_unweighted",
+    "given_class_weights",
     "held_out_weights",
     "relative_weights",
     "split_rows",
@@ -167,6 +170,36 @@ def relative_weights(weight: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return (weight / (weight.max() or 1.0)).astype(dtype)
 
 
+def check_fit_arguments(early_stopping: bool, groups: Any, validation: Mapping[str, Any]) -> None:
+    """Check which arguments `GRUClassifier.fit` receives besides the training data.
+
+    Parameters
+    ----------
+    early_stopping : bool
+        The parameter of the classifier.
+    groups : object
+        The groups, or None.
+    validation : mapping of str to object
+        `X_val`, `y_val` and `sample_weight_val`, each of them possibly None.
+
+    Raises
+    ------
+    ValueError
+        If the arguments do not fit together.
+    """
+    given = [name for name, value in validation.items() if value is not None]
+    if not early_stopping and (given or groups is not None):
+        raise ValueError(
+            f"{', '.join(given) or 'groups'} can be passed only with early_stopping=True."
+        )
+    if given and not {"X_val", "y_val"} <= set(given):
+        raise ValueError("X_val and y_val must be passed together: pass both or neither.")
+    if given and groups is not None:
+        raise ValueError(
+            "groups and X_val both select the validation data: pass groups or X_val, not both."
+        )
+
+
 def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) -> np.ndarray:
     """Compute the weight of every class in the loss.
 
@@ -190,29 +223,53 @@ def class_weights(class_weight: Any, classes: np.ndarray, data: TrainingData) ->
         If a dict contains labels not in `classes` while lacking some that are, or a
         weight is not valid.
     """
-    weights = np.ones(len(classes))
     if isinstance(class_weight, dict):
-        unknown = sorted(set(class_weight) - set(classes.tolist()), key=str)
-        # As scikit-learn: a fold may lack a class, but a mistyped label is an error.
-        if unknown and not set(classes.tolist()) <= set(class_weight):
-            raise ValueError(
-                f"The classes {unknown} of class_weight are not in y; the classes of y are "
-                f"{classes.tolist()}. Correct class_weight, or add a weight for every class of y."
-            )
-        asked = [class_weight.get(label, 1.0) for label in classes.tolist()]
-        usable = all(isinstance(value, Real) and 0 <= float(value) < np.inf for value in asked)
-        if not usable or not any(asked):
-            raise ValueError(
-                f"class_weight={class_weight!r} must contain finite, non-negative numbers, at "
-                "least one of them positive."
-            )
-        weights[:] = asked
-    elif class_weight is not None:
+        return given_class_weights(class_weight, classes)
+    weights = np.ones(len(classes))
+    if class_weight is not None:
         # As scikit-learn's compute_class_weight, which has no sample weights in 1.6.
         present, rows = np.unique(data.y, return_inverse=True)
         sums = np.bincount(rows, data.weight)
         weights[np.searchsorted(classes, present)] = sums.sum() / (len(present) * sums)
     return weights
+
+
+def given_class_weights(class_weight: dict[Any, float], classes: np.ndarray) -> np.ndarray:
+    """Return the weights of the classes that a dict contains.
+
+    Parameters
+    ----------
+    class_weight : dict
+        As for `GRUClassifier`; other classes have weight 1.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,), float64
+        The weights.
+
+    Raises
+    ------
+    ValueError
+        If the dict contains labels not in `classes` while lacking some that are, or a
+        weight is not valid.
+    """
+    unknown = sorted(set(class_weight) - set(classes.tolist()), key=str)
+    # As scikit-learn: a fold may lack a class, but a mistyped label is an error.
+    if unknown and not set(classes.tolist()) <= set(class_weight):
+        raise ValueError(
+            f"The classes {unknown} of class_weight are not in y; the classes of y are "
+            f"{classes.tolist()}. Correct class_weight, or add a weight for every class of y."
+        )
+    asked = [class_weight.get(label, 1.0) for label in classes.tolist()]
+    usable = all(isinstance(value, Real) and 0 <= float(value) < np.inf for value in asked)
+    if not usable or not any(asked):
+        raise ValueError(
+            f"class_weight={class_weight!r} must contain finite, non-negative numbers, at "
+            "least one of them positive."
+        )
+    return np.array(asked, float)
 
 
 def drop_unweighted(data: TrainingData, class_weight: Any, classes: np.ndarray) -> TrainingData:

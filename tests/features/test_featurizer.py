@@ -22,12 +22,19 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skvideo_gru import ResNet50FrameFeaturizer, VideoClip, VideoDecodeError, make_video_classifier
+from skvideo_gru import (
+    FrameWise,
+    ResNet50FrameFeaturizer,
+    VideoClip,
+    VideoDecodeError,
+    make_video_classifier,
+)
 from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.features import extraction, fitting, reading
 from skvideo_gru.features.motion import motion_images
 from skvideo_gru.features.reading import FrameReader
 from skvideo_gru.networks import build_network, motion_weights, normalise, progress
+from skvideo_gru.sequence.sequences import validate_sequences
 from skvideo_gru.video import read_outlines, uniform_indices
 from skvideo_gru.video.decoding import read_frames
 
@@ -364,6 +371,8 @@ def test_features_are_written_to_a_file(colour_clips, tmp_path):
     (tmp_path / "f.npy").write_text("an older file")
     rows = model.transform_to_file(videos, tmp_path / "f.npy")
     assert isinstance(rows, np.memmap)
+    scaler = FrameWise(MinMaxScaler())
+    assert np.shares_memory(validate_sequences(scaler, rows, 2048, dtype=None, reset=True), rows)
     np.testing.assert_array_equal(rows, expected)
     np.testing.assert_array_equal(np.load(tmp_path / "f.npy"), expected)
     half = model.transform_to_file(videos, tmp_path / "half.npy", dtype="float16")
@@ -509,6 +518,38 @@ def test_unreadable_videos_can_become_nan(colour_clips, broken_clip, tmp_path, m
     # A video that is repaired is found.
     Path(missing).write_bytes(Path(videos[0]).read_bytes())
     assert not np.isnan(model.transform([missing])).any()
+
+
+def test_a_cached_backbone_lacks_no_video_that_can_be_read_again(
+    colour_clips, tmp_path, monkeypatch
+):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**TRAINED, modality="rgb", on_error="nan", memory=tmp_path)
+
+    def failing(video, **options):
+        if video == videos[0]:
+            raise VideoDecodeError(video, "Input/output error")
+        return read_frames(video, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "read_frames", failing)
+        with pytest.warns(UserWarning, match="1 of 12 videos"):
+            model.fit(videos, y)
+    rows = model.fit_transform(videos, y)
+    assert model.failed_ == [] and not np.isnan(rows).any()
+    alone = clone(model).set_params(memory=None).fit_transform(videos, y)
+    assert largest_error(rows, alone) < 1e-4
+
+
+def test_a_cache_that_is_memory_mapped_or_read_only(colour_clips, tmp_path, monkeypatch):
+    videos, y = colour_clips
+    memory = joblib.Memory(tmp_path, mmap_mode="r", verbose=0)
+    model = ResNet50FrameFeaturizer(**TRAINED, memory=memory).fit(videos, y)
+    again = clone(model).fit(videos, y)
+    assert {type(array) for array in again.weights_.values()} == {np.ndarray}
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    rows = clone(model).set_params(max_nbytes=1).fit_transform(videos, y)
+    np.testing.assert_array_equal(rows, again.transform(videos))
 
 
 def test_no_readable_video_is_an_error(broken_clip, tmp_path):

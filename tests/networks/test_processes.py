@@ -154,6 +154,13 @@ def test_a_killed_training_ends_everywhere_and_resumes(results, tmp_path):
             np.testing.assert_array_equal(found["weights"][name], value, err_msg=name)
 
 
+def test_a_training_that_fails_in_one_process_ends_everywhere(tmp_path):
+    _, done = start(["failing"], tmp_path)
+    assert done.returncode != 0
+    assert "the disk is full" in done.stderr
+    assert not list((tmp_path / "failing").glob("*.pickle"))
+
+
 @needs_gpu
 def test_two_processes_on_gpus_get_the_same_backbone(tmp_path):
     ((first, second),), done = start(["gpu"], tmp_path)

@@ -2,10 +2,12 @@ import re
 import sys
 from itertools import pairwise
 
+import pytest
 from references import order_data
+from skorch.callbacks import EarlyStopping
 
 from skvideo_gru import GRUClassifier
-from skvideo_gru.networks import progress
+from skvideo_gru.networks import listen_to_epochs, progress
 from skvideo_gru.networks.progress import progress_bar
 
 
@@ -40,6 +42,18 @@ def test_each_epoch_reports_its_losses(capsys, monkeypatch):
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("GRU: 2/2 epochs in 00:0")
     assert last.endswith(f"left, train_loss={clf.history_[-1]['train_loss']:.3f}")
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["early_stopping", "a callback of the user"])
+def test_a_listener_receives_every_epoch_of_a_stopped_training(own):
+    X, y = order_data(32)
+    stopping = {"callbacks": [EarlyStopping("train_loss", 1)]} if own else {"early_stopping": True}
+    received = []
+    with listen_to_epochs(lambda name, records: received.extend(records)):
+        params = {"n_iter_no_change": 1, "lr": 3.0, "max_epochs": 30, "random_state": 0}
+        clf = GRUClassifier(**params, **stopping).fit(X, y)
+    assert received == clf.history_
+    assert len(received) < 30
 
 
 def test_a_terminal_shows_a_bar(capsys, monkeypatch):

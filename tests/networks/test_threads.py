@@ -1,3 +1,4 @@
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -69,6 +70,19 @@ def test_the_settings_of_this_thread_and_of_new_threads_remain_different(four_th
         torch.set_num_threads(3)
         assert pool.submit(limited).result() == 2
     assert torch.get_num_threads() == in_new_thread() == 3
+
+
+def test_simultaneous_limits_do_not_change_the_setting(four_threads):
+    def limited(barrier):
+        barrier.wait()
+        with useful_threads(net_of(10), 10):
+            return torch.get_num_threads()
+
+    for _ in range(50):
+        barrier = threading.Barrier(4)
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(limited, [barrier] * 4)) == [1] * 4
+    assert torch.get_num_threads() == in_new_thread() == 4
 
 
 class Watch(Callback):

@@ -175,6 +175,20 @@ def killed(folder):
     return backbone(folder)
 
 
+def failing(folder):
+    """A training that fails in the second process, whose error the caller catches as a search."""
+
+    def train():
+        with train_together(net, seed=0):
+            fail_in(1)
+            run_epochs(net, TensorDataset(*toy_data()))
+
+    net = linear_net(normed=True, max_epochs=3)
+    found = {"error": error_of(train)}
+    gather_results(int)  # without an end of the second process, the first would still be training
+    return found
+
+
 def resumed(folder):
     read, taken = training._RandomFrames.__getitem__, []
     training._RandomFrames.__getitem__ = lambda self, index: (
