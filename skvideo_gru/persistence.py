@@ -143,7 +143,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     OSError
-        If its folder does not exist, or the path is a folder, device, pipe or socket.
+        If its folder does not exist or is read-only, or the path is a folder, device, pipe or
+        socket.
     """
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
@@ -154,6 +155,13 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise IsADirectoryError(f"{os.fspath(path)!r} is a folder; pass the path of a file.")
     if os.path.exists(path) and not os.path.isfile(path):
         raise OSError(f"{os.fspath(path)!r} is a device, pipe or socket; pass the path of a file.")
+    try:
+        TemporaryDirectory(prefix=".unfinished-", dir=folder).cleanup()
+    except OSError as error:
+        raise OSError(
+            f"{os.fspath(path)!r}: the folder {folder!r} cannot be written to ({error.strerror}); "
+            "use another folder."
+        ) from error
 
 
 @contextmanager

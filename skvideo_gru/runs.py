@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -12,12 +12,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from .answers import find_selective
+from .features import ResNet50FrameFeaturizer
 from .inspection import (
     Evaluation,
     SearchDisplay,
     TrainingDisplay,
     evaluate,
     fitted_pipeline,
+    main_score,
     plot_confusion_matrix,
     report_page,
     tabulate,
@@ -152,10 +154,10 @@ def tracked_run(
             yield tracked
         pipe = fitted_pipeline(model)
         log_histories(pipe, latest)
+        # First, because no failure may lose the model.
+        tracked.model_uri = log_model(pipe, videos[0], register)
         if pipe is not model:
             log_search(model)
-        # Before the evaluation, whose failure must not lose the model.
-        tracked.model_uri = log_model(pipe, videos[0], register)
         others = {part: rows for part, rows in parts.items() if part != "train"}
         tracked.evaluations = log_evaluations(pipe, data, others)
         log_report(model, tracked.evaluations, name=name, split=split, summary=summary)
@@ -191,8 +193,8 @@ def log_histories(pipe: Pipeline, latest: Mapping[str, Mapping[str, float]]) -> 
     latest : mapping of str to mapping
         The records that `live_epochs` yields.
     """
-    for name, step in pipe.steps:
-        network = "backbone" if name == "features" else name
+    for _, step in pipe.steps:
+        network = "backbone" if isinstance(step, ResNet50FrameFeaturizer) else "gru"
         log_history(network, getattr(step, "history_", []), latest.get(network))
 
 
@@ -217,10 +219,11 @@ def log_evaluations(model: Any, data: Bunch, parts: Mapping[str, np.ndarray]) ->
     import pandas as pd
 
     outcomes, tables = {}, []
+    keys = _artifact_keys(parts)
     for name, rows in parts.items():
         videos, target = [data.data[row] for row in rows], data.target[rows]
         outcomes[name] = videos, (outcome := evaluate(model, videos, target))
-        key = _artifact_key(name)
+        key = keys[name]
         mlflow.log_metrics({f"{key}_{metric}": x for metric, x in outcome.metrics.items()})
         per_class = pd.DataFrame(outcome.per_class)
         mlflow.log_text(per_class.to_csv(index=False), f"per_class_{key}.csv")
@@ -233,8 +236,13 @@ def log_evaluations(model: Any, data: Bunch, parts: Mapping[str, np.ndarray]) ->
     return outcomes
 
 
-def _artifact_key(part: str) -> str:
-    return re.sub(r"[^\w-]", "_", part, flags=re.ASCII)  # the name of a part is any text
+def _artifact_keys(parts: Iterable[str]) -> dict[str, str]:
+    """Return a name for the metrics and files of each part, whose own name is any text."""
+    keys: dict[str, str] = {}
+    for part in parts:
+        key = re.sub(r"[^\w-]", "_", part, flags=re.ASCII)
+        keys[part] = f"{key}_{len(keys) + 1}" if key in keys.values() else key
+    return keys
 
 
 @without_pyplot()
@@ -266,14 +274,14 @@ def log_report(
 
     if hasattr(model, "best_estimator_"):
         mlflow.log_text(pd.DataFrame(model.cv_results_).to_csv(index=False), "cv_results.csv")
-        score = "score" if "mean_test_score" in model.cv_results_ else str(model.refit)
-        display = SearchDisplay.from_estimator(model, score=score)
+        display = SearchDisplay.from_estimator(model, score=main_score(model))
         mlflow.log_figure(display.figure_, "search.png")
     figure = TrainingDisplay.from_estimator(fitted_pipeline(model)).figure_
     mlflow.log_figure(figure, "training.png")
+    keys = _artifact_keys(outcomes)
     for part, (videos, outcome) in outcomes.items():
         title = f"{part}, {len(videos)} videos, accuracy {outcome.metrics['accuracy']:.3f}"
         figure = plot_confusion_matrix(outcome, title)
-        mlflow.log_figure(figure, f"confusion_{_artifact_key(part)}.png")
+        mlflow.log_figure(figure, f"confusion_{keys[part]}.png")
     page = report_page(model, outcomes, title=name, summary=summary or {}, split=split)
     mlflow.log_text(page, "report.html")

@@ -23,6 +23,7 @@ from skvideo_gru import (
 )
 from skvideo_gru.persistence import (
     atomic_write,
+    check_writable,
     preallocate,
     restore_on_error,
     temporary_array,
@@ -92,6 +93,11 @@ def test_a_missing_parameter_of_an_older_model_gets_its_default():
 def test_errors_name_the_unwritable_path(tmp_path, place, error, message):
     with pytest.raises(error, match=message), atomic_write(tmp_path / place):
         pytest.fail("work was begun")
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error_before_the_work():
+    with pytest.raises(OSError, match="'/proc/m.skops': the folder '/proc' cannot be written to"):
+        check_writable("/proc/m.skops")
 
 
 def test_a_device_is_not_replaced(tmp_path):

@@ -1,6 +1,7 @@
 """A training and a search in MLflow runs that Python opens."""
 
 import json
+import re
 
 import mlflow
 import numpy as np
@@ -12,7 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from skorch.callbacks import Callback
 
-from skvideo_gru import SKOPS_TRUSTED_TYPES, make_order_videos, make_video_classifier, tracked_run
+from skvideo_gru import (
+    SKOPS_TRUSTED_TYPES,
+    make_order_videos,
+    make_video_classifier,
+    runs,
+    tracked_run,
+)
 from skvideo_gru.mlops import load_model, tracking
 
 TRAIN, TEST = np.r_[0:4, 6:10], np.r_[4:6, 10:12]
@@ -122,7 +129,7 @@ def test_short_trainings_need_one_request(client, data, pipe, monkeypatch):
     assert latest["gru"]["epoch"] == 3
 
 
-@pytest.mark.parametrize("scoring", [None, ["accuracy", "f1_macro"]])
+@pytest.mark.parametrize("scoring", [None, {"accuracy": "accuracy", "f1!": "f1_macro"}])
 def test_each_candidate_is_a_child_with_the_scores_of_its_folds(client, data, pipe, scoring):
     grid = {"gru__hidden_size": [2, 3, 4]}
     search = GridSearchCV(pipe, grid, cv=2, scoring=scoring, refit="accuracy" if scoring else True)
@@ -137,7 +144,8 @@ def test_each_candidate_is_a_child_with_the_scores_of_its_folds(client, data, pi
     }
     assert set(children) == {"2", "3", "4"}
     found = search.cv_results_
-    keys = {"accuracy": "accuracy", "f1_macro": "f1_macro"} if scoring else {"accuracy": "score"}
+    # MLflow does not allow "!".
+    keys = {"accuracy": "accuracy", "f1_": "f1!"} if scoring else {"accuracy": "score"}
     for row, size in enumerate("234"):
         child = children[size]
         assert child.info.run_name == f"hidden_size={size}"
@@ -164,6 +172,14 @@ def test_each_candidate_is_a_child_with_the_scores_of_its_folds(client, data, pi
     }
     models = mlflow.search_logged_models(output_format="list")
     assert [model.source_run_id for model in models] == [run.run_id]
+
+
+def test_parts_of_any_name_have_their_own_metrics():
+    names = ["训练", "测试", "val", "a b", "a_b"]
+    keys = runs._artifact_keys(names)
+    assert list(keys) == names and len(set(keys.values())) == len(names)
+    assert keys["val"] == "val"
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in keys.values())
 
 
 def test_a_fitted_model_is_logged_to_the_active_run(client, data, pipe):

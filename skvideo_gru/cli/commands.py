@@ -31,6 +31,7 @@ from ..datasets import (
 from ..features import cache_contents, prune, remove_unfinished, video_progress
 from ..inspection import class_columns
 from ..mlops import predict_each
+from ..persistence import atomic_write, check_writable
 from ..video import (
     VIDEO_SUFFIXES,
     VideoDecodeError,
@@ -39,7 +40,7 @@ from ..video import (
     is_url,
     video_bounds,
 )
-from .results import json_results
+from .results import json_results, until_interrupted
 from .screening import warn, warn_of_leaks, warn_of_recordings
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
@@ -71,6 +72,8 @@ def predict(args: argparse.Namespace) -> int:
             raise IsADirectoryError(f"{video} is a folder; pass it as --data {video}.")
     if not videos:
         raise ValueError("no videos: pass video files as VIDEO, or a data set as --data.")
+    if args.output:
+        check_writable(args.output)
     model = load_named_model(args)
     known = {"", *map(str, model.classes_)}
     if (selective := find_selective(model)) is not None:
@@ -102,10 +105,11 @@ def _write_predictions(
     bounds = ["start", "end"] if any(times != (None, None) for times in ranges) else []
     true = ["true"] if any(labels) else []
     results["predictions"] = []
-    path = args.output or (os.devnull if args.json else None)
+    interruptions: list[KeyboardInterrupt] = []
     with ExitStack() as stack:
-        file = sys.stdout
-        if path:
+        file: Any = sys.stdout
+        if args.output or args.json:
+            path = stack.enter_context(atomic_write(args.output)) if args.output else os.devnull
             file = stack.enter_context(
                 open(path, "w", encoding="utf-8", errors="surrogateescape", newline="")
             )
@@ -113,8 +117,8 @@ def _write_predictions(
         first = ["path", *bounds, *true, "label"]
         classes = class_columns(model.classes_, taken={*first, "error"})
         table.writerow([*first, *classes, "error"])
-        outcomes = predict_each(model, videos)
-        for video, times, true_label, proba in zip(videos, ranges, labels, outcomes, strict=True):
+        outcomes = until_interrupted(predict_each(model, videos), interruptions)
+        for proba, video, times, true_label in zip(outcomes, videos, ranges, labels, strict=False):
             error, label, numbers = "", "", [""] * len(classes)
             if not isinstance(proba, VideoDecodeError):
                 label = str(predicted_labels(model, proba[None])[0])
@@ -137,6 +141,10 @@ def _write_predictions(
                     "error": error or None,
                 }
             )
+    if interruptions:
+        if args.output:
+            print(f"{args.output} contains the videos before the interruption.", file=sys.stderr)
+        raise interruptions[0]
     return sum(row["error"] is not None for row in results["predictions"])
 
 

@@ -20,6 +20,7 @@ from ..networks import progress_bar
 from ..persistence import atomic_write, check_writable
 from ..video import VideoDecodeError, check_window, video_duration
 from .commands import load_named_model
+from .results import until_interrupted
 
 __all__ = ["EventRow", "timeline", "write_csv", "write_json", "write_vtt"]
 
@@ -100,7 +101,7 @@ def timeline(args: argparse.Namespace) -> int:
     failed: list[str] = []
     sections: list[dict[str, Any]] = []
     interruptions: list[KeyboardInterrupt] = []
-    rows = _until_interrupted(_event_rows(args, model, failed, sections), interruptions)
+    rows = until_interrupted(_event_rows(args, model, failed, sections), interruptions)
     with atomic_write(args.output) if args.output else nullcontext() as path:
         if path is None:
             write(rows, sys.stdout)
@@ -109,7 +110,7 @@ def timeline(args: argparse.Namespace) -> int:
                 write(rows, file)
     if interruptions:
         if args.output:
-            print(f"{args.output} contains the events until the interruption.", file=sys.stderr)
+            print(f"{args.output} contains the events before the interruption.", file=sys.stderr)
         raise interruptions[0]
     if args.report:
         _write_report(args, sections, thresholds)
@@ -170,16 +171,6 @@ def _write_report(
     page = timeline_page(sections, title="Timeline", summary=summary)
     with atomic_write(args.report) as path:
         Path(path).write_text(page, encoding="utf-8", errors="replace")
-
-
-def _until_interrupted(
-    rows: Iterator[EventRow], interruptions: list[KeyboardInterrupt]
-) -> Iterator[EventRow]:
-    """End at an interruption, so that the rows before it are written."""
-    try:
-        yield from rows
-    except KeyboardInterrupt as error:
-        interruptions.append(error)
 
 
 def _event_rows(

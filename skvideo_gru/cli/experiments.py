@@ -73,9 +73,11 @@ def train(args: argparse.Namespace) -> int:
                 _log_findings(skipped, leaks)
                 with tracked_run(pipe, data, parts, **_tracking(args, data, split)) as tracked:
                     pipe.fit(*_rows(data, parts["train"]), **_groups(pipe, data, parts["train"]))
-                    _save(args, pipe)
+                    unsaved = _save(args, pipe)
                 outcomes = tracked.evaluations
                 _report_model(args, tracked, results)
+                if unsaved:
+                    raise unsaved
                 if generated:
                     train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
                     baselines = order_baselines(pipe, train, test, random_state=args.seed)
@@ -125,8 +127,10 @@ def tune(args: argparse.Namespace) -> int:
             search.fit(*_rows(data, rows), **_groups(candidates[0], data, rows))
             _report_search(search, results)
             print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")
-            _save(args, search.best_estimator_)
+            unsaved = _save(args, search.best_estimator_)
         _report_model(args, tracked, results)
+        if unsaved:
+            raise unsaved
     return 0
 
 
@@ -327,7 +331,10 @@ def _check_training(pipes: Sequence[Pipeline], data: Bunch) -> None:
     for pipe in pipes if len(data.target_names) > 1 else ():
         gru = clone(pipe["gru"])
         gru.set_params(max_epochs=min(2, gru.max_epochs), early_stopping=False, verbose=0)
-        gru.fit(np.zeros((len(data.target_names), 2, 4), np.float32), data.target_names)
+        try:
+            gru.fit(np.zeros((len(data.target_names), 2, 4), np.float32), data.target_names)
+        except TypeError as error:  # an argument in net_params that torch or skorch does not have
+            raise ValueError(f"the GRU cannot be trained with its parameters: {error}") from error
 
 
 def _groups(pipe: Pipeline, data: Bunch, rows: np.ndarray) -> dict[str, Any]:
@@ -485,11 +492,16 @@ def _report_baselines(baselines: dict[str, float], chance: float) -> None:
     print(f"       chance                               {chance:.3f}")
 
 
-def _save(args: argparse.Namespace, pipe: Pipeline) -> None:
-    if args.output:
-        with portable(pipe):
-            save_model(pipe, args.output)
-        print(f"saved: {args.output}")
+def _save(args: argparse.Namespace, pipe: Pipeline) -> OSError | None:
+    """Save the model; return an error, because it may not lose the model that MLflow saves."""
+    try:
+        if args.output:
+            with portable(pipe):
+                save_model(pipe, args.output)
+            print(f"saved: {args.output}")
+    except OSError as error:
+        return error
+    return None
 
 
 def _report_model(args: argparse.Namespace, tracked: Bunch, results: dict[str, Any]) -> None:

@@ -97,7 +97,11 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
             columns = [name.strip() for name in reader.fieldnames or [] if name != _END]
             if "path" not in columns:  # annotation tools call it video
                 columns = ["path" if name == "video" else name for name in columns]
-            reader.fieldnames = columns
+            # Columns that are ignored may have the same name.
+            reader.fieldnames = [
+                name if name in _COLUMNS else f"{number} {name}"
+                for number, name in enumerate(columns)
+            ]
             for row in reader:
                 rows.append((reader.line_num, row))
     except UnicodeDecodeError as error:
@@ -121,7 +125,7 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
             f"{manifest}: duplicate columns: {', '.join(repeated)}. Rename or remove one of each "
             "name."
         )
-    if not rows or rows.pop()[1][columns[0]] != _END:
+    if not rows or _END not in rows.pop()[1].values():
         raise ValueError(
             f"{_after(manifest, rows)}: the closing quotation mark of the last value is missing."
         )

@@ -491,6 +491,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     def _validate_params(self) -> None:
         super()._validate_params()
         check_augmentation(self.augmentation)
+        check_normalisation(self.pixel_mean, self.pixel_std)
+        if self.n_jobs == 0:
+            raise ValueError("n_jobs=0 is no number of workers; use None, -1, or 1 or more.")
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to save: the weights, but not the network."""

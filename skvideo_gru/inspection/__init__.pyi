@@ -14,6 +14,7 @@ from .predictions import tabulate as tabulate
 from .reporting import evaluation_report as evaluation_report
 from .reporting import report_page as report_page
 from .search_display import SearchDisplay as SearchDisplay
+from .search_display import main_score as main_score
 from .timeline_display import TimelineDisplay as TimelineDisplay
 from .timeline_report import timeline_page as timeline_page
 from .timeline_report import timeline_section as timeline_section

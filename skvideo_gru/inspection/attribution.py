@@ -15,7 +15,7 @@ from ..sequence import GRUClassifier
 from ..video import Video
 from .evaluation import fitted_pipeline
 
-__all__ = ["Attribution", "attribute", "explainable_pipeline"]
+__all__ = ["Attribution", "attribute", "explainable_pipeline", "keeps_frames"]
 
 # The smallest height and width of a heat map.
 _SMALLEST_MAP = 4
@@ -121,7 +121,28 @@ def explainable_pipeline(estimator: Any) -> Pipeline:
             "Expected a pipeline with a ResNet50FrameFeaturizer as its first step and a "
             f"GRUClassifier as its last, got {[type(step).__name__ for _, step in pipe.steps]}."
         )
+    if not keeps_frames(pipe):
+        raise ValueError(
+            "The steps before the GRUClassifier do not keep the frames apart, so frames cannot be "
+            "explained. Wrap them in FrameWise."
+        )
     return pipe
+
+
+def keeps_frames(pipe: Pipeline) -> bool:
+    """Return whether the classifier of a fitted pipeline receives each frame separately.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        The pipeline, from a ResNet50FrameFeaturizer to a GRUClassifier.
+
+    Returns
+    -------
+    bool
+        False if a step in between, such as a PCA without FrameWise, combines the frames.
+    """
+    return pipe[-1].n_features_in_ == pipe[0].n_frames * pipe[-1].frame_dim_
 
 
 def _scale(pipe: Pipeline, rows: np.ndarray) -> np.ndarray:

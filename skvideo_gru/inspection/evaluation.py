@@ -347,7 +347,8 @@ def order_baselines(
     single_data = unordered if features.modality_ != "rgb" else [train, test]
     train_frames, test_frames = (_single_frames(model, *part) for part in single_data)
     single = LogisticRegression(max_iter=300).fit(*train_frames)
-    shuffled_model = clone(model).fit(*unordered[0])
+    # The frames are sampled already.
+    shuffled_model = clone(model).set_params(features__sampling="uniform").fit(*unordered[0])
     return {
         "single_frames": float(single.score(*test_frames)),
         "shuffled_frames": float(shuffled_model.score(*unordered[1])),
@@ -357,7 +358,8 @@ def order_baselines(
 def _single_frames(
     model: Pipeline, videos: Sequence[Video], y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features and the label of every frame."""
+    """Return the features and the label of every frame, without padding."""
     n_frames = model.named_steps["features"].n_frames
-    rows = model[:-1].transform(videos)
-    return rows.reshape(len(videos) * n_frames, -1), np.repeat(y, n_frames)
+    rows = model[:-1].transform(videos).reshape(len(videos) * n_frames, -1)
+    real = ~np.isnan(rows).all(axis=1)
+    return rows[real], np.repeat(y, n_frames)[real]

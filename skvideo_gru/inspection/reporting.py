@@ -8,12 +8,14 @@ from typing import Any, cast
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..sequence import GRUClassifier
 from ..video import Video, VideoDecodeError, as_video_list
+from .attribution import keeps_frames
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import FilmStripDisplay, new_strip_figure, video_name
 from .pages import encode_figure, render_page
 from .plotting import TrainingDisplay, plot_confusion_matrix, without_pyplot
-from .search_display import SearchDisplay
+from .search_display import SearchDisplay, main_score
 
 __all__ = ["evaluation_report", "report_page"]
 
@@ -112,7 +114,7 @@ def report_page(
     split : str
         Description of the split.
     n_mistakes : int, default=5
-        The largest number of mistakes shown per part.
+        The largest number of mistakes shown per part; none if a step combines the frames.
     explain : bool, default=True
         Whether to show what these predictions depend on, as `FilmStripDisplay` does.
 
@@ -122,6 +124,8 @@ def report_page(
         The page.
     """
     pipe = fitted_pipeline(model)
+    if isinstance(pipe[-1], GRUClassifier) and not keeps_frames(pipe):
+        n_mistakes = 0  # there are no frames to show the probabilities of
     return render_page(
         "report.html.jinja",
         title=title,
@@ -140,7 +144,7 @@ def report_page(
 def _search(search: Any) -> dict[str, Any]:
     """Collect the values of a search for the template."""
     results = search.cv_results_
-    score = "score" if "mean_test_score" in results else str(search.refit)
+    score = main_score(search)
     mean, std = results[f"mean_test_{score}"], results[f"std_test_{score}"]
     display = SearchDisplay.from_estimator(search, score=score)
     best_first = np.argsort(results[f"rank_test_{score}"], kind="stable")

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .plotting import STYLES, contrasting_colour, draw_tick_labels, new_figure, one_line
 
-__all__ = ["SearchDisplay"]
+__all__ = ["SearchDisplay", "main_score"]
 
 # Heat maps of more cells have the same size, and no scores in their cells.
 _WRITTEN_COLUMNS, _WRITTEN_ROWS = 13, 16
@@ -263,3 +263,24 @@ def _map_size(n_columns: int, n_rows: int) -> tuple[float, float]:
 
 def _names(values: Sequence[Any]) -> list[str]:
     return [f"{value:.4g}" if isinstance(value, float) else one_line(value) for value in values]
+
+
+def main_score(search: Any) -> str:
+    """Return the name of the score by which a search has chosen, or of its first one.
+
+    Parameters
+    ----------
+    search : GridSearchCV or another search
+        A fitted search.
+
+    Returns
+    -------
+    str
+        The name, as in the columns ``mean_test_NAME`` of ``cv_results_``.
+    """
+    names = [
+        column.removeprefix("mean_test_")
+        for column in search.cv_results_
+        if column.startswith("mean_test_")
+    ]
+    return search.refit if search.refit in names else names[0]

@@ -11,12 +11,13 @@ from typing import Any
 import joblib
 import skops.io
 
+from ..features import ResNet50FrameFeaturizer
 from ..persistence import SKOPS_TRUSTED_TYPES, atomic_write
 
 __all__ = ["load_model", "portable", "save_model"]
 
 # Parameters of a pipeline that refer to this machine, and their values in a saved model.
-_PORTABLE = {"features__memory": None, "features__n_jobs": None, "features__verbose": 0}
+_PORTABLE = {"memory": None, "n_jobs": None, "verbose": 0}
 
 
 @contextmanager
@@ -33,8 +34,11 @@ def portable(pipe: Any) -> Iterator[None]:
     None
         Nothing.
     """
-    local = {name: value for name, value in pipe.get_params().items() if name in _PORTABLE}
-    pipe.set_params(**{name: _PORTABLE[name] for name in local})
+    params = pipe.get_params()
+    steps = [n for n, value in params.items() if isinstance(value, ResNet50FrameFeaturizer)]
+    saved = {f"{step}__{name}": value for step in steps for name, value in _PORTABLE.items()}
+    local = {name: params[name] for name in saved}
+    pipe.set_params(**saved)
     try:
         yield
     finally:
@@ -104,6 +108,8 @@ def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
         raise ValueError(
             f"{path}: expected a fitted classifier, found a {kind}; save the whole pipeline."
         )
+    if not hasattr(model, "classes_"):
+        raise ValueError(f"{path}: the classifier is not fitted; save it after its fit.")
     return model
 
 

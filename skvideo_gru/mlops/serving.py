@@ -140,7 +140,8 @@ class ServedModel:
             if not whole:
                 return _RefusedError(_RANGE_OF_CONTENT)
             try:
-                return base64.b64decode(given[uri.end() if uri else 0 :])
+                content = "".join(given[uri.end() if uri else 0 :].split())
+                return base64.b64decode(content, validate=True)
             except binascii.Error as error:
                 return _RefusedError(
                     f"the content is not valid base64 ({error}); encode the bytes of the file."
@@ -194,9 +195,12 @@ def _rows(model_input: Any) -> list[tuple[Any, ...]]:
     if isinstance(model_input, str | bytes):
         return [(model_input,)]
     if isinstance(model_input, Mapping):
-        columns = {name: np.asarray(column) for name, column in model_input.items()}
+        # As objects: an array of bytes would lose the zero bytes at the end of a file.
+        columns = {name: np.asarray(column, object) for name, column in model_input.items()}
         if all(column.ndim == 0 for column in columns.values()):
             return [_record(model_input)]
+        if len({column.size for column in columns.values()}) > 1:
+            raise _RequestError("The columns must have the same number of rows.")
         model_input = pd.DataFrame({name: column.ravel() for name, column in columns.items()})
     if isinstance(model_input, pd.DataFrame):
         if model_input.shape[1] == 1 and not {"start", "end"} & set(model_input.columns):

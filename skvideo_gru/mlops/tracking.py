@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import distributions, version
+from importlib.metadata import Distribution, distributions, version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,7 @@ from mlflow.models import Model
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..features import digest_videos
 from ..networks import listen_to_epochs
@@ -94,7 +95,17 @@ def open_run(name: str) -> Iterator[mlflow.ActiveRun]:
         ) as run:
             yield run
     except MlflowException as error:
-        raise ValueError(f"MLflow: {' '.join(str(error).split())}") from error
+        raise ValueError(f"MLflow: {_without_password(' '.join(str(error).split()))}") from error
+    except SQLAlchemyError as error:
+        raise ValueError(
+            f"MLflow cannot use the store {_without_password(mlflow.get_tracking_uri())}: "
+            f"{str(error).splitlines()[0]} Set MLFLOW_TRACKING_URI to another store."
+        ) from error
+
+
+def _without_password(text: str) -> str:
+    """Remove the names and passwords from the addresses in a text."""
+    return re.sub(r"(\w://)[^/@\s]+@", r"\1", text)
 
 
 def _experiment() -> str:
@@ -241,7 +252,8 @@ def log_history(
         return
     metrics = [] if latest == records[-1] else _epoch_metrics(prefix, records)
     steps = sum(record.get("train_batch_count", 0) for record in records)
-    metrics.append(Metric(f"{prefix}_steps", float(steps), 0, len(records)))
+    now = int(time.time() * 1000)
+    metrics.append(Metric(f"{prefix}_steps", float(steps), now, len(records)))
     _send(run, metrics)
 
 
@@ -263,7 +275,8 @@ def log_search(search: Any) -> None:
     keys = [key.removeprefix("mean_test_") for key in found if key.startswith("mean_test_")]
     scoring = "accuracy" if search.scoring is None else search.scoring
     unnamed = scoring if isinstance(scoring, str) else "score"
-    names = {key: unnamed if key == "score" else key for key in keys}
+    # MLflow allows only these characters.
+    names = {key: unnamed if key == "score" else re.sub(r"[^\w\-./ :]", "_", key) for key in keys}
     now = int(time.time() * 1000)
     for row, params in enumerate(found["params"]):
         title = " ".join(f"{name.removeprefix('gru__')}={params[name]}" for name in params)
@@ -427,8 +440,9 @@ def fetch_model(address: str, folder: str) -> str:
         flavour = Model.load(model).flavors["python_function"]
     except (MlflowException, OSError, KeyError) as error:
         raise ValueError(
-            f"{address}: no such model in the MLflow store {mlflow.get_tracking_uri()} "
-            f"({error}). Check the name, or set MLFLOW_TRACKING_URI to use another store."
+            f"{address}: no such model in the MLflow store "
+            f"{_without_password(f'{mlflow.get_tracking_uri()} ({error})')}. Check the name, or "
+            "set MLFLOW_TRACKING_URI to use another store."
         ) from error
     return os.path.join(model, flavour["model_path"])
 
@@ -467,7 +481,7 @@ def log_videos(data: Bunch, parts: Mapping[str, np.ndarray]) -> None:
 
 def log_environment() -> None:
     """Log the versions of Python and of all installed packages, and the platform."""
-    packages = {dist.name: dist.version for dist in distributions()}
+    packages = dict(filter(None, map(_name_and_version, distributions())))
     environment = {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -476,3 +490,11 @@ def log_environment() -> None:
         "packages": dict(sorted(packages.items())),
     }
     mlflow.log_dict(environment, "environment.json")
+
+
+def _name_and_version(package: Distribution) -> tuple[str, str] | None:
+    """Return the name and version of a package, or None if its metadata is lost."""
+    try:
+        return (package.name, package.version) if package.name else None
+    except FileNotFoundError:
+        return None

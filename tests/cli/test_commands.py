@@ -16,7 +16,9 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GridSearchCV
 
 from skvideo_gru import cli
+from skvideo_gru.cli import commands
 from skvideo_gru.datasets.generated import write_video
+from skvideo_gru.mlops import predict_each
 from skvideo_gru.mlops.saving import load_model, save_model
 
 
@@ -162,6 +164,27 @@ def test_predict_stops_at_an_unreadable_video_if_wanted(model, clips, broken_cli
     assert len(out.splitlines()) == 1
     assert f"predict: error: {broken_clip}: " in err
     assert "use --on-error skip" in err
+
+
+def test_predict_replaces_a_file_when_it_is_complete(
+    model, clips, broken_clip, tmp_path, monkeypatch, capsys
+):
+    output = tmp_path / "p.csv"
+    output.write_text("before")
+    command = ["predict", "--model", str(model), "--output", str(output)]
+    videos = [str(clips / "bright" / f"{number}.mp4") for number in (1, 3)]
+    assert cli.main([*command, "--on-error", "raise", str(broken_clip)]) == 1
+    assert output.read_text() == "before"
+
+    def interrupted(*args):
+        yield next(predict_each(*args))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "predict_each", interrupted)
+    assert cli.main([*command, *videos]) == 130
+    assert "p.csv contains the videos before the interruption." in capsys.readouterr().err
+    rows = list(csv.DictReader(output.open()))
+    assert [(row["path"], row["label"]) for row in rows] == [(videos[0], "bright")]
 
 
 def test_check_counts_skipped_files_and_names_repeated_videos(clips, tmp_path, capsys):

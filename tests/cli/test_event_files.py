@@ -146,7 +146,7 @@ def test_an_interruption_keeps_the_events_before_it(
     for name in ("e.csv", "e.json"):
         assert run(model, "--step", 0.1, "--output", tmp_path / name, recording) == 130
         err = capsys.readouterr().err
-        assert f"{name} contains the events until the interruption." in err
+        assert f"{name} contains the events before the interruption." in err
         assert "interrupted" in err
     assert [row["label"] for row in csv.DictReader((tmp_path / "e.csv").open())] == ["dark"]
     assert [row["label"] for row in json.loads((tmp_path / "e.json").read_text())] == ["dark"]

@@ -270,7 +270,7 @@ def test_evaluate_with_steps_of_any_name(tracking, clips, colour_clips, capsys, 
     assert cli.main(command) == 0
     assert set(n_jobs) == {2}
     assert "all: accuracy" in capsys.readouterr().out
-    assert "classify_train_loss" in newest_runs()[0].data.metrics
+    assert "gru_train_loss" in newest_runs()[0].data.metrics
 
 
 def n_runs():
@@ -511,6 +511,10 @@ def test_a_search_over_early_stopping_needs_one_way_to_hold_out(tracking, clips,
             ["train", "--set", 'gru__class_weight={"light": 2}'],
             "classes ['light'] of class_weight",
         ),
+        (["train", "--set", "gru__callbacks=[1]"], "must contain callbacks of skorch"),
+        (["train", "--set", 'gru__net_params={"optimizer__foo": 1}'], "cannot be trained"),
+        (["train", "--set", "features__pixel_mean=[1]"], "pixel_mean"),
+        (["train", "--set", "features__n_jobs=0"], "n_jobs=0 is no number of workers"),
         (["train", "--set", "features__weights=none.pth"], "none.pth"),
         (["train", "--set", "scale__transformer__feature_range=3"], "'feature_range' parameter"),
         (["train", "--set", "scale__transformer=3"], "'transformer' parameter of FrameWise"),

@@ -143,6 +143,12 @@ def test_errors_of_manifests(folder, text, error, message):
         load_video_manifest(write_manifest(folder, text))
 
 
+@pytest.mark.parametrize("columns", [",path,label,", "id,path,label,id"])
+def test_ignored_columns_may_have_the_same_name(folder, columns):
+    data = load_video_manifest(write_manifest(folder, f"{columns}\n0,open/b.mp4,open,\n"))
+    assert data.filenames.tolist() == ["open/b.mp4"]
+
+
 def test_a_path_is_required(folder):
     manifest = write_manifest(folder, "path,label\nopen/b.mp4,\n,\n")
     with pytest.raises(ValueError, match="line 3: path is empty"):

@@ -143,6 +143,16 @@ def test_baselines_of_motion_images_do_not_use_the_order():
     assert abs(baselines["single_frames"] - 0.5) <= 0.15
 
 
+def test_baselines_of_videos_that_are_padded():
+    videos = list(np.random.default_rng(0).integers(0, 256, (8, 6, 32, 32, 3), dtype=np.uint8))
+    part = videos, np.arange(8) % 2
+    options = {"sampling": "dense", "n_frames": 8, "frame_size": 32, "max_epochs": 0}
+    pipe = make_video_classifier(
+        random_state=0, **{f"features__{name}": value for name, value in options.items()}
+    ).fit(*part)
+    assert 0 <= order_baselines(pipe, part, part, random_state=0)["single_frames"] <= 1
+
+
 def test_labels_that_the_model_does_not_know():
     class Coded:
         classes_ = np.array([0, 1])

@@ -1,20 +1,23 @@
 import base64
 import io
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from html_pages import Page, cells, measure, needs_chromium
 from PIL import Image
 from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from skvideo_gru import evaluation_report
+from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, evaluation_report
 from skvideo_gru.inspection import reporting
 from skvideo_gru.inspection.evaluation import Evaluation, evaluate
 from skvideo_gru.inspection.reporting import report_page
+from skvideo_gru.inspection.search_display import main_score
 
 MARKUP = "<script>alert('label')</script>"
 
@@ -204,6 +207,22 @@ def test_a_report_of_a_search_lists_its_candidates(order_model, order_data):
     assert "Scores of the candidates" not in evaluation_report(
         order_model, {"all": (order_data.data, order_data.target)}
     )
+
+
+def test_a_report_of_flattened_rows_explains_no_frames(order_data):
+    videos, y = order_data.data[:20], order_data.target[:20]
+    features = ResNet50FrameFeaturizer(3, frame_size=32, max_epochs=0, random_state=0)
+    gru = GRUClassifier(max_epochs=1, frame_dim=4, random_state=0)
+    pipe = Pipeline([("features", features), ("pca", PCA(4)), ("gru", gru)]).fit(videos, y)
+    assert "attention" not in evaluation_report(pipe, {"all": (videos, y)})
+
+
+def test_the_score_of_a_search_with_a_function_as_refit():
+    results = {"mean_test_accuracy": [1.0], "mean_test_f1": [0.5]}
+    assert main_score(SimpleNamespace(refit=print, cv_results_=results)) == "accuracy"
+    assert main_score(SimpleNamespace(refit="f1", cv_results_=results)) == "f1"
+    results = {"mean_test_score": [1.0]}
+    assert main_score(SimpleNamespace(refit=True, cv_results_=results)) == "score"
 
 
 def test_each_network_has_its_own_training_figure():

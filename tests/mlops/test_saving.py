@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 
-from skvideo_gru import GRUClassifier
-from skvideo_gru.mlops.saving import load_model, save_model
+from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, make_video_classifier
+from skvideo_gru.mlops.saving import load_model, portable, save_model
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +68,13 @@ def test_a_file_without_a_model(tmp_path):
             load_model(tmp_path / name)
     with pytest.raises(ValueError, match="expected a fitted classifier, found a MinMaxScaler"):
         load_model(tmp_path / "scaler.skops")
+    skops.io.dump(make_video_classifier(), tmp_path / "unfitted.skops")
+    with pytest.raises(ValueError, match="the classifier is not fitted"):
+        load_model(tmp_path / "unfitted.skops")
+
+
+def test_the_cache_folder_of_a_step_of_any_name_is_not_saved():
+    pipe = Pipeline([("video", ResNet50FrameFeaturizer(memory="cache", n_jobs=2))])
+    with portable(pipe):
+        assert (pipe["video"].memory, pipe["video"].n_jobs) == (None, None)
+    assert (pipe["video"].memory, pipe["video"].n_jobs) == ("cache", 2)

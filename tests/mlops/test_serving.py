@@ -14,7 +14,7 @@ from mlflow.pyfunc import scoring_server
 
 from skvideo_gru import VideoClip, make_video_classifier
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.mlops.serving import ServedModel
+from skvideo_gru.mlops.serving import ServedModel, _rows
 from skvideo_gru.mlops.tracking import log_model, open_run
 
 
@@ -174,6 +174,15 @@ def test_wrong_columns_are_refused_and_the_known_ones_listed(pipe, recording):
         served.predict(pd.DataFrame([path * 2], columns=["path", "path"]))
     with pytest.raises(ValueError, match=r"\(n,\) or \(n, 1\), got \(1, 3\)"):
         served.predict(np.array([[*path, 1.0, 2.0]], object))
+
+
+def test_content_is_complete_and_valid(pipe):
+    served = ServedModel(pipe)
+    assert _rows({"path": [b"ab\0\0"]}) == [(b"ab\0\0",)]
+    for wrong in ("data:video/mp4;base64,@@@", "data:video/mp4;base64,AAA"):
+        assert "not valid base64" in served.predict([wrong])["error"][0]
+    with pytest.raises(ValueError, match="the same number of rows"):
+        served.predict({"path": ["a.mp4", "b.mp4"], "start": [0.0]})
 
 
 def test_wrong_bounds_are_errors_of_their_rows(pipe, recording, clip):

@@ -1,7 +1,16 @@
+from types import SimpleNamespace
+
 import mlflow
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from skvideo_gru.mlops.tracking import check_register, log_history, open_run
+from skvideo_gru.mlops.tracking import (
+    _name_and_version,
+    _without_password,
+    check_register,
+    log_history,
+    open_run,
+)
 
 
 @pytest.fixture
@@ -42,6 +51,31 @@ def test_the_metrics_of_many_epochs_are_logged(store):
     metrics = store.get_run(run.info.run_id).data.metrics
     assert metrics["backbone_steps"] == 1400
     assert metrics["backbone_epoch_seconds"] == 1
+
+
+def test_a_store_that_cannot_be_opened_is_named_without_its_password(store, monkeypatch):
+    def fail(**_):
+        raise OperationalError("SELECT 1", None, Exception("unable to open database file"))
+
+    monkeypatch.setattr(mlflow, "start_run", fail)  # MLflow tries for two minutes
+    message = "sqlite:///.*mlflow.db: .*unable to open database file.*another store"
+    with pytest.raises(ValueError, match=message), open_run("lost"):
+        pass
+    found = _without_password("no model in http://user:secret@host:5000/a (http://host/b@c)")
+    assert found == "no model in http://host:5000/a (http://host/b@c)"
+
+
+def test_packages_without_metadata_are_left_out():
+    class Lost:
+        version = "1"
+
+        @property
+        def name(self):
+            raise FileNotFoundError("No package metadata was found.")
+
+    assert _name_and_version(Lost()) is None
+    assert _name_and_version(SimpleNamespace(name=None, version=None)) is None
+    assert _name_and_version(SimpleNamespace(name="a", version="1")) == ("a", "1")
 
 
 def test_a_deleted_experiment_is_named_with_the_remedy(store, monkeypatch):
