@@ -498,6 +498,6 @@ class GRUClassifier(SequencePredictor):
         if len(unknown):
             raise ValueError(
                 f"y contains unknown labels: {unknown.tolist()}; the classes are "
-                f"{self.classes_.tolist()}. Correct the labels. Classes of which no training sequence "
-                "has a frame, for example because the videos are unreadable, are unknown."
+                f"{self.classes_.tolist()}. Correct the labels. Classes of which no training "
+                "sequence has a frame, for example because videos are unreadable, are unknown."
             )
