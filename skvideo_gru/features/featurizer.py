@@ -70,6 +70,10 @@ from .sharing import EmbeddedWindow
 
 __all__ = ["ResNet50FrameFeaturizer"]
 
+# With so many videos, learned initial weights did not increase the accuracy, see
+# benchmarks/accuracy.md.
+_MANY_VIDEOS = 300
+
 
 class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     """Turn videos into sequences of ResNet-50 feature vectors.
@@ -140,11 +144,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         processors with AMX or AVX512-BF16. The result then depends on the hardware.
     weights : "auto", str, os.PathLike or None, default="auto"
         Initial weights. ``"auto"`` means weights that come with the package for a backbone
-        that is trained with ``modality="motion"``, and random ones otherwise. The former
-        were learned from generated clips of moving shapes, such as `make_motion_clips`
-        returns. None means random weights. A path is a file with a state dict in
-        torchvision's layout, ``.safetensors`` or written by ``torch.save``; with
-        ``max_epochs=0`` the network is frozen with these weights.
+        that is trained with ``modality="motion"`` on fewer than 300 videos, and random ones
+        otherwise. The former were learned from generated clips of moving shapes, such as
+        `make_motion_clips` returns. None means random weights. A path is a file with a
+        state dict in torchvision's layout, ``.safetensors`` or written by ``torch.save``;
+        with ``max_epochs=0`` the network is frozen with these weights.
     pixel_mean, pixel_std : (float, float, float), default=ImageNet's
         Mean and standard deviation of red, green and blue, for values in [0, 1], that
         pixels are normalised with. They must match `weights`.
@@ -552,7 +556,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 "augmentation": check_augmentation(self.augmentation),
                 "mixed_precision": resolve_mixed_precision(self.mixed_precision, device),
             },
-            start=self._choose_start(training),
+            start=self._choose_start(training, len(videos)),
             seed=seed,
             memory=self._memory(),
             strict=self._strict(),
@@ -596,11 +600,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             return self.modality
         return "motion" if training and not self._weights_are_a_file() else "rgb"
 
-    def _choose_start(self, training: bool) -> Weights | None:
+    def _choose_start(self, training: bool, n_videos: int) -> Weights | None:
         if self._weights_are_a_file():
             return load_weights(self.weights)
         learned = self.weights == "auto" and training and self.modality_ == "motion"
-        return motion_weights() if learned else None
+        return motion_weights() if learned and n_videos < _MANY_VIDEOS else None
 
     def _strict(self) -> bool:
         return self.on_error == "raise" or ALWAYS_RAISE.get()

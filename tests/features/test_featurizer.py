@@ -30,7 +30,7 @@ from skvideo_gru import (
     make_video_classifier,
 )
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.features import extraction, fitting, reading
+from skvideo_gru.features import extraction, featurizer, fitting, reading
 from skvideo_gru.features.motion import motion_images
 from skvideo_gru.features.reading import FrameReader
 from skvideo_gru.networks import build_network, motion_weights, normalise, progress
@@ -95,8 +95,8 @@ def test_rows_are_the_features_of_the_frames(clip, tmp_path):
     np.testing.assert_array_equal(sequences, rows.reshape(1, 3, 2048))
 
 
-def test_initial_weights(colour_clips):
-    """By default, learned ones for a training on motion images, and random ones otherwise."""
+def test_initial_weights(colour_clips, monkeypatch):
+    """By default, learned ones for a training on few motion images, and random ones otherwise."""
     videos, y = colour_clips
     name = "layer4.2.conv3.weight"
     start = {"n_frames": 4, "frame_size": 32, "max_epochs": 1, "lr": 1e-12, "random_state": 0}
@@ -111,6 +111,9 @@ def test_initial_weights(colour_clips):
         fitted = ResNet50FrameFeaturizer(**start, **params).fit(videos, y)
         np.testing.assert_allclose(fitted.weights_[name], expected, atol=1e-8)
         assert fitted.frame_size_ == (32, 32)
+    monkeypatch.setattr(featurizer, "_MANY_VIDEOS", len(videos))
+    fitted = ResNet50FrameFeaturizer(**start).fit(videos, y)
+    np.testing.assert_allclose(fitted.weights_[name], random, atol=1e-8)
 
 
 def test_the_size_is_32_and_224_with_weights(tmp_path):
