@@ -86,7 +86,7 @@ class VideoPipeline(Pipeline):
         if not isinstance(gru, GRUClassifier) or y is None or len(self.steps) == 1:
             return super().fit(X, y, **params)
         for_front, for_gru = self._split_params(params)
-        groups = for_gru.get("groups")
+        groups = for_gru.pop("groups", None)
         validation = {name: for_gru.get(name) for name in _VALIDATION}
         check_fit_arguments(gru.early_stopping, groups, validation)
         check_consistent_length(X, y, groups, for_gru.get("sample_weight"))
@@ -95,7 +95,6 @@ class VideoPipeline(Pipeline):
             given_class_weights(gru.class_weight, np.unique(labels))
         if not gru.early_stopping or for_gru.get("X_val") is not None:
             return super().fit(X, y, **params)
-        for_gru.pop("groups", None)
         groups = None if groups is None else column_or_1d(groups)
         draw = check_random_state(gru.random_state).randint
         seed = first_result(lambda: int(draw(np.iinfo(np.int32).max)))

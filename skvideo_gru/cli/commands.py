@@ -31,7 +31,7 @@ from ..datasets import (
 from ..features import cache_contents, prune, remove_unfinished, video_progress
 from ..inspection import class_columns
 from ..mlops import predict_each
-from ..persistence import atomic_write, check_writable
+from ..persistence import check_writable
 from ..video import (
     VIDEO_SUFFIXES,
     VideoDecodeError,
@@ -40,7 +40,7 @@ from ..video import (
     is_url,
     video_bounds,
 )
-from .results import json_results, until_interrupted
+from .results import json_results, output_file, raise_interruption, until_interrupted
 from .screening import warn, warn_of_leaks, warn_of_recordings
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
@@ -108,10 +108,11 @@ def _write_predictions(
     interruptions: list[KeyboardInterrupt] = []
     with ExitStack() as stack:
         file: Any = sys.stdout
-        if args.output or args.json:
-            path = stack.enter_context(atomic_write(args.output)) if args.output else os.devnull
+        if args.output:
+            file = stack.enter_context(output_file(args.output))
+        elif args.json:
             file = stack.enter_context(
-                open(path, "w", encoding="utf-8", errors="surrogateescape", newline="")
+                open(os.devnull, "w", encoding="utf-8", errors="surrogateescape")
             )
         table = csv.writer(file)
         first = ["path", *bounds, *true, "label"]
@@ -141,10 +142,7 @@ def _write_predictions(
                     "error": error or None,
                 }
             )
-    if interruptions:
-        if args.output:
-            print(f"{args.output} contains the videos before the interruption.", file=sys.stderr)
-        raise interruptions[0]
+    raise_interruption(interruptions, args.output, "videos")
     return sum(row["error"] is not None for row in results["predictions"])
 
 

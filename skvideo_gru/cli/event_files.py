@@ -20,7 +20,7 @@ from ..networks import progress_bar
 from ..persistence import atomic_write, check_writable
 from ..video import VideoDecodeError, check_window, video_duration
 from .commands import load_named_model
-from .results import until_interrupted
+from .results import output_file, raise_interruption, until_interrupted
 
 __all__ = ["EventRow", "timeline", "write_csv", "write_json", "write_vtt"]
 
@@ -102,16 +102,9 @@ def timeline(args: argparse.Namespace) -> int:
     sections: list[dict[str, Any]] = []
     interruptions: list[KeyboardInterrupt] = []
     rows = until_interrupted(_event_rows(args, model, failed, sections), interruptions)
-    with atomic_write(args.output) if args.output else nullcontext() as path:
-        if path is None:
-            write(rows, sys.stdout)
-        else:
-            with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                write(rows, file)
-    if interruptions:
-        if args.output:
-            print(f"{args.output} contains the events before the interruption.", file=sys.stderr)
-        raise interruptions[0]
+    with output_file(args.output) if args.output else nullcontext(sys.stdout) as file:
+        write(rows, file)
+    raise_interruption(interruptions, args.output, "events")
     if args.report:
         _write_report(args, sections, thresholds)
     if failed:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
-__all__ = ["json_results", "until_interrupted"]
+from ..persistence import atomic_write
+
+__all__ = ["json_results", "output_file", "raise_interruption", "until_interrupted"]
 
 T = TypeVar("T")
 
@@ -37,6 +39,52 @@ def json_results(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         print(json.dumps(results, indent=1))
 
 
+@contextmanager
+def output_file(path: str) -> Iterator[TextIO]:
+    """Open the output of a command; an existing file is replaced when it is complete.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Yields
+    ------
+    text file object
+        The new content, in which file names can have any encoding.
+    """
+    with (
+        atomic_write(path) as unfinished,
+        open(unfinished, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        yield file
+
+
+def raise_interruption(
+    interruptions: Sequence[KeyboardInterrupt], output: str, content: str
+) -> None:
+    """Raise the interruption that `until_interrupted` has stored, if there is one.
+
+    Parameters
+    ----------
+    interruptions : sequence of KeyboardInterrupt
+        The interruption, or nothing.
+    output : str
+        The written file; empty if there is none.
+    content : str
+        What it contains, in the plural.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The interruption.
+    """
+    if interruptions:
+        if output:
+            print(f"{output} contains the {content} before the interruption.", file=sys.stderr)
+        raise interruptions[0]
+
+
 def until_interrupted(items: Iterable[T], interruptions: list[KeyboardInterrupt]) -> Iterator[T]:
     """Yield items, and end at an interruption, so that the items before it can be written.
 
@@ -45,7 +93,7 @@ def until_interrupted(items: Iterable[T], interruptions: list[KeyboardInterrupt]
     items : iterable
         The items.
     interruptions : list of KeyboardInterrupt
-        It receives the interruption, to be raised later.
+        It receives the interruption, for `raise_interruption`.
 
     Yields
     ------

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from .timeline import Timeline, demux, frame_rate, is_empty
 
-__all__ = ["PacketIndex", "scan_packets"]
+__all__ = ["NO_PTS", "PacketIndex", "scan_packets"]
 
 # Codecs with one frame per packet whose decoders depend on nothing before a keyframe.
 _CODECS = {"h264", "hevc", "vp9", "av1", "libdav1d", "libvpx-vp9", "mjpeg"}
@@ -29,7 +29,8 @@ class _Units(NamedTuple):
     parameter_sets: frozenset[int]
 
 
-_NONE = np.empty(0, np.int64)
+#: No timestamps.
+NO_PTS = np.empty(0, np.int64)
 
 _UNITS = {
     "h264": _Units(frozenset({5}), frozenset(range(1, 6)), frozenset({7, 8, 13, 15})),
@@ -171,17 +172,17 @@ def scan_packets(
     if trusted and _in_order(stamps, starts) and places.min() >= 0:
         monotonic, reordered = _monotonic_parts(stamps, starts)
         if name != "h264" and not context.has_b_frames:
-            trusted, monotonic = not reordered, _NONE
+            trusted, monotonic = not reordered, NO_PTS
         if trusted:
             ordered = np.sort(stamps)
             times = (ordered - ordered[0]) * time_base
             return PacketIndex(times, stamps, places, starts, seeks, True, sliced, monotonic)
     times = np.arange(n_packets) / frame_rate(stream)
-    return PacketIndex(times, stamps, places, [], [], False, sliced, _NONE)
+    return PacketIndex(times, stamps, places, [], [], False, sliced, NO_PTS)
 
 
 def _as_array(numbers: array[int]) -> np.ndarray:
-    return np.frombuffer(numbers, np.int64) if len(numbers) else _NONE
+    return np.frombuffer(numbers, np.int64) if len(numbers) else NO_PTS
 
 
 def _in_order(pts: np.ndarray, starts: list[int]) -> bool:
@@ -194,7 +195,7 @@ def _in_order(pts: np.ndarray, starts: list[int]) -> bool:
 
 def _monotonic_parts(pts: np.ndarray, starts: list[int]) -> tuple[np.ndarray, bool]:
     """Find the timestamps of parts in packet order, and whether any part is reordered."""
-    monotonic = [_NONE]
+    monotonic = [NO_PTS]
     reordered = False
     for start, stop in zip(starts, [*starts[1:], len(pts)], strict=True):
         part = pts[start:stop]

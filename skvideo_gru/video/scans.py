@@ -9,7 +9,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from .packets import PacketIndex, scan_packets
+from .packets import NO_PTS, PacketIndex, scan_packets
 from .videos import Video, VideoClip
 
 __all__ = ["distrust_packets", "find_packets"]
@@ -22,8 +22,7 @@ _INDEXED = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 
 _Key = tuple[str, int, int, int, int]
 
-_NOTHING = np.empty(0, np.int64)
-_UNUSABLE = PacketIndex(np.empty(0), _NOTHING, _NOTHING, [], [], False, False, _NOTHING)
+_UNUSABLE = PacketIndex(np.empty(0), NO_PTS, NO_PTS, [], [], False, False, NO_PTS)
 
 # None: the whole file has not been scanned.
 _latest: dict[_Key, PacketIndex | None] = {}
