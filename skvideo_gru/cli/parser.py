@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
@@ -47,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 for success, 1 for an error, 130 after an interruption, 141 if the
-        program that reads the output has ended.
+        Exit status: 0 for success, 1 for an error, 130 after an interruption (Ctrl+C or
+        SIGTERM), 141 if the program that reads the output has ended.
     """
     args = _parse(argv)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
@@ -61,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == "experiments":
             from ..mlops import open_run  # noqa: F401 - without MLflow, an error with the remedy
         module = import_module(f".{name}", __package__)
-        status = int(getattr(module, args.name)(args))
+        with _interrupted_by_sigterm():
+            status = int(getattr(module, args.name)(args))
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -74,6 +78,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"skvideo-gru {args.name}: interrupted", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM, which job schedulers send, raise KeyboardInterrupt: files are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set what signals do
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

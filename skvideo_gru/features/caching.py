@@ -31,7 +31,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: Part of every key: raise it when decoding, preprocessing or training change.
-CACHE_VERSION = 9
+CACHE_VERSION = 10
 
 
 # joblib clears the cache of a function whose source code changes: do not edit the next two.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from os import PathLike
@@ -106,7 +107,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         changes after it. With ``"changes"``, the first channel shows the changes during the
         frame instead. All frames of a video are decoded for motion images. ``"auto"``
         means ``"motion"`` for a backbone that is trained, and ``"rgb"`` for an untrained one
-        and with a file of `weights`. Use ``"rgb"`` for classes that differ only in colours.
+        and with a file of `weights`. It also means ``"rgb"`` if the classes seem to differ
+        only in colours or brightness: if a linear classifier recognises them in RGB frames
+        and not in motion images, in a cross-validation on the training videos.
     on_error : {"raise", "nan"}, default="raise"
         How to treat a video that cannot be read: raise the error, or omit the video from
         training, return a row of NaN and issue one warning with the number of such videos.
@@ -548,8 +551,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         seed = first_result(lambda: seed)
         self._sampling_seed = seed or 0
+        reader = self._reader()
+        may_differ = self.modality == "auto" and self.modality_ == "motion"
         fitter = BackboneFitter(
-            reader=self._reader(),
+            reader=reader,
+            rgb_reader=replace(reader, modality="rgb") if may_differ else None,
             normalisation=self._normalisation,
             recipe={name: to_builtin(getattr(self, name)) for name in RECIPE_CONSTRAINTS}
             | {
@@ -574,6 +580,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             y = column_or_1d(y)
             check_classification_targets(y)
             made, fitted = fitter.train(videos, y)
+            self.modality_ = made.modality or self.modality_
             self.classes_ = np.unique(y[[row not in made.failed for row in range(len(videos))]])
         else:
             made = fitter.untrained()
@@ -597,7 +604,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
 
     def _choose_modality(self, training: bool) -> str:
         if self.modality != "auto":
-            return self.modality
+            return str(self.modality)
         return "motion" if training and not self._weights_are_a_file() else "rgb"
 
     def _choose_start(self, training: bool, n_videos: int) -> Weights | None:

@@ -31,6 +31,7 @@ from .clips import collect_clips
 from .extraction import decode_videos, digest_videos
 from .reading import FrameReader
 from .training import train_backbone
+from .visibility import agreement, summarise_clip
 
 __all__ = ["RECIPE_CONSTRAINTS", "Backbone", "BackboneFitter", "FittedVideos"]
 
@@ -48,6 +49,11 @@ RECIPE_CONSTRAINTS: dict[str, Any] = {
 }
 
 
+# Limits of `agreement`, within which motion images do not show the classes, and above which RGB
+# frames do.
+_CHANCE_Z, _CLEAR_KAPPA, _CLEAR_Z = 2.0, 0.5, 2.5
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A backbone as it is cached.
@@ -62,12 +68,15 @@ class Backbone:
         Hash of the weights. It is cached because hashing takes longer than loading.
     failed : dict of int to str
         Row and reason of each training video that could not be read.
+    modality : str, optional
+        What the network has seen in its training.
     """
 
     weights: Weights
     history: list[dict[str, float]]
     digest: str
     failed: dict[int, str] = field(default_factory=dict)
+    modality: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,9 @@ class BackboneFitter:
     ----------
     reader : FrameReader
         Reads the training videos.
+    rgb_reader : FrameReader or None
+        Reads them if the images of `reader` do not show the classes, and RGB frames do. The
+        initial weights are then random.
     normalisation : ((float, float, float), (float, float, float))
         Mean and standard deviation of the pixels.
     recipe : dict of str to object
@@ -124,6 +136,7 @@ class BackboneFitter:
     """
 
     reader: FrameReader
+    rgb_reader: FrameReader | None
     normalisation: Normalisation
     recipe: dict[str, Any]
     start: Weights | None
@@ -189,6 +202,7 @@ class BackboneFitter:
             self.recipe,
             self.normalisation,
             self.reader.cache_key,
+            self.rgb_reader is not None,
             opening.MAX_PIXELS,
             list(map(str, digests)),
             encoded,
@@ -219,26 +233,20 @@ class BackboneFitter:
         self, videos: list[Video], y: np.ndarray, rows: list[int], clips: list[Any], **options: Any
     ) -> Backbone:
         """Decode the videos of `rows` into `clips` and train on the readable ones."""
-        reader = self.reader.for_training()
-
-        def decode() -> dict[int, str]:
-            share = [videos[row] for row in rows]
-            decoded = decode_videos(share, reader, n_jobs=self.n_jobs, verbose=self.verbose)
-            clips[:] = collect_clips(decoded, self.max_nbytes, cache_folder(self.memory))
-            return {
-                row: clip.reason
-                for row, clip in zip(rows, clips, strict=True)
-                if isinstance(clip, VideoDecodeError)
-            }
-
-        failed = gather_rows(decode)
+        reader, start = self.reader, self.start
+        clips[:], failed = self._decode(videos, rows, reader)
         readable = self.readable_rows(videos, failed)
         encoded = np.zeros(len(y), np.int64)
         encoded[readable] = encode_labels(y[readable], len(failed))[1]
+        if self.rgb_reader is not None and _agreement(clips, rows, encoded)[1] < _CHANCE_Z:
+            frames, also_failed = self._decode(videos, rows, self.rgb_reader)
+            kappa, z = _agreement(frames, rows, encoded)
+            if kappa > _CLEAR_KAPPA and z > _CLEAR_Z and also_failed.keys() == failed.keys():
+                reader, start, clips[:] = self.rgb_reader, None, frames
         weights, history = train_backbone(
             [clip for clip in clips if not isinstance(clip, VideoDecodeError)],
             encoded[[row for row in rows if row not in failed]],
-            weights=self.start,
+            weights=start,
             normalisation=self.normalisation,
             seed=self._definite_seed(),
             device=self.device,
@@ -247,7 +255,26 @@ class BackboneFitter:
             **options,
         )
         # From the first process, because durations and, on other hardware, rounding differ.
-        return first_result(lambda: Backbone(weights, history, joblib.hash(weights), failed))
+        digest, modality = joblib.hash(weights), reader.modality
+        return first_result(lambda: Backbone(weights, history, digest, failed, modality))
+
+    def _decode(
+        self, videos: list[Video], rows: list[int], reader: FrameReader
+    ) -> tuple[list[Any], dict[int, str]]:
+        """Decode the videos of `rows`; return them, and the unreadable ones of all processes."""
+        clips: list[Any] = []
+
+        def decode() -> dict[int, str]:
+            share, read = [videos[row] for row in rows], reader.for_training()
+            decoded = decode_videos(share, read, n_jobs=self.n_jobs, verbose=self.verbose)
+            clips[:] = collect_clips(decoded, self.max_nbytes, cache_folder(self.memory))
+            return {
+                row: clip.reason
+                for row, clip in zip(rows, clips, strict=True)
+                if isinstance(clip, VideoDecodeError)
+            }
+
+        return clips, gather_rows(decode)
 
     def _has_all(self, videos: list[Video], found: Backbone) -> bool:
         """Check that a cached backbone lacks no video that can be read now.
@@ -326,6 +353,18 @@ class BackboneFitter:
         if self.seed is None:
             return first_result(lambda: int(np.random.default_rng().integers(2**31)))
         return self.seed
+
+
+def _agreement(clips: list[Any], rows: list[int], y: np.ndarray) -> tuple[float, float]:
+    """Return how well a linear classifier sees the classes in the clips of all processes."""
+    summaries = gather_rows(
+        lambda: {
+            row: summarise_clip(clip)
+            for row, clip in zip(rows, clips, strict=True)
+            if not isinstance(clip, VideoDecodeError)
+        }
+    )
+    return agreement(np.stack(list(summaries.values())), y[list(summaries)])
 
 
 class _NotCachedError(Exception):

@@ -1,5 +1,6 @@
 # ruff: noqa: F401, F811
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -38,13 +39,13 @@ def test_an_unknown_option_suggests_the_nearest(capsys):
     assert capsys.readouterr().err.endswith(message)
 
 
-def test_an_interruption_prints_no_traceback(monkeypatch, capsys):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(commands, "load_data", interrupted)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_prints_no_traceback(number, monkeypatch, capsys):
+    monkeypatch.setattr(commands, "load_data", lambda *_, **__: signal.raise_signal(number))
+    before = signal.getsignal(number)
     assert cli.main(["check", "clips"]) == 130
     assert capsys.readouterr().err == "skvideo-gru check: interrupted\n"
+    assert signal.getsignal(number) is before
 
 
 def test_no_arguments_show_the_help(capsys):

@@ -39,7 +39,7 @@ from skvideo_gru.video import read_outlines, uniform_indices
 from skvideo_gru.video.decoding import read_frames
 
 UNTRAINED = {"n_frames": 3, "frame_size": 32, "max_epochs": 0, "random_state": 0}
-TRAINED = {**UNTRAINED, "max_epochs": 1, "batch_size": 8}
+TRAINED = {**UNTRAINED, "modality": "motion", "max_epochs": 1, "batch_size": 8}
 
 
 @parametrize_with_checks([ResNet50FrameFeaturizer()])
@@ -102,17 +102,17 @@ def test_initial_weights(colour_clips, monkeypatch):
     start = {"n_frames": 4, "frame_size": 32, "max_epochs": 1, "lr": 1e-12, "random_state": 0}
     random = ResNet50FrameFeaturizer(**start | {"max_epochs": 0}).fit(videos).weights_[name]
     for params, expected in (
-        ({}, motion_weights()[name]),
-        ({"modality": "motion", "weights": "auto"}, motion_weights()[name]),
+        ({"modality": "motion"}, motion_weights()[name]),
+        ({"modality": "motion", "weights": None}, random),
+        ({"modality": "auto"}, random),  # the classes differ in brightness
         ({"modality": "rgb"}, random),
         ({"modality": "changes"}, random),
-        ({"weights": None}, random),
     ):
         fitted = ResNet50FrameFeaturizer(**start, **params).fit(videos, y)
         np.testing.assert_allclose(fitted.weights_[name], expected, atol=1e-8)
         assert fitted.frame_size_ == (32, 32)
     monkeypatch.setattr(featurizer, "_MANY_VIDEOS", len(videos))
-    fitted = ResNet50FrameFeaturizer(**start).fit(videos, y)
+    fitted = ResNet50FrameFeaturizer(**start, modality="motion").fit(videos, y)
     np.testing.assert_allclose(fitted.weights_[name], random, atol=1e-8)
 
 
@@ -232,20 +232,63 @@ def test_motion_images_are_read_at_the_sampled_moments(colour_clips):
         assert largest_error(row, expected.ravel()) < 1e-4
 
 
+def moving_squares(n_clips, colours, speeds, seed=0):
+    """Draw squares at random places, whose colour and speed alternate."""
+    rng = np.random.default_rng(seed)
+    clips = rng.integers(90, 110, (n_clips, 8, 32, 32, 3), dtype=np.uint8)
+    for number, clip in enumerate(clips):
+        top, left = rng.integers(8, 16, 2)
+        for moment, frame in enumerate(clip):
+            at = left + speeds[number % 2] * (moment - 4)
+            frame[top : top + 8, at : at + 8] = colours[number % 2]
+    return list(clips), np.arange(n_clips) % 2
+
+
+RED, BLUE = (220, 20, 20), (20, 20, 220)
+
+
+@pytest.mark.parametrize(
+    ("n_clips", "colours", "speeds", "modality", "expected"),
+    [
+        (12, (RED, RED), (2, -2), "auto", "motion"),
+        (12, (RED, BLUE), (2, 2), "auto", "rgb"),
+        (12, (RED, BLUE), (2, -2), "auto", "motion"),
+        (12, (RED, RED), (2, 2), "auto", "motion"),
+        (12, (RED, BLUE), (2, 2), "motion", "motion"),
+        (4, (RED, BLUE), (2, 2), "auto", "motion"),  # too few to know
+    ],
+    ids=["motion", "colour", "both", "neither", "given", "few"],
+)
+def test_the_modality_is_rgb_if_only_colours_differ(n_clips, colours, speeds, modality, expected):
+    videos, y = moving_squares(n_clips, colours, speeds)
+    params = {**TRAINED, "n_frames": 8, "modality": modality}
+    model = ResNet50FrameFeaturizer(**params).fit(videos, y)
+    assert model.modality_ == expected
+
+
 @pytest.mark.parametrize(
     ("params", "labels", "expected"),
     [
-        ({}, True, "motion"),
-        ({}, False, "rgb"),
-        ({"max_epochs": 0}, True, "rgb"),
-        ({"modality": "rgb"}, True, "rgb"),
+        ({"modality": "auto"}, False, "rgb"),
+        ({"modality": "auto", "max_epochs": 0}, True, "rgb"),
         ({"modality": "motion", "max_epochs": 0}, False, "motion"),
     ],
 )
-def test_the_default_modality_depends_on_the_training(colour_clips, params, labels, expected):
+def test_the_modality_of_an_untrained_backbone(colour_clips, params, labels, expected):
     videos, y = colour_clips
     model = ResNet50FrameFeaturizer(**{**TRAINED, **params}).fit(videos, y if labels else None)
     assert model.modality_ == expected
+
+
+def test_a_cached_backbone_keeps_the_modality(colour_clips, tmp_path, decoded):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**{**TRAINED, "modality": "auto"}, memory=tmp_path)
+    first = model.fit_transform(videos, y)
+    assert (model.modality_, len(decoded)) == ("rgb", 2 * len(videos))
+    again = clone(model)
+    np.testing.assert_array_equal(again.fit_transform(videos, y), first)
+    assert (again.modality_, len(decoded)) == ("rgb", 2 * len(videos))
+    np.testing.assert_allclose(again.set_params(memory=None).transform(videos), first, atol=1e-5)
 
 
 def test_given_weights_receive_rgb_frames_of_224_pixels(colour_clips, tmp_path):
@@ -527,7 +570,9 @@ def test_a_cached_backbone_lacks_no_video_that_can_be_read_again(
     colour_clips, tmp_path, monkeypatch
 ):
     videos, y = colour_clips
-    model = ResNet50FrameFeaturizer(**TRAINED, modality="rgb", on_error="nan", memory=tmp_path)
+    model = ResNet50FrameFeaturizer(
+        **{**TRAINED, "modality": "rgb"}, on_error="nan", memory=tmp_path
+    )
 
     def failing(video, **options):
         if video == videos[0]:
