@@ -4,7 +4,7 @@ Run ``python benchmarks/events.py MANIFEST --memory FOLDER --unknown CLASS``. Fo
 script
 
 - holds out the first of five folds that contains CLASS, stratified by class, and by groups if the
-  manifest has groups,
+  manifest has groups (``--split random`` ignores them),
 - trains the standard pipeline and `SelectiveClassifierCV` (target precision 0.9, two folds) on the
   other clips except for those of CLASS: three trainings of the backbone, which FOLDER caches,
 - joins held-out clips in random order into one recording, encoded again at the size (at most 360
@@ -104,6 +104,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("manifest", help="columns path, label and optionally group, start, end")
     parser.add_argument("--memory", required=True, help="folder of the cache")
     parser.add_argument("--unknown", required=True, help="class to leave out of the training")
+    parser.add_argument("--split", default="auto", choices=["auto", "random"])
     parser.add_argument("--seeds", default="0,1,2", help="seeds (default: %(default)s)")
     parser.add_argument(
         "--max-clips", type=int, default=60, help="most clips with a class (default: %(default)s)"
@@ -121,7 +122,7 @@ def parse() -> argparse.Namespace:
 
 def run(data: Any, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Train, predict one recording and compute the numbers of one seed."""
-    train, test, groups = split(data, seed, args.unknown)
+    train, test, groups = split(data, seed, args.unknown, args.split)
     rng = np.random.default_rng(seed)
     known = data.target != args.unknown
     chosen = rng.permutation(test[known[test]])[: args.max_clips]
@@ -165,11 +166,12 @@ def run(data: Any, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     return {"clips": f"{len(parts) - n_gaps} + {n_gaps}", "events": events, "auroc": auroc}
 
 
-def split(data: Any, seed: int, unknown: str) -> tuple[np.ndarray, np.ndarray, Any]:
+def split(data: Any, seed: int, unknown: str, kind: str) -> tuple[np.ndarray, np.ndarray, Any]:
     """Hold out a fold; return the rows of training and test, and the groups for the training."""
-    groups = data.groups if data.groups is not None and len(set(data.groups)) >= 5 else None
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    folds = kind(5, shuffle=True, random_state=seed).split(data.data, data.target, groups)
+    grouped = kind != "random" and data.groups is not None and len(set(data.groups)) >= 5
+    groups = data.groups if grouped else None
+    folds_of = StratifiedGroupKFold if grouped else StratifiedKFold
+    folds = folds_of(5, shuffle=True, random_state=seed).split(data.data, data.target, groups)
     train, test = next(fold for fold in folds if unknown in data.target[fold[1]])
     train = train[data.target[train] != unknown]
     return train, test, None if groups is None else groups[train]
