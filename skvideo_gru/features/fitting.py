@@ -233,20 +233,15 @@ class BackboneFitter:
         self, videos: list[Video], y: np.ndarray, rows: list[int], clips: list[Any], **options: Any
     ) -> Backbone:
         """Decode the videos of `rows` into `clips` and train on the readable ones."""
-        reader, start = self.reader, self.start
-        clips[:], failed = self._decode(videos, rows, reader)
+        clips[:], failed = self._decode(videos, rows, self.reader)
         readable = self.readable_rows(videos, failed)
         encoded = np.zeros(len(y), np.int64)
         encoded[readable] = encode_labels(y[readable], len(failed))[1]
-        if self.rgb_reader is not None and _agreement(clips, rows, encoded)[1] < _CHANCE_Z:
-            frames, also_failed = self._decode(videos, rows, self.rgb_reader)
-            kappa, z = _agreement(frames, rows, encoded)
-            if kappa > _CLEAR_KAPPA and z > _CLEAR_Z and also_failed.keys() == failed.keys():
-                reader, start, clips[:] = self.rgb_reader, None, frames
+        reader, clips[:] = self._choose_images(videos, rows, encoded, clips, failed)
         weights, history = train_backbone(
             [clip for clip in clips if not isinstance(clip, VideoDecodeError)],
             encoded[[row for row in rows if row not in failed]],
-            weights=start,
+            weights=self.start if reader is self.reader else None,
             normalisation=self.normalisation,
             seed=self._definite_seed(),
             device=self.device,
@@ -257,6 +252,23 @@ class BackboneFitter:
         # From the first process, because durations and, on other hardware, rounding differ.
         digest, modality = joblib.hash(weights), reader.modality
         return first_result(lambda: Backbone(weights, history, digest, failed, modality))
+
+    def _choose_images(
+        self,
+        videos: list[Video],
+        rows: list[int],
+        y: np.ndarray,
+        clips: list[Any],
+        failed: dict[int, str],
+    ) -> tuple[FrameReader, list[Any]]:
+        """Return a reader and its clips: RGB frames if only these show the classes."""
+        if self.rgb_reader is None or not _agreement(clips, rows, y)[1] < _CHANCE_Z:
+            return self.reader, clips
+        frames, failed_too = self._decode(videos, rows, self.rgb_reader)
+        kappa, z = _agreement(frames, rows, y)
+        if kappa > _CLEAR_KAPPA and z > _CLEAR_Z and failed_too.keys() == failed.keys():
+            return self.rgb_reader, frames
+        return self.reader, clips
 
     def _decode(
         self, videos: list[Video], rows: list[int], reader: FrameReader
