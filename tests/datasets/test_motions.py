@@ -29,7 +29,7 @@ def centre_of_change(frames):
 
 @pytest.mark.parametrize(
     ("label", "opposite", "axis"),
-    [("go right", "go left", 0), ("go down", "go up", 1)],
+    [("go right", "go left", 0), ("go down", "go up", 1), ("stride right", "stride left", 0)],
 )
 def test_shapes_go_where_the_class_says(clips, label, opposite, axis):
     ways = []
@@ -56,9 +56,23 @@ def test_a_moving_camera_changes_the_whole_frame(clips):
     assert changed("pan left") > 2 * changed("rotate left")
 
 
+def test_struggling_figures_change_more_than_standing_ones(clips):
+    def changed(label):
+        change = abs(np.diff(of_class(clips, label), axis=1)) > 24
+        return np.median(change.mean(axis=(1, 2, 3)))
+
+    assert changed("struggle") > 1.2 * changed("stand together")
+
+
+def test_figures_fall_down_and_stay(clips):
+    frames = of_class(clips, "fall")
+    change = (abs(np.diff(frames, axis=1)) > 24).mean(axis=(2, 3))
+    assert np.median(change[:, -1]) < 0.5 * np.median(change.max(axis=1))
+
+
 def test_classes_take_turns(clips):
     assert clips.target[: len(LABELS)].tolist() == LABELS
-    assert clips.target_names == sorted(LABELS) and len(LABELS) == 36
+    assert clips.target_names == sorted(LABELS) and len(LABELS) == 43
     assert {clip.shape for clip in clips.data} == {(12, 32, 32, 3)}
     assert all(clip.dtype == np.uint8 for clip in clips.data)
 
