@@ -1,8 +1,8 @@
 """A backbone that has learned generated motion before it sees your clips.
 
-Run ``python examples/pretraining.py FILE``: it trains a backbone on 7,200 generated clips and
-saves its weights. This takes about 25 minutes on two cores. After an interruption, run it again:
-it continues with the last epoch. Nothing is downloaded. Without FILE, the example shows the steps
+Run ``python examples/pretraining.py FILE``: it trains a backbone on 12,900 generated clips and
+saves its weights. This takes about an hour on two cores. After an interruption, run it again: it
+continues with the last epoch. Nothing is downloaded. Without FILE, the example shows the steps
 with few clips.
 """
 
@@ -18,7 +18,9 @@ from skvideo_gru import (
 )
 
 
-def pretrain(file: str | Path, n_clips: int = 7200, max_epochs: int = 8, n_jobs: int = -1) -> None:
+def pretrain(
+    file: str | Path, n_clips: int = 12900, max_epochs: int = 13, n_jobs: int = -1
+) -> None:
     """Train a backbone on generated clips and save its weights."""
     clips = make_motion_clips(n_clips, random_state=0, n_jobs=n_jobs)
     backbone = ResNet50FrameFeaturizer(
@@ -38,7 +40,7 @@ def main() -> None:
     """Pretrain with few clips, and train a classifier that starts from the weights."""
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder, "motion.pth")
-        pretrain(weights, n_clips=36, max_epochs=1, n_jobs=1)
+        pretrain(weights, n_clips=43, max_epochs=1, n_jobs=1)
         data = make_order_videos(Path(folder, "clips"), n_per_class=6, random_state=0)
         pipe = make_video_classifier(
             random_state=0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import cohen_kappa_score
@@ -80,4 +82,4 @@ def agreement(summaries: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     predicted_counts = np.bincount(predicted, minlength=len(counts))
     expected = counts @ predicted_counts / len(encoded) ** 2
     kappa = float(cohen_kappa_score(encoded, predicted))
-    return kappa, kappa * np.sqrt(len(encoded) * (1 - expected) / expected)
+    return kappa, kappa * math.sqrt(len(encoded) * (1 - expected) / expected)

@@ -20,10 +20,9 @@ _SCALE = "/scale"
 
 @cache
 def motion_weights() -> Weights:
-    """Load the weights of a backbone that was trained on 7,200 generated clips.
+    """Load the weights of a backbone that was trained on 12,900 generated clips.
 
-    The clips are such as `make_motion_clips` returns. ``examples/pretraining.py`` trains
-    such a backbone.
+    ``examples/pretraining.py`` has trained it on clips of `make_motion_clips`.
 
     Returns
     -------

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from skvideo_gru import make_motion_clips
-from skvideo_gru.datasets.motions import _MOTIONS
+from skvideo_gru.datasets.scenes import MOTIONS
 
-LABELS = list(_MOTIONS)
+LABELS = list(MOTIONS)
 
 
 @pytest.fixture(scope="module")
