@@ -83,14 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 @contextmanager
 def _interrupted_by_sigterm() -> Iterator[None]:
     """Let SIGTERM, which job schedulers send, raise KeyboardInterrupt: files are removed."""
-    if threading.current_thread() is not threading.main_thread():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield  # only the main thread may set what signals do
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -476,7 +477,7 @@ def _add_pipeline_options(parser: argparse.ArgumentParser) -> argparse._Argument
         default="auto",
         choices=["auto", "rgb", "motion", "changes"],
         help="input of the ResNet-50: RGB frames or motion images; auto: motion images if it is "
-        "trained, else RGB frames (default: %(default)s)",
+        "trained, and RGB frames if not or if only these show the classes (default: %(default)s)",
     )
     pipeline.add_argument(
         "--augmentation",

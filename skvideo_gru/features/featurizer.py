@@ -107,9 +107,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         changes after it. With ``"changes"``, the first channel shows the changes during the
         frame instead. All frames of a video are decoded for motion images. ``"auto"``
         means ``"motion"`` for a backbone that is trained, and ``"rgb"`` for an untrained one
-        and with a file of `weights`. It also means ``"rgb"`` if the classes seem to differ
-        only in colours or brightness: if a linear classifier recognises them in RGB frames
-        and not in motion images, in a cross-validation on the training videos.
+        and with a file of `weights`. It also means ``"rgb"`` if only RGB frames show the
+        classes. To find this out, a linear classifier of the images is cross-validated on the
+        training videos.
     on_error : {"raise", "nan"}, default="raise"
         How to treat a video that cannot be read: raise the error, or omit the video from
         training, return a row of NaN and issue one warning with the number of such videos.
@@ -147,7 +147,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         processors with AMX or AVX512-BF16. The result then depends on the hardware.
     weights : "auto", str, os.PathLike or None, default="auto"
         Initial weights. ``"auto"`` means weights that come with the package for a backbone
-        that is trained with ``modality="motion"`` on fewer than 300 videos, and random ones
+        that is trained on motion images of fewer than 300 videos, and random ones
         otherwise. The former were learned from generated clips of moving shapes, such as
         `make_motion_clips` returns. None means random weights. A path is a file with a
         state dict in torchvision's layout, ``.safetensors`` or written by ``torch.save``;
@@ -328,7 +328,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit and transform the same videos; each video is decoded once.
+        """Fit and transform the same videos; each video is decoded once per modality.
 
         Parameters
         ----------

@@ -49,9 +49,9 @@ RECIPE_CONSTRAINTS: dict[str, Any] = {
 }
 
 
-# Limits of `agreement`, within which motion images do not show the classes, and above which RGB
-# frames do.
-_CHANCE_Z, _CLEAR_KAPPA, _CLEAR_Z = 2.0, 0.5, 2.5
+# Motion images do not show the classes if the z of `agreement` is below the first limit. RGB
+# frames show them if its kappa increases by the second limit, and its z is above the third.
+_CHANCE_Z, _CLEAR_GAIN, _CLEAR_Z = 2.0, 0.4, 2.5
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,7 @@ class BackboneFitter:
     reader : FrameReader
         Reads the training videos.
     rgb_reader : FrameReader or None
-        Reads them if the images of `reader` do not show the classes, and RGB frames do. The
-        initial weights are then random.
+        Reads the videos instead of `reader` if only RGB frames show the classes.
     normalisation : ((float, float, float), (float, float, float))
         Mean and standard deviation of the pixels.
     recipe : dict of str to object
@@ -241,7 +240,7 @@ class BackboneFitter:
         weights, history = train_backbone(
             [clip for clip in clips if not isinstance(clip, VideoDecodeError)],
             encoded[[row for row in rows if row not in failed]],
-            weights=self.start if reader is self.reader else None,
+            weights=self.start if reader is self.reader else None,  # learned from motion images
             normalisation=self.normalisation,
             seed=self._definite_seed(),
             device=self.device,
@@ -262,11 +261,23 @@ class BackboneFitter:
         failed: dict[int, str],
     ) -> tuple[FrameReader, list[Any]]:
         """Return a reader and its clips: RGB frames if only these show the classes."""
-        if self.rgb_reader is None or not _agreement(clips, rows, y)[1] < _CHANCE_Z:
+        if self.rgb_reader is None:
             return self.reader, clips
-        frames, failed_too = self._decode(videos, rows, self.rgb_reader)
-        kappa, z = _agreement(frames, rows, y)
-        if kappa > _CLEAR_KAPPA and z > _CLEAR_Z and failed_too.keys() == failed.keys():
+        kappa, z = _agreement(clips, rows, y)
+        if not z < _CHANCE_Z:  # NaN if it is unknown
+            return self.reader, clips
+        n_bytes = sum(clip.nbytes for clip in clips if isinstance(clip, np.ndarray))
+        left = None if self.max_nbytes is None else max(0, self.max_nbytes - n_bytes)
+        frames, failed_too = replace(self, max_nbytes=left)._decode(videos, rows, self.rgb_reader)
+        if not failed_too.keys() <= failed.keys():
+            return self.reader, clips
+        # A video can fail as motion images only, for which more frames are decoded.
+        frames = [
+            clip if isinstance(clip, VideoDecodeError) else frame
+            for clip, frame in zip(clips, frames, strict=True)
+        ]
+        rgb_kappa, rgb_z = _agreement(frames, rows, y)
+        if rgb_kappa - kappa > _CLEAR_GAIN and rgb_z > _CLEAR_Z:
             return self.rgb_reader, frames
         return self.reader, clips
 
@@ -376,7 +387,8 @@ def _agreement(clips: list[Any], rows: list[int], y: np.ndarray) -> tuple[float,
             if not isinstance(clip, VideoDecodeError)
         }
     )
-    return agreement(np.stack(list(summaries.values())), y[list(summaries)])
+    # From the first process, because rounding differs on other hardware.
+    return first_result(lambda: agreement(np.stack(list(summaries.values())), y[list(summaries)]))
 
 
 class _NotCachedError(Exception):

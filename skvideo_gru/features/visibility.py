@@ -36,8 +36,8 @@ def summarise_clip(clip: np.ndarray) -> np.ndarray:
         for row in _divide(part, _N_CELLS, axis=1)
         for cell in _divide(row, _N_CELLS, axis=2)
     ]
-    levels = clip.reshape(-1, 3).astype(np.intp) * _N_LEVELS // 256
-    colours = levels @ [_N_LEVELS**2, _N_LEVELS, 1]
+    levels = clip.reshape(-1, 3) // (256 // _N_LEVELS)
+    colours = levels @ np.array([_N_LEVELS**2, _N_LEVELS, 1], np.uint8)
     histogram = np.bincount(colours, minlength=_N_LEVELS**3) / len(colours)
     return np.concatenate([np.ravel(means) / 255, np.sqrt(histogram)]).astype(np.float32)
 

@@ -280,6 +280,46 @@ def test_the_modality_of_an_untrained_backbone(colour_clips, params, labels, exp
     assert model.modality_ == expected
 
 
+def test_rgb_frames_replace_a_video_that_fails_as_motion_images(
+    colour_clips, tmp_path, monkeypatch
+):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**{**TRAINED, "modality": "auto"}, on_error="nan")
+    read = reading.read_outlines
+
+    def failing(video, **options):
+        if video == videos[3]:
+            raise VideoDecodeError(video, "broken")
+        return read(video, **options)
+
+    monkeypatch.setattr(reading, "read_outlines", failing)
+    with pytest.warns(UserWarning, match="1 of 12 videos cannot be read"):
+        model.fit(videos, y)
+    assert (model.modality_, model.failed_) == ("rgb", [(videos[3], "broken")])
+    others = [row for row in range(12) if row != 3]
+    expected = ResNet50FrameFeaturizer(**{**TRAINED, "modality": "rgb"})
+    expected.fit([videos[row] for row in others], y[others])
+    assert model.history_[0]["train_loss"] == expected.history_[0]["train_loss"]
+
+
+def test_motion_images_stay_if_rgb_frames_cannot_be_read(colour_clips, monkeypatch):
+    def failing(video, **options):
+        raise VideoDecodeError(video, "broken")
+
+    monkeypatch.setattr(reading, "read_frames", failing)
+    model = ResNet50FrameFeaturizer(**{**TRAINED, "modality": "auto"}, on_error="nan")
+    assert model.fit(*colour_clips).modality_ == "motion"
+
+
+def test_rgb_frames_in_a_file_give_the_same_weights(colour_clips):
+    videos, y = colour_clips
+    model = ResNet50FrameFeaturizer(**{**TRAINED, "modality": "auto"}).fit(videos, y)
+    limited = clone(model).set_params(max_nbytes=1).fit(videos, y)
+    assert model.modality_ == limited.modality_ == "rgb"
+    for name, value in model.weights_.items():
+        np.testing.assert_array_equal(limited.weights_[name], value)
+
+
 def test_a_cached_backbone_keeps_the_modality(colour_clips, tmp_path, decoded):
     videos, y = colour_clips
     model = ResNet50FrameFeaturizer(**{**TRAINED, "modality": "auto"}, memory=tmp_path)

@@ -105,6 +105,7 @@ def test_all_processes_get_the_same_pipeline(results):
     np.testing.assert_array_equal(first["proba"], second["proba"])
     for name in ("history", "failed", "classes"):
         assert first[name] == second[name]
+    assert first["modality"] == second["modality"] == "rgb"  # the clips differ in brightness
     assert first["failed"][0][0] == "<11 bytes>"
     # Nine videos in batches of 2 x 2, one unreadable: shares of 4 and 4.
     assert [record["train_batch_count"] for record in first["history"]] == [2]

@@ -206,7 +206,6 @@ def pipeline(folder):
         memory=str(folder / "cache"),
         device="cpu",
         features__n_frames=2,
-        features__modality="rgb",
         features__objective="frame",
         features__frames_per_clip=1,
         features__batch_size=4,
@@ -219,6 +218,7 @@ def pipeline(folder):
     pipe.fit(clips, labels)
     features = pipe["features"]
     found = {
+        "modality": features.modality_,
         "weights": features.weights_,
         "history": features.history_,
         "failed": features.failed_,
