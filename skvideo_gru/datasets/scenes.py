@@ -1,4 +1,4 @@
-"""What moves in generated clips: the paths of shapes, figures and the camera, by class."""
+"""The motions of generated clips: paths of shapes, figures and the camera, by class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["MOTIONS", "Camera", "Scene", "Track"]
+__all__ = ["MOTIONS", "Camera", "Track"]
 
 _Rng = np.random.Generator
 _Floats = Any  # an array over time, or a number
@@ -31,7 +31,7 @@ class Camera(NamedTuple):
     zoom: _Floats = 1.0
 
 
-Scene = tuple[list[Track], Camera]
+_Scene = tuple[list[Track], Camera]
 
 
 def _place(rng: _Rng) -> tuple[_Floats, _Floats]:
@@ -48,14 +48,14 @@ def _eased(rng: _Rng, time: np.ndarray) -> np.ndarray:
     return time ** rng.choice([0.5, 1, 2])
 
 
-def _go(rng: _Rng, time: np.ndarray, *, direction: float) -> Scene:
+def _go(rng: _Rng, time: np.ndarray, *, direction: float) -> _Scene:
     x, y = _place(rng)
     angle = direction + rng.normal(0, 0.12)
     way = (_eased(rng, time) - 0.5) * _speed(rng)
     return [Track(x + np.cos(angle) * way, y + np.sin(angle) * way)], Camera()
 
 
-def _go_and_turn(rng: _Rng, time: np.ndarray, *, direction: float) -> Scene:
+def _go_and_turn(rng: _Rng, time: np.ndarray, *, direction: float) -> _Scene:
     x, y = _place(rng)
     first = direction + rng.normal(0, 0.1)
     second = first + rng.choice([-1, 1]) * np.pi / 2
@@ -66,46 +66,46 @@ def _go_and_turn(rng: _Rng, time: np.ndarray, *, direction: float) -> Scene:
     return [Track(x, y)], Camera()
 
 
-def _go_and_stop(rng: _Rng, time: np.ndarray) -> Scene:
+def _go_and_stop(rng: _Rng, time: np.ndarray) -> _Scene:
     x, y = _place(rng)
     angle = rng.uniform(0, 2 * np.pi)
     way = 1.2 * _speed(rng) * np.minimum(time * rng.uniform(1.5, 3), 1) - 0.8
     return [Track(x + np.cos(angle) * way, y + np.sin(angle) * way)], Camera()
 
 
-def _rotate(rng: _Rng, time: np.ndarray, *, sign: int) -> Scene:
+def _rotate(rng: _Rng, time: np.ndarray, *, sign: int) -> _Scene:
     angle = rng.uniform(0, 2 * np.pi) + sign * rng.uniform(2, 8) * time
     return [Track(*_place(rng), rng.uniform(1.2, 2), angle)], Camera()
 
 
-def _resize(rng: _Rng, time: np.ndarray, *, sign: int) -> Scene:
+def _resize(rng: _Rng, time: np.ndarray, *, sign: int) -> _Scene:
     size = 1.2 * np.exp(sign * rng.uniform(0.8, 2) * (_eased(rng, time) - 0.5))
     return [Track(*_place(rng), size)], Camera()
 
 
-def _pulse(rng: _Rng, time: np.ndarray) -> Scene:
+def _pulse(rng: _Rng, time: np.ndarray) -> _Scene:
     return [Track(*_place(rng), 1.3 + 0.4 * np.sin(rng.uniform(8, 20) * time))], Camera()
 
 
-def _appear(rng: _Rng, time: np.ndarray) -> Scene:
+def _appear(rng: _Rng, time: np.ndarray) -> _Scene:
     size = 1.3 * np.clip((time - rng.uniform(0.2, 0.8)) / 0.08, 0.001, 1)
     return [Track(*_place(rng), size)], Camera()
 
 
-def _oscillate(rng: _Rng, time: np.ndarray, *, axis: str) -> Scene:
+def _oscillate(rng: _Rng, time: np.ndarray, *, axis: str) -> _Scene:
     track = Track(*_place(rng))
     way = 0.3 * _speed(rng) * np.sin(rng.uniform(6, 20) * time + rng.uniform(0, 2 * np.pi))
     return [track._replace(**{axis: getattr(track, axis) + way})], Camera()
 
 
-def _circle(rng: _Rng, time: np.ndarray, *, sign: int) -> Scene:
+def _circle(rng: _Rng, time: np.ndarray, *, sign: int) -> _Scene:
     x, y = _place(rng)
     angle = rng.uniform(0, 2 * np.pi) + sign * rng.uniform(4, 13) * time
     radius = rng.uniform(0.25, 0.6)
     return [Track(x / 2 + radius * np.cos(angle), y / 2 + radius * np.sin(angle))], Camera()
 
 
-def _walk(rng: _Rng, time: np.ndarray) -> Scene:
+def _walk(rng: _Rng, time: np.ndarray) -> _Scene:
     """Move several shapes at random."""
     tracks = [
         Track(*(rng.uniform(-0.8, 0.8) + np.cumsum(rng.normal(0, 0.08, len(time))) for _ in "xy"))
@@ -114,7 +114,7 @@ def _walk(rng: _Rng, time: np.ndarray) -> Scene:
     return tracks, Camera()
 
 
-def _meet(rng: _Rng, time: np.ndarray, *, kind: str) -> Scene:
+def _meet(rng: _Rng, time: np.ndarray, *, kind: str) -> _Scene:
     """Move two shapes along a line."""
     x, y = _place(rng)
     length, angle, share = 0.8 * _speed(rng), rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.6)
@@ -160,13 +160,13 @@ def _swings(rng: _Rng, time: np.ndarray, width: float, n_limbs: int = 4) -> np.n
     return swing * (np.arange(4)[:, None] < n_limbs)
 
 
-def _stride(rng: _Rng, time: np.ndarray, *, sign: int) -> Scene:
+def _stride(rng: _Rng, time: np.ndarray, *, sign: int) -> _Scene:
     x, y = _place(rng)
     way = sign * _speed(rng) * (time - 0.5)
     return _figure(rng, x + way, y, _swings(rng, time, 0.7)), Camera()
 
 
-def _wave(rng: _Rng, time: np.ndarray) -> Scene:
+def _wave(rng: _Rng, time: np.ndarray) -> _Scene:
     """Stand and move the arms."""
     n_limbs = int(rng.integers(1, 3))
     swings = _swings(rng, time, rng.uniform(0.5, 1.2), n_limbs)
@@ -174,14 +174,14 @@ def _wave(rng: _Rng, time: np.ndarray) -> Scene:
     return _figure(rng, *_place(rng), swings), Camera()
 
 
-def _jump(rng: _Rng, time: np.ndarray) -> Scene:
+def _jump(rng: _Rng, time: np.ndarray) -> _Scene:
     x, y = _place(rng)
     n_jumps = rng.uniform(1, 3)
     y = y - 0.4 * _speed(rng) * abs(np.sin(np.pi * n_jumps * time))
     return _figure(rng, x, y, _swings(rng, time, 0.3)), Camera()
 
 
-def _fall(rng: _Rng, time: np.ndarray) -> Scene:
+def _fall(rng: _Rng, time: np.ndarray) -> _Scene:
     x, y = _place(rng)
     start, side = rng.uniform(0.1, 0.6), rng.choice([-1, 1])
     fallen = np.clip((time - start) / rng.uniform(0.1, 0.4), 0, 1) ** 2
@@ -190,7 +190,7 @@ def _fall(rng: _Rng, time: np.ndarray) -> Scene:
     return _figure(rng, x, y, swings, side * np.pi / 2 * fallen), Camera()
 
 
-def _meet_figures(rng: _Rng, time: np.ndarray, *, struggle: bool) -> Scene:
+def _meet_figures(rng: _Rng, time: np.ndarray, *, struggle: bool) -> _Scene:
     """Let two figures stand close, with limbs that move little, or violently and at random."""
     x, y = _place(rng)
     apart = rng.uniform(0.2, 0.4)
@@ -205,24 +205,24 @@ def _meet_figures(rng: _Rng, time: np.ndarray, *, struggle: bool) -> Scene:
     return tracks, Camera()
 
 
-def _pan(rng: _Rng, time: np.ndarray, *, direction: float) -> Scene:
+def _pan(rng: _Rng, time: np.ndarray, *, direction: float) -> _Scene:
     way = _speed(rng) * _eased(rng, time)
     tracks = [Track(*_place(rng))] if rng.random() < 0.5 else []
     return tracks, Camera(np.cos(direction) * way, np.sin(direction) * way)
 
 
-def _zoom(rng: _Rng, time: np.ndarray, *, sign: int) -> Scene:
+def _zoom(rng: _Rng, time: np.ndarray, *, sign: int) -> _Scene:
     zoom = np.exp(sign * rng.uniform(0.5, 1.4) * (_eased(rng, time) - 0.5))
     return [], Camera(zoom=zoom)
 
 
-def _shake(rng: _Rng, time: np.ndarray) -> Scene:
+def _shake(rng: _Rng, time: np.ndarray) -> _Scene:
     return [], Camera(*rng.normal(0, 0.1 * _speed(rng), (2, len(time))))
 
 
 _DIRECTIONS = ("right", "down right", "down", "down left", "left", "up left", "up", "up right")
-#: Each class draws what moves in a clip, over time from 0 to 1.
-MOTIONS: dict[str, Callable[[_Rng, np.ndarray], Scene]] = {
+#: For each class, a function that draws the paths in a clip, over time from 0 to 1.
+MOTIONS: dict[str, Callable[[_Rng, np.ndarray], _Scene]] = {
     **{f"go {d}": partial(_go, direction=n * np.pi / 4) for n, d in enumerate(_DIRECTIONS)},
     **{
         f"go {d}, turn": partial(_go_and_turn, direction=n * np.pi / 2)
