@@ -184,7 +184,7 @@ def log_inputs(data: Bunch, parts: Mapping[str, np.ndarray], split: str) -> None
 
 
 def log_histories(pipe: Pipeline, latest: Mapping[str, Mapping[str, float]]) -> None:
-    """Log the metrics of the epochs of each step that were not logged while it was trained.
+    """Log the epochs of each step that were not logged while it was trained, and the modality.
 
     Parameters
     ----------
@@ -193,8 +193,13 @@ def log_histories(pipe: Pipeline, latest: Mapping[str, Mapping[str, float]]) -> 
     latest : mapping of str to mapping
         The records that `live_epochs` yields.
     """
+    import mlflow
+
     for _, step in pipe.steps:
-        network = "backbone" if isinstance(step, ResNet50FrameFeaturizer) else "gru"
+        network = "gru"
+        if isinstance(step, ResNet50FrameFeaturizer):
+            network = "backbone"
+            mlflow.set_tag("modality", step.modality_)  # the parameter can be "auto"
         log_history(network, getattr(step, "history_", []), latest.get(network))
 
 

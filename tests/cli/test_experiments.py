@@ -38,6 +38,7 @@ def test_train_logs_params_metrics_and_artifacts(run):
     assert run.data.params["features__frame_size"] == "32"
     assert run.data.params["gru__lr_decay"] == "0.97"
     assert run.data.tags["split"].startswith("random 70/15/15, stratified by class, seed 0: 28")
+    assert run.data.tags["modality"] == "rgb"
     for name in ("val_accuracy", "val_macro_f1", "test_accuracy", "test_macro_f1"):
         assert run.data.metrics[name] == 1.0
     client = mlflow.MlflowClient()
