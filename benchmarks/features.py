@@ -24,7 +24,7 @@ import torch
 
 from skvideo_gru import ResNet50FrameFeaturizer, read_frames
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.features import FrameEmbedder, frames_per_batch
+from skvideo_gru.features.embedding import FrameEmbedder, frames_per_batch
 from skvideo_gru.networks import ResNet50, build_network, fold_batch_norm, initial_weights
 from skvideo_gru.video import uniform_indices
 

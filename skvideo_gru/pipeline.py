@@ -209,8 +209,8 @@ def make_video_classifier(
         verbose=verbose,
     )
     # A backbone trained on single frames overfits to the appearance of the training videos,
-    # but not to their changes, which therefore get a higher weight; see
-    # benchmarks/accuracy.md.
+    # but not to their changes, which therefore get a higher weight. It hardly matters for one
+    # trained on clips, see benchmarks/accuracy.md.
     gru = GRUClassifier(
         delta_weight=100.0,
         mixed_precision=mixed_precision,

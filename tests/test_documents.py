@@ -1,6 +1,7 @@
 """Every Python and shell block in README.md and docs/ runs."""
 
 import ast
+import importlib
 import re
 import shlex
 import tomllib
@@ -241,6 +242,17 @@ def test_the_examples_page_lists_every_example_with_its_summary():
         file.name: (ast.get_docstring(ast.parse(file.read_text())).splitlines()[0], file.name)
         for file in EXAMPLES
     }
+
+
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.name
+)
+def test_benchmarks_import_names_that_exist(script):
+    """Their other packages need not be installed."""
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("skvideo_gru"):
+            module = importlib.import_module(node.module)
+            assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
 
 
 def test_links_of_the_readme_lead_to_the_documentation_on_a_package_index():

@@ -1,0 +1,76 @@
+"""Speed of the backbone's training, compared with the machine's matrix product.
+
+Run ``python benchmarks/training.py [ROUNDS]``. In each round, every variant trains a backbone for
+three epochs on clips in memory, with augmentation, and a matrix product is timed. The first epoch
+is not counted. The script prints medians over the rounds. A training step is three times the
+arithmetic of a prediction.
+"""
+
+import sys
+import time
+from statistics import median
+
+import numpy as np
+import torch
+
+from skvideo_gru.features.training import train_backbone
+
+GFLOP = 3 * 8.2 / 224**2  # of ResNet-50 in training, per pixel of a frame
+N_CLIPS, BATCH = 64, 64
+
+# Name, size of the frames, and options.
+VARIANTS = {
+    "clips, 32 px": (32, {"frames_per_clip": 8}),
+    "clips, 32 px, bfloat16": (32, {"frames_per_clip": 8, "mixed_precision": True}),
+    "single frames, 64 px": (64, {"objective": "frame"}),
+    "single frames, 64 px, bfloat16": (64, {"objective": "frame", "mixed_precision": True}),
+}
+
+
+def frames_per_second(clips: np.ndarray, labels: np.ndarray, options: dict) -> float:
+    """Train a backbone and return the speed of its fastest epoch but the first."""
+    _, history = train_backbone(clips, labels, max_epochs=3, batch_size=BATCH, **options)
+    n_frames = len(clips) * options.get("frames_per_clip", 4)
+    return n_frames / min(record["dur"] for record in history[1:])
+
+
+def product_speed(dtype: torch.dtype) -> float:
+    """Return the speed of a matrix product in GFLOP/s."""
+    square = torch.rand(2048, 2048).to(dtype)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        torch.matmul(square, square)
+        times.append(time.perf_counter() - start)
+    return 2 * 2.048**3 / min(times)
+
+
+def main(rounds: int) -> None:
+    """Measure all variants in turn and print a table."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(N_CLIPS) % 4
+    clips = {
+        size: rng.integers(0, 256, (N_CLIPS, 20, size, size, 3), dtype=np.uint8)
+        for size, _ in VARIANTS.values()
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    products: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
+    for _ in range(rounds):
+        for name, (size, options) in VARIANTS.items():
+            speeds[name].append(frames_per_second(clips[size], labels, options))
+        for dtype, known in products.items():
+            known.append(product_speed(dtype))
+    rate, rate_bf16 = (median(known) for known in products.values())
+    print(f"{torch.get_num_threads()} threads; matrix product: {rate:.0f} GFLOP/s,")
+    print(f"in bfloat16: {rate_bf16:.0f} GFLOP/s")
+    print("| training on | frames/s | GFLOP/s | share of the product of the same type |")
+    print("|---|---|---|---|")
+    for name, (size, options) in VARIANTS.items():
+        speed = median(speeds[name])
+        done = speed * GFLOP * size**2
+        share = done / (rate_bf16 if "mixed_precision" in options else rate)
+        print(f"| {name} | {speed:.0f} | {done:.0f} | {share:.2f} |")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
