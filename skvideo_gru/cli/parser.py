@@ -85,7 +85,7 @@ def _interrupted_by_sigterm() -> Iterator[None]:
     """Let SIGTERM, which job schedulers send, raise KeyboardInterrupt: files are removed."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield  # only the main thread may set what signals do
+        yield  # only the main thread may set what signals do; the caller's choice stays
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
