@@ -3,28 +3,40 @@
 Run ``python benchmarks/training.py [ROUNDS]``. In each round, every variant trains a backbone for
 three epochs on clips in memory, with augmentation, and a matrix product is timed. The first epoch
 is not counted. The script prints medians over the rounds. A training step is three times the
-arithmetic of a prediction.
+arithmetic of a prediction. The variant with torch's convolutions trains without the matrix
+products of `skvideo_gru.networks.convolution`. Without bfloat16 in the hardware, its variants are
+left out, because its emulation takes about ten times as long as float32.
 """
 
 import sys
 import time
+from contextlib import nullcontext
 from statistics import median
+from unittest.mock import patch
 
 import numpy as np
 import torch
+from torch import nn
 
 from skvideo_gru.features.training import train_backbone
+from skvideo_gru.networks.convolution import Convolution
+from skvideo_gru.networks.precision import resolve_mixed_precision
 
 GFLOP = 3 * 8.2 / 224**2  # of ResNet-50 in training, per pixel of a frame
 N_CLIPS, FRAMES_PER_CLIP = 128, 4  # the latter is the default
 
+TORCH = "clips, 32 px, torch's convolutions"
 # Name, size of the frames, and options.
 VARIANTS = {
     "clips, 32 px (default)": (32, {}),
+    TORCH: (32, {}),
     "clips, 32 px, bfloat16": (32, {"mixed_precision": True}),
     "single frames, 64 px": (64, {"objective": "frame"}),
     "single frames, 64 px, bfloat16": (64, {"objective": "frame", "mixed_precision": True}),
 }
+
+if not resolve_mixed_precision("auto", torch.device("cpu")):
+    VARIANTS = {name: v for name, v in VARIANTS.items() if "mixed_precision" not in v[1]}
 
 
 def frames_per_second(clips: np.ndarray, labels: np.ndarray, options: dict) -> float:
@@ -56,7 +68,9 @@ def main(rounds: int) -> None:
     products: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
     for _ in range(rounds):
         for name, (size, options) in VARIANTS.items():
-            speeds[name].append(frames_per_second(clips[size], labels, options))
+            plain = patch.object(Convolution, "forward", nn.Conv2d.forward)
+            with plain if name == TORCH else nullcontext():
+                speeds[name].append(frames_per_second(clips[size], labels, options))
         for dtype, known in products.items():
             known.append(product_speed(dtype))
     rate, rate_bf16 = (median(known) for known in products.values())
