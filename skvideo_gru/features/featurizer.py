@@ -145,6 +145,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         entirely afterwards. Features are then accurate to 2-3 significant digits.
         ``"auto"`` uses it where the hardware supports it: on GPUs with bfloat16, and on
         processors with AMX or AVX512-BF16. The result then depends on the hardware.
+        With True on other hardware, training takes many times as long, and warns.
     weights : "auto", str, os.PathLike or None, default="auto"
         Initial weights. ``"auto"`` means weights that come with the package for a backbone
         that is trained on motion images of fewer than 300 videos, and random ones
@@ -546,6 +547,11 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         device = resolve_device(self.device, training=training)
         mixed_precision = embedding_precision(self.engine, self.mixed_precision, device)
         check_engine(self.engine, mixed_precision, device)
+        if training and mixed_precision and not resolve_mixed_precision("auto", device):
+            warn_caller(
+                "mixed_precision=True: this device does not compute in bfloat16. It is emulated, "
+                "so that training takes many times as long as in float32; use 'auto' or False."
+            )
         seed = None
         if self.random_state is not None:
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))

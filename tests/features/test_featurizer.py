@@ -772,6 +772,18 @@ def test_automatic_precision_is_cached_as_what_was_used(
     assert 1e-4 < largest_error(other, rows) < 0.05
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_training_in_emulated_bfloat16_warns(colour_clips, monkeypatch, recwarn, native):
+    videos, y = colour_clips
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    monkeypatch.setattr(fitting, "train_backbone", None)  # the warning comes first
+    model = ResNet50FrameFeaturizer(**TRAINED, device="cpu", mixed_precision=True)
+    with pytest.raises(TypeError):
+        model.fit(videos, y)
+    emulated = [w for w in recwarn if "emulated" in str(w.message)]
+    assert [w.filename for w in emulated] == [__file__] * (not native)
+
+
 def test_an_unsupported_engine_is_an_error_before_the_training(monkeypatch):
     videos, y = [np.zeros((1, 8, 8, 3), np.uint8)] * 2, [0, 1]
     model = ResNet50FrameFeaturizer(**TRAINED, device="cpu", engine="onnxruntime")
