@@ -68,7 +68,7 @@ class Convolution(nn.Conv2d):
         """Multiply the channels of each position by the kernel of one tap."""
         step = self.stride[0]
         pixels = x[:, :, ::step, ::step].permute(0, 2, 3, 1)
-        return nn.functional.linear(pixels, self.weight[:, :, 0, 0]).permute(0, 3, 1, 2)
+        return nn.functional.linear(pixels, self.weight.flatten(1)).permute(0, 3, 1, 2)
 
     def _dense(self, x: torch.Tensor) -> torch.Tensor:
         """Multiply each whole map by a matrix of the taps between its inputs and outputs."""
