@@ -41,7 +41,7 @@ from .mlops import (
 )
 from .video import as_video_list
 
-__all__ = ["log_evaluations", "log_histories", "log_inputs", "log_report", "tracked_run"]
+__all__ = ["log_evaluations", "log_inputs", "log_report", "log_training", "tracked_run"]
 
 _Evaluations = dict[str, tuple[list[Any], Evaluation]]
 
@@ -153,7 +153,7 @@ def tracked_run(
         with live_epochs() as latest:
             yield tracked
         pipe = fitted_pipeline(model)
-        log_histories(pipe, latest)
+        log_training(pipe, latest)
         # First, because no failure may lose the model.
         tracked.model_uri = log_model(pipe, videos[0], register)
         if pipe is not model:
@@ -183,8 +183,8 @@ def log_inputs(data: Bunch, parts: Mapping[str, np.ndarray], split: str) -> None
     log_environment()
 
 
-def log_histories(pipe: Pipeline, latest: Mapping[str, Mapping[str, float]]) -> None:
-    """Log the epochs of each step that were not logged while it was trained, and the modality.
+def log_training(pipe: Pipeline, latest: Mapping[str, Mapping[str, float]]) -> None:
+    """Log the modality of the backbone, and the epochs that were not logged in the training.
 
     Parameters
     ----------

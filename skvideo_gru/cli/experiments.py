@@ -31,7 +31,7 @@ from ..mlops import check_register, log_skipped, open_run, portable, run_address
 from ..networks import resolve_device
 from ..persistence import check_writable
 from ..pipeline import check_parameter, check_values, make_video_classifier
-from ..runs import log_evaluations, log_histories, log_inputs, log_report, tracked_run
+from ..runs import log_evaluations, log_inputs, log_report, log_training, tracked_run
 from ..video import Video, VideoDecodeError, read_frames
 from .commands import load_data, load_named_model
 from .parser import DEFAULT_GRID, DEFAULTS, GENERATED
@@ -235,7 +235,7 @@ def _evaluate_saved(
         mlflow.set_tag("model", args.model)
         _log_findings(skipped, [])
         log_inputs(data, parts, split)
-        log_histories(pipe, {})
+        log_training(pipe, {})
         outcomes = log_evaluations(model, data, parts)
         _report_outcomes(outcomes, results)
         log_report(
