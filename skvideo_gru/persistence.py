@@ -146,7 +146,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         If its folder does not exist or is read-only, or the path is a folder, device, pipe or
         socket.
     """
-    folder = os.path.dirname(os.path.abspath(path))
+    folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise FileNotFoundError(
             f"{os.fspath(path)!r}: the folder {folder!r} does not exist; create it."
@@ -171,12 +171,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[str]:
     Parameters
     ----------
     path : str or os.PathLike
-        The file. An existing file is replaced.
+        The file. An existing file is replaced; of a link, the file to which it points.
 
     Yields
     ------
     str
-        A temporary path in the same folder to write to. It is removed if the block
+        A temporary path in the folder of the file to write to. It is removed if the block
         fails.
 
     Raises
@@ -185,7 +185,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[str]:
         If the file cannot be written.
     """
     check_writable(path)
-    folder = os.path.dirname(os.path.abspath(path))
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
     with TemporaryDirectory(prefix=".unfinished-", dir=folder) as unfinished:
         part = os.path.join(unfinished, "part")
         yield part

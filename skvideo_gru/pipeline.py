@@ -20,8 +20,8 @@ from .sequence import (
     FrameWise,
     GRUClassifier,
     check_fit_arguments,
-    given_class_weights,
     split_rows,
+    weighted_rows,
 )
 
 __all__ = ["VideoPipeline", "check_parameter", "check_values", "make_video_classifier"]
@@ -91,14 +91,17 @@ class VideoPipeline(Pipeline):
         check_fit_arguments(gru.early_stopping, groups, validation)
         check_consistent_length(X, y, groups, for_gru.get("sample_weight"))
         labels = column_or_1d(y)
-        if isinstance(gru.class_weight, dict):
-            given_class_weights(gru.class_weight, np.unique(labels))
+        rows = weighted_rows(labels, for_gru.get("sample_weight"), gru.class_weight)
         if not gru.early_stopping or for_gru.get("X_val") is not None:
             return super().fit(X, y, **params)
         groups = None if groups is None else column_or_1d(groups)
         draw = check_random_state(gru.random_state).randint
         seed = first_result(lambda: int(draw(np.iinfo(np.int32).max)))
-        train, held_out = split_rows(labels, groups, gru.validation_fraction, seed)
+        of_rows = None if groups is None else groups[rows]
+        train, held_out = split_rows(labels[rows], of_rows, gru.validation_fraction, seed)
+        # The classifier ignores videos without weight, but the other steps are fitted on them.
+        others = np.setdiff1d(np.arange(len(labels)), rows)
+        train, held_out = np.concatenate([rows[train], others]), rows[held_out]
         front = Pipeline(self.steps[:-1], memory=self.memory, verbose=self.verbose)
         Xt = front.fit_transform(
             _safe_indexing(X, train),
@@ -129,8 +132,8 @@ class VideoPipeline(Pipeline):
         last = self.steps[-1][0]
         if get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", **params) if params else {}
-            calls = [call for name in routed if name != last for call in routed[name].values()]
-            for_front = {name: params[name] for call in calls for name in call}
+            front = Pipeline(self.steps[:-1]).get_metadata_routing()
+            for_front = {name: params[name] for name in front.consumes("fit_transform", params)}
             return for_front, dict(routed[last]["fit"]) if last in routed else {}
         prefix = f"{last}__"
         for_front = {n: value for n, value in params.items() if not n.startswith(prefix)}

@@ -201,7 +201,7 @@ class SelectiveClassifierCV(ClassifierMixin, MetaEstimatorMixin, Versioned, Base
         _check_labels(y, classes, self.unknown_label)
         folds = self._folds(X, y, groups, classes)
         held_out = Parallel(n_jobs=self.n_jobs)(
-            delayed(_predict_held_out)(clone(self.estimator), X, y, params, train, test)
+            delayed(_predict_held_out)(clone(self.estimator), X, y, params, train, test, classes)
             for train, test in folds
         )
         order = np.argsort(np.concatenate([test for _, test in folds]))
@@ -475,9 +475,16 @@ def _predict_held_out(
     params: dict[str, Any],
     train: np.ndarray,
     test: np.ndarray,
+    classes: np.ndarray,
 ) -> np.ndarray:
     of_train = _check_method_params(X, params, indices=train)
     estimator.fit(_safe_indexing(X, train), y[train], **of_train)
+    if missing := np.setdiff1d(classes, estimator.classes_).tolist():
+        raise ValueError(
+            f"In a fold, the estimator has not learned the classes {missing}: none of their "
+            "training samples is usable. Check for unreadable videos and weights of 0, or add "
+            "samples of these classes."
+        )
     return estimator.predict_proba(_safe_indexing(X, test))
 
 

@@ -158,3 +158,47 @@ def test_without_early_stopping_it_equals_scikit_learns_pipeline():
     assert len(search.cv_results_["params"]) == 4
     with pytest.raises(ValueError, match="'validation_fraction' parameter"):
         ours.set_params(gru__early_stopping=True, gru__validation_fraction=2.0).fit(rows, y)
+
+
+@pytest.mark.parametrize("weights", ["sample_weight", "class_weight"])
+def test_videos_without_weight_are_not_held_out(weights):
+    X, y = random_labels(21, 10)
+    y[0] = 2  # a class of one video cannot be stratified
+    gru = GRUClassifier(4, frame_dim=10, max_epochs=2, random_state=0)
+    gru.set_params(early_stopping=True, validation_fraction=0.5)
+    fit_params = {}
+    if weights == "class_weight":
+        gru.set_params(class_weight={0: 1, 1: 1, 2: 0})
+    else:
+        fit_params["gru__sample_weight"] = np.minimum(np.arange(21), 1)
+    rows = X.reshape(21, -1)
+    pipe = VideoPipeline([("scale", StandardScaler()), ("gru", gru)]).fit(rows, y, **fit_params)
+    held_out = 10
+    assert pipe["scale"].n_samples_seen_ == 21 - held_out
+    assert pipe["gru"].history_[0]["valid_loss"] > 0
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_routed_arguments_can_have_other_names(stopping):
+    X, y = random_labels(20, 10)
+    rows, weight = X.reshape(20, -1), np.arange(20.0)
+    gru = GRUClassifier(4, frame_dim=10, max_epochs=1, random_state=0)
+    gru.set_params(early_stopping=stopping, validation_fraction=0.5)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scale = StandardScaler().set_fit_request(sample_weight="w")
+        steps = [("scale", scale), ("gru", gru.set_fit_request(sample_weight=False))]
+        pipe = VideoPipeline(steps).fit(rows, y, w=weight)
+    assert pipe["scale"].n_samples_seen_ < (weight.sum() if stopping else weight.sum() + 1)
+    if not stopping:
+        expected = StandardScaler().fit(rows, sample_weight=weight).mean_
+        np.testing.assert_allclose(pipe["scale"].mean_, expected)
+
+
+def test_held_out_videos_without_frames_are_an_error_that_names_them():
+    X, y = random_labels(20, 10)
+    gru = GRUClassifier(4, frame_dim=10, max_epochs=1, early_stopping=True)
+    with (
+        pytest.warns(UserWarning, match="4 of 4 sequences in the validation data"),
+        pytest.raises(ValueError, match="None of the 4 sequences in the validation data"),
+    ):
+        gru.fit(X, y, X_val=X[:4] * np.nan, y_val=y[:4])

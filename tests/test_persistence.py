@@ -107,6 +107,18 @@ def test_a_device_is_not_replaced(tmp_path):
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
+def test_the_file_of_a_link_is_replaced(tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "model").write_text("old")
+    (tmp_path / "link").symlink_to(store / "model")
+    with atomic_write(tmp_path / "link") as part:
+        Path(part).write_text("new")
+    assert (store / "model").read_text() == (tmp_path / "link").read_text() == "new"
+    assert (tmp_path / "link").is_symlink()
+    assert {path.name for path in tmp_path.rglob("*")} == {"store", "model", "link"}
+
+
 def test_machine_specific_parameters_are_saved_as_strings(tmp_path):
     X = np.arange(12.0).reshape(2, 3, 2)
     device = torch.device("cpu")

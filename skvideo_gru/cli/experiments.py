@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from ..video import Video, VideoDecodeError, read_frames
 from .commands import load_data, load_named_model
 from .parser import DEFAULT_GRID, DEFAULTS, GENERATED
 from .results import json_results
-from .screening import check_names, readable_videos, warn_of_leaks
+from .screening import check_names, readable_videos, warn, warn_of_leaks
 
 __all__ = ["evaluate", "train", "tune"]
 
@@ -67,6 +67,7 @@ def train(args: argparse.Namespace) -> int:
             _check_training([pipe], data)
             data, skipped = readable_videos(args, data, _reader(pipe))
             parts, split = _split(args, data)
+            _check_labels(args, data, parts)
             leaks = warn_of_leaks(args, data, parts)
             with open_run("train") as run:
                 _report_run(run, results)
@@ -115,6 +116,7 @@ def tune(args: argparse.Namespace) -> int:
         parts, split = _split(args, data)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
         test = {name: part for name, part in parts.items() if name == "test"}
+        _check_labels(args, data, {"train": rows} | test)
         folds, cv = _folds(args, data, rows)
         by_fold = {f"fold {i}": rows[fold] for i, (_, fold) in enumerate(folds, start=1)}
         leaks = warn_of_leaks(args, data, by_fold | test)
@@ -164,6 +166,12 @@ def _folds(args: argparse.Namespace, data: Bunch, rows: np.ndarray) -> tuple[lis
         folds = list(splitter.split(rows, data.target[rows], groups))
     except ValueError as error:
         raise ValueError(f"--cv {args.cv}: {error} Use fewer folds or add videos.") from error
+    for train, _ in folds:
+        if missing := sorted(set(data.target[rows]) - set(data.target[rows[train]])):
+            raise ValueError(
+                f"--cv {args.cv}: the training videos of a fold lack the classes {missing}; use "
+                f"fewer folds, or add {'videos' if groups is None else 'groups'} of these classes."
+            )
     how = "" if groups is None else ", each group in one fold"
     return folds, f"{args.cv}-fold cross-validation, stratified by class{how}"
 
@@ -374,6 +382,24 @@ def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
     split = f"{description}: {sizes}"
     print(f"split: {split}")
     return parts, split
+
+
+def _check_labels(args: argparse.Namespace, data: Bunch, parts: Mapping[str, np.ndarray]) -> None:
+    """Check that the classes of the other parts occur in training."""
+    known = set(data.target[parts["train"]])
+    for part, rows in parts.items():
+        unseen = sorted(set(data.target[rows]) - known)
+        if unseen and known.isdisjoint(data.target[rows]):
+            raise ValueError(
+                f"--data {args.data}: no class of the part {part!r} occurs in training, which has "
+                f"the classes {sorted(known)}; correct the labels or choose another --split."
+            )
+        if unseen:
+            warn(
+                args,
+                f"the classes {unseen} of the part {part!r} do not occur in training; predictions "
+                "of their videos are wrong.",
+            )
 
 
 def _log_findings(skipped: list[VideoDecodeError], leaks: list[str]) -> None:

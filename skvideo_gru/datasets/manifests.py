@@ -90,7 +90,7 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
     manifest = Path(path).expanduser()
     if not manifest.is_file():
         raise FileNotFoundError(f"{manifest}: no such manifest; check the path.")
-    rows: list[tuple[int, dict[str, str]]] = []
+    rows: list[tuple[int, dict[Any, Any]]] = []  # surplus values have the key None
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(chain(file, [_END]), skipinitialspace=True)
@@ -136,6 +136,11 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
     seen: dict[Any, int] = {}
     for line, row in rows:
         where = f"{manifest}, line {line}"
+        if any(value.strip() for value in row.get(None, [])):
+            raise ValueError(
+                f"{where}: there are more values than columns; put a value that contains the "
+                "delimiter in quotation marks."
+            )
         row.update({name: (row[name] or "").strip() for name in _COLUMNS if name in columns})
         for name in needed:
             if not row[name]:
@@ -173,7 +178,7 @@ def _files_as_groups(data: list[Any], names: list[str]) -> list[str] | None:
     return groups if len(files) < len(data) else None
 
 
-def _after(manifest: Path, rows: list[tuple[int, dict[str, str]]]) -> str:
+def _after(manifest: Path, rows: list[tuple[int, dict[Any, Any]]]) -> str:
     return f"{manifest}, after line {rows[-1][0] if rows else 1}"
 
 

@@ -250,11 +250,11 @@ def train_backbone(
         max_epochs = max(_MIN_EPOCHS, math.ceil(_N_STEPS / n_steps))
     counts = np.bincount(np.concatenate(everyone))
     class_weight = counts.sum() / (len(counts) * counts)
-    callbacks: list[Any] = [
-        LRScheduler(
-            policy=OneCycleLR, step_every="batch", max_lr=lr, total_steps=max_epochs * n_steps
+    callbacks: list[Any] = []
+    if (total := max_epochs * n_steps) > 1:  # the first and last rate of a cycle is nearly 0
+        callbacks.append(
+            LRScheduler(policy=OneCycleLR, step_every="batch", max_lr=lr, total_steps=total)
         )
-    ]
     if checkpoint is not None:
         callbacks.append(Checkpoint(checkpoint))
     if verbose:

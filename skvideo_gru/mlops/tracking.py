@@ -438,10 +438,11 @@ def fetch_model(address: str, folder: str) -> str:
     try:
         model = mlflow.artifacts.download_artifacts(address, dst_path=folder)
         flavour = Model.load(model).flavors["python_function"]
-    except (MlflowException, OSError, KeyError) as error:
+    except (MlflowException, OSError, KeyError, SQLAlchemyError) as error:
+        reason = str(error).partition("\n")[0]
         raise ValueError(
             f"{address}: no such model in the MLflow store "
-            f"{_without_password(f'{mlflow.get_tracking_uri()} ({error})')}. Check the name, or "
+            f"{_without_password(f'{mlflow.get_tracking_uri()} ({reason})')}. Check the name, or "
             "set MLFLOW_TRACKING_URI to use another store."
         ) from error
     return os.path.join(model, flavour["model_path"])

@@ -17,9 +17,9 @@ _FEW_OUTPUTS, _SMALL_SIDE = 64, 2
 class Convolution(nn.Conv2d):
     """A square convolution without bias whose padding keeps the size of the map.
 
-    In training on a CPU in float32, a convolution of a small map is computed as a matrix
-    product. The result is the same up to rounding. oneDNN spends most of the time on
-    rearranging the weights, and on taps of the kernel that see only padding
+    In training on a CPU without autocast, a convolution of a small map is computed as a
+    matrix product. The result is the same up to rounding. For such maps, oneDNN spends most
+    of the time on rearranging the weights, and on taps of the kernel that see only padding
     (``benchmarks/training.py``).
 
     Parameters
@@ -68,7 +68,9 @@ class Convolution(nn.Conv2d):
         """Multiply the channels of each position by the kernel of one tap."""
         step = self.stride[0]
         pixels = x[:, :, ::step, ::step].permute(0, 2, 3, 1)
-        return nn.functional.linear(pixels, self.weight.flatten(1)).permute(0, 3, 1, 2)
+        # The permutation preserves the strides that torch's DDP expects of the gradient.
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)
+        return nn.functional.linear(pixels, weight).permute(0, 3, 1, 2)
 
     def _dense(self, x: torch.Tensor) -> torch.Tensor:
         """Multiply each whole map by a matrix of the taps between its inputs and outputs."""

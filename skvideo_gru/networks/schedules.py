@@ -43,7 +43,8 @@ def learning_rate_schedule(
         multiplies it by `decay` after three epochs in which `monitor` did not decrease.
         ``"cosine"`` decreases it to zero along a half cosine. ``"one_cycle"`` increases it
         to `lr` and decreases it again, while momentum (Adam's first beta) goes from 0.95
-        to 0.85 and back [1]_. None keeps it constant.
+        to 0.85 and back [1]_; a single training step has the rate `lr`. None keeps it
+        constant.
     decay : float
         Factor, at most 1.
     lr : float
@@ -64,8 +65,11 @@ def learning_rate_schedule(
     ----------
     .. [1] L. N. Smith, N. Topin, "Super-Convergence", 2017, arXiv:1708.07120.
     """
+    n_steps = max_epochs * n_batches
     if name is None or (name == "plateau" and decay == 1):
         return []
+    if name == "one_cycle" and n_steps == 1:
+        return []  # the first and last rate of a cycle is nearly 0
     policies: dict[str, tuple[Any, dict[str, Any]]] = {
         "exponential": (lr_scheduler.ExponentialLR, {"gamma": decay}),
         "step": (lr_scheduler.StepLR, {"step_size": _STEP, "gamma": decay**_STEP}),
@@ -76,7 +80,7 @@ def learning_rate_schedule(
         ),
         "one_cycle": (
             lr_scheduler.OneCycleLR,
-            {"max_lr": lr, "total_steps": max_epochs * n_batches, "step_every": "batch"},
+            {"max_lr": lr, "total_steps": n_steps, "step_every": "batch"},
         ),
     }
     policy, options = policies[name]

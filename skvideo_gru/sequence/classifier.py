@@ -371,7 +371,9 @@ class GRUClassifier(SequencePredictor):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         train, held_out = data, None
         if validation is not None:
-            held_out = check_training_data(self, *validation, dtype=data.sequences.dtype)
+            held_out = check_training_data(
+                self, *validation, dtype=data.sequences.dtype, name="the validation data"
+            )
             self._check_labels(held_out.y)
             held_out = drop_unweighted(held_out, self.class_weight, self.classes_)
         elif self.early_stopping:

@@ -209,6 +209,8 @@ def validate_sequences(
         ensure_2d=not three_d,
         reset=reset,
     )
+    if min(X.strides) < 0:
+        X = X.copy()  # torch does not support negative strides
     if reset:
         estimator.frame_dim_ = X.shape[2] if three_d else frame_dim
         estimator.n_features_in_ = int(np.prod(X.shape[1:]))
@@ -224,5 +226,6 @@ def _is_half_precision(X: Any) -> bool:
     """Check whether all numbers of an array, a table or a list of arrays are float16."""
     if isinstance(X, list | tuple):
         return bool(X) and all(map(_is_half_precision, X))
-    dtypes = X.dtypes if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    is_table = hasattr(X, "dtypes") and getattr(X, "ndim", 2) == 2
+    dtypes = X.dtypes if is_table else [getattr(X, "dtype", None)]
     return all(str(dtype).removeprefix("torch.") == "float16" for dtype in dtypes)

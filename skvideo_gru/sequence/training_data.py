@@ -27,6 +27,7 @@ __all__ = [
     "relative_weights",
     "split_rows",
     "usable_rows",
+    "weighted_rows",
 ]
 
 
@@ -62,9 +63,9 @@ class TrainingData:
 
 
 def check_training_data(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, dtype: Any
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, dtype: Any, name: str = "X"
 ) -> TrainingData:
-    """Validate training data, and drop rows without frames or weight.
+    """Validate training or validation data, and drop rows without frames or weight.
 
     Parameters
     ----------
@@ -79,6 +80,8 @@ def check_training_data(
     dtype : dtype or None
         The dtype of the estimator's net. None for the first data, which determine it:
         float64 data remain float64, and all other data become float32.
+    name : str, default="X"
+        Name of `X` in messages.
 
     Returns
     -------
@@ -103,11 +106,11 @@ def check_training_data(
         sample_weight = _check_sample_weight(
             sample_weight, sequences, dtype=np.float64, ensure_non_negative=True
         )
-    return usable_rows(sequences, y, sample_weight)
+    return usable_rows(sequences, y, sample_weight, name)
 
 
 def usable_rows(
-    sequences: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
+    sequences: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, name: str = "X"
 ) -> TrainingData:
     """Drop rows without frames, with a warning, and rows without weight.
 
@@ -121,6 +124,8 @@ def usable_rows(
         Labels.
     sample_weight : ndarray of shape (n,), float64, or None
         Weights, not negative.
+    name : str, default="X"
+        Name of the sequences in messages.
 
     Returns
     -------
@@ -135,8 +140,8 @@ def usable_rows(
     lengths = sequence_lengths(sequences)
     if not lengths.all():
         warn_caller(
-            f"{np.sum(lengths == 0)} of {len(lengths)} sequences contain no frame and are "
-            "excluded from training.",
+            f"{np.sum(lengths == 0)} of {len(lengths)} sequences in {name} contain no frame and "
+            "are not used.",
             topic="missing videos",
             unless_reported=True,  # by the featurizer, in a pipeline
         )
@@ -145,7 +150,7 @@ def usable_rows(
         used &= relative_weights(sample_weight, sequences.dtype) > 0
     if not used.any():
         raise ValueError(
-            f"None of the {len(lengths)} sequences in X can be used for training. Pass at least "
+            f"None of the {len(lengths)} sequences in {name} can be used. Pass at least "
             "one sequence with a frame that is not NaN and a positive weight."
         )
     data = TrainingData(sequences, lengths, y, sample_weight, np.arange(len(lengths)))
@@ -270,6 +275,43 @@ def given_class_weights(class_weight: dict[Any, float], classes: np.ndarray) -> 
             "least one of them positive."
         )
     return np.array(asked, float)
+
+
+def weighted_rows(y: np.ndarray, sample_weight: Any, class_weight: Any) -> np.ndarray:
+    """Return the rows that have a weight in the training of the classifier.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Labels.
+    sample_weight : array-like of shape (n,) or None
+        Weights.
+    class_weight : dict, "balanced" or None
+        As for `GRUClassifier`.
+
+    Returns
+    -------
+    ndarray of int
+        Row numbers.
+
+    Raises
+    ------
+    ValueError
+        If no row has a weight, or weights are not valid.
+    """
+    weighted = np.ones(len(y), bool)
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+        weighted &= relative_weights(weight, np.dtype(np.float32)) > 0
+    if isinstance(class_weight, dict):
+        classes, codes = np.unique(y, return_inverse=True)
+        weighted &= given_class_weights(class_weight, classes)[codes] > 0
+    if not weighted.any():
+        raise ValueError(
+            "No video has a positive weight; set a positive sample_weight and class_weight for at "
+            "least one."
+        )
+    return np.flatnonzero(weighted)
 
 
 def drop_unweighted(data: TrainingData, class_weight: Any, classes: np.ndarray) -> TrainingData:

@@ -190,6 +190,45 @@ def test_tune_needs_as_many_groups_as_folds(tracking, clips, capsys):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("ababab aaa", "a fold lack the classes"),
+        ("ababab ccc", "no class of the part 'test' occurs in training"),
+    ],
+)
+def test_tune_checks_the_classes_of_all_parts(tracking, clips, tmp_path, labels, message, capsys):
+    lines = ["path,label,group,split"]
+    for number, label in enumerate(labels.replace(" ", "")):
+        part = "train" if number < 6 else "test"
+        group = label if message.startswith("a fold") else number  # each class in one group
+        lines.append(f"{clips}/dark/{2 * number}.mp4,{label},{group},{part}")
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    assert cli.main(["tune", "--data", str(tmp_path / "data.csv"), *FAST, "--cv", "2"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_train_warns_of_classes_that_do_not_occur_in_training(tracking, clips, tmp_path, capsys):
+    rows = [
+        f"{clips}/{label}/{2 * number + code}.mp4,{label},train"
+        for code, label in enumerate(("dark", "bright"))
+        for number in range(8)
+    ]
+    rows += [f"{clips}/dark/30.mp4,dark,test", f"{clips}/bright/31.mp4,brihgt,test"]
+    (tmp_path / "data.csv").write_text("\n".join(["path,label,split", *rows]))
+    assert cli.main(["train", "--data", str(tmp_path / "data.csv"), *FAST]) == 0
+    assert "the classes ['brihgt'] of the part 'test' do not" in capsys.readouterr().err
+
+
+def test_a_damaged_database_is_one_readable_line(tracking, tmp_path, monkeypatch, capsys):
+    (tmp_path / "broken.db").write_text("no database" * 1000)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/broken.db")
+    assert cli.main(["predict", "--model", "models:/lamps@best", "clip.mp4"]) == 1
+    err = capsys.readouterr().err
+    assert "file is not a database" in err
+    assert "Traceback" not in err
+
+
 def test_an_mlflow_error_is_one_readable_line(tracking, clips, monkeypatch, capsys):
     def refuses(*_):
         raise MlflowException("no such\nthing")

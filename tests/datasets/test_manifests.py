@@ -93,6 +93,7 @@ def test_segments_of_an_annotation_tool(folder):
         "open/b.mp4,open",
         'open/b.mp4,open,"two\nlines"',
         'open/b.mp4,open,"a ""good"" take"',
+        "open/b.mp4,open,good,, ",
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
@@ -127,6 +128,7 @@ def test_lenient_csv(folder, line, end):
             "line 3.*a duplicate of line 2",
         ),
         ("path,label,label\nopen/b.mp4,a,b\n", ValueError, "duplicate columns: label"),
+        ("path,label,start\nopen/b.mp4,a,0,5\n", ValueError, "line 2: there are more values"),
         ('path,label\nopen/b.mp4,a\nopen/a.MP4,"b\nclosed/c.avi,b\n', ValueError, "after line 2"),
         (
             'path,label,x\nopen/b.mp4,a,"\nopen/a.MP4,b,\n',

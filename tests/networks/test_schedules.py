@@ -86,3 +86,10 @@ def test_gradients_are_clipped():
         GRUClassifier(max_grad_norm=limit, **params).fit(X, y)
     assert min(norms[None]) > 0.01
     assert max(norms[0.01]) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_single_step_of_a_cycle_has_the_maximum_rate():
+    one = {"max_epochs": 1, "batch_size": 32, "lr": 0.1, "random_state": 0, "frame_dim": 4}
+    cycle = GRUClassifier(**one, lr_schedule="one_cycle").fit(X, y)
+    constant = GRUClassifier(**one, lr_schedule=None).fit(X, y)
+    np.testing.assert_array_equal(cycle.predict_proba(X), constant.predict_proba(X))

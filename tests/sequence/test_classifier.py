@@ -868,3 +868,17 @@ def test_on_a_gpu(mixed_precision):
     assert next(clf.net_.module_.parameters()).is_cuda
     assert clf.score(X, y) > 0.9
     assert b"torch._utils" not in pickle.dumps(clf)
+
+
+def test_reversed_views_equal_their_copies():
+    X, y = order_data(16)
+    options = {**SMALL, "random_state": 0}
+    for view in (X[::-1], X[:, ::-1], X.reshape(len(X), -1)[::-1]):
+        model = GRUClassifier(**options).fit(view, y)
+        expected = GRUClassifier(**options).fit(view.copy(), y).predict_proba(view.copy())
+        np.testing.assert_array_equal(model.predict_proba(view), expected)
+
+
+def test_a_series_as_data_is_an_error_about_its_dimensions():
+    with pytest.raises(ValueError, match="Expected a 2-dimensional container|Expected 2D"):
+        GRUClassifier(**SMALL).fit(pd.Series([0.0, 1.0]), [0, 1])

@@ -8,6 +8,7 @@ from skvideo_gru.sequence.training_data import (
     relative_weights,
     split_rows,
     usable_rows,
+    weighted_rows,
 )
 
 
@@ -18,7 +19,7 @@ def sequences(n, n_frames=3):
 def test_rows_without_frames_or_weight_are_dropped():
     X, y = sequences(4), np.array(list("abcd"))
     X[1], X[2, 1:] = np.nan, np.nan
-    with pytest.warns(UserWarning, match="1 of 4 sequences contain no frame"):
+    with pytest.warns(UserWarning, match="1 of 4 sequences in X contain no frame"):
         data = usable_rows(X, y, np.array([2.0, 9.0, 1.0, 0.0]))
     assert (data.rows.tolist(), data.y.tolist(), data.lengths.tolist()) == (
         [0, 2],
@@ -44,8 +45,16 @@ def test_a_weight_that_underflows_is_zero():
 @pytest.mark.filterwarnings("ignore:3 of 3 rows")
 @pytest.mark.parametrize("X", [sequences(3) * np.nan, sequences(3)])
 def test_no_usable_row_is_an_error(X):
-    with pytest.raises(ValueError, match="None of the 3 sequences in X can be used for training"):
+    with pytest.raises(ValueError, match="None of the 3 sequences in X can be used"):
         usable_rows(X, np.arange(3), np.zeros(3))
+
+
+def test_weighted_rows_have_a_sample_weight_and_a_class_weight():
+    y = np.array(["a", "b", "a", "c"])
+    assert weighted_rows(y, None, "balanced").tolist() == [0, 1, 2, 3]
+    assert weighted_rows(y, [1, 2, 0, 1e-60], {"b": 0}).tolist() == [0]
+    with pytest.raises(ValueError, match="No video has a positive weight"):
+        weighted_rows(y, [0, 1, 0, 0], {"b": 0})
 
 
 def test_a_dict_sets_weights_of_missing_classes():
