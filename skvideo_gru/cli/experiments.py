@@ -167,7 +167,7 @@ def _folds(args: argparse.Namespace, data: Bunch, rows: np.ndarray) -> tuple[lis
     except ValueError as error:
         raise ValueError(f"--cv {args.cv}: {error} Use fewer folds or add videos.") from error
     for train, _ in folds:
-        if missing := sorted(set(data.target[rows]) - set(data.target[rows[train]])):
+        if missing := np.setdiff1d(data.target[rows], data.target[rows[train]]).tolist():
             raise ValueError(
                 f"--cv {args.cv}: the training videos of a fold lack the classes {missing}; use "
                 f"fewer folds, or add {'videos' if groups is None else 'groups'} of these classes."
@@ -386,13 +386,13 @@ def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
 
 def _check_labels(args: argparse.Namespace, data: Bunch, parts: Mapping[str, np.ndarray]) -> None:
     """Check that the classes of the other parts occur in training."""
-    known = set(data.target[parts["train"]])
+    known = np.unique(data.target[parts["train"]])
     for part, rows in parts.items():
-        unseen = sorted(set(data.target[rows]) - known)
-        if unseen and known.isdisjoint(data.target[rows]):
+        unseen = np.setdiff1d(data.target[rows], known).tolist()
+        if not np.isin(data.target[rows], known).any():
             raise ValueError(
                 f"--data {args.data}: no class of the part {part!r} occurs in training, which has "
-                f"the classes {sorted(known)}; correct the labels or choose another --split."
+                f"the classes {known.tolist()}; correct the labels or choose another --split."
             )
         if unseen:
             warn(
