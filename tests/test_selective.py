@@ -376,8 +376,8 @@ def test_errors_name_the_remedy(params, labels, options, message):
 @pytest.mark.parametrize("method", ["temperature", "sigmoid"])
 def test_a_class_that_the_estimator_does_not_learn_is_an_error(method):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(20, 3, 4)).astype(np.float32)
-    y = np.array(["a", "b"] * 10)
+    X = rng.normal(size=(30, 3, 4)).astype(np.float32)
+    y = np.array(["a", "b", "c"] * 10)
     X[y == "b", :] = np.nan
     model = SelectiveClassifierCV(GRUClassifier(2, frame_dim=4, max_epochs=1), method=method, cv=2)
     with pytest.warns(UserWarning, match="no frame"), pytest.raises(ValueError, match=r"\['b'\]"):
