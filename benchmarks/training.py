@@ -1,8 +1,9 @@
 """Speed of the backbone's training, compared with the machine's matrix product.
 
-Run ``python benchmarks/training.py [ROUNDS]``. In each round, every variant trains a backbone for
-three epochs on clips in memory, with augmentation, and a matrix product is timed. The first epoch
-is not counted. The script prints medians over the rounds. A training step is three times the
+Run ``python benchmarks/training.py [ROUNDS [VARIANTS]]``, where VARIANTS is a part of the names
+of the variants to measure, for example ``"32 px"``. In each round, each of them trains a backbone
+for three epochs on clips in memory, with augmentation, and a matrix product is timed. The first
+epoch is not counted. The script prints medians over the rounds. A training step is three times the
 arithmetic of a prediction. The variant with torch's convolutions trains without the matrix
 products of `skvideo_gru.networks.convolution`. Without bfloat16 in the hardware, its variants are
 left out, because its emulation takes about ten times as long as float32.
@@ -59,18 +60,19 @@ def product_speed(dtype: torch.dtype) -> float:
     return 2 * 2.048**3 / min(times)
 
 
-def main(rounds: int) -> None:
-    """Measure all variants in turn and print a table."""
+def main(rounds: int = 5, chosen: str = "") -> None:
+    """Measure the variants in turn and print a table."""
+    variants = {name: variant for name, variant in VARIANTS.items() if chosen in name}
     rng = np.random.default_rng(0)
     labels = np.arange(N_CLIPS) % 4
     clips = {
         size: rng.integers(0, 256, (N_CLIPS, 20, size, size, 3), dtype=np.uint8)
-        for size, _ in VARIANTS.values()
+        for size, _ in variants.values()
     }
-    speeds: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    speeds: dict[str, list[float]] = {name: [] for name in variants}
     products: dict[torch.dtype, list[float]] = {dtype: [] for dtype in DTYPES}
     for _ in range(rounds):
-        for name, (size, options) in VARIANTS.items():
+        for name, (size, options) in variants.items():
             plain = patch.object(Convolution, "forward", nn.Conv2d.forward)
             with plain if name == TORCH else nullcontext():
                 speeds[name].append(frames_per_second(clips[size], labels, options))
@@ -80,10 +82,10 @@ def main(rounds: int) -> None:
     rates = {dtype: median(known) for dtype, known in products.items()}
     for dtype, rate in rates.items():
         print(f"matrix product in {dtype}: {rate:.0f} GFLOP/s")
-    print("| clips of | frames/s | GFLOP/s | share of the product | seconds / those of 32 px |")
+    print("| clips of | frames/s | GFLOP/s | share of the product | seconds / the first's |")
     print("|---|---|---|---|---|")
-    default = next(iter(VARIANTS))
-    for name, (size, options) in VARIANTS.items():
+    default = next(iter(variants))
+    for name, (size, options) in variants.items():
         pairs = zip(speeds[default], speeds[name], strict=True)
         quotient = median(reference / speed for reference, speed in pairs)
         speed = median(speeds[name])
@@ -93,4 +95,4 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main(*map(int, sys.argv[1:2]), *sys.argv[2:3])
