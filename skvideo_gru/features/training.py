@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.callbacks import LRScheduler
 from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from ..networks import (
@@ -31,6 +29,7 @@ from ..networks import (
     epoch_records,
     gather_results,
     initialize_net,
+    learning_rate_schedule,
     n_processes,
     resolve_device,
     run_epochs,
@@ -250,11 +249,9 @@ def train_backbone(
         max_epochs = max(_MIN_EPOCHS, math.ceil(_N_STEPS / n_steps))
     counts = np.bincount(np.concatenate(everyone))
     class_weight = counts.sum() / (len(counts) * counts)
-    callbacks: list[Any] = []
-    if (total := max_epochs * n_steps) > 1:  # the first and last rate of a cycle is nearly 0
-        callbacks.append(
-            LRScheduler(policy=OneCycleLR, step_every="batch", max_lr=lr, total_steps=total)
-        )
+    callbacks: list[Any] = learning_rate_schedule(
+        "one_cycle", lr=lr, max_epochs=max_epochs, n_batches=n_steps
+    )
     if checkpoint is not None:
         callbacks.append(Checkpoint(checkpoint))
     if verbose:

@@ -31,7 +31,13 @@ _STEP, _PATIENCE = 5, 2
 
 
 def learning_rate_schedule(
-    name: str | None, *, decay: float, lr: float, max_epochs: int, n_batches: int, monitor: str
+    name: str | None,
+    *,
+    lr: float,
+    max_epochs: int,
+    n_batches: int,
+    decay: float = 1.0,
+    monitor: str = "train_loss",
 ) -> list[tuple[str, Any]]:
     """Create the callback that changes the learning rate.
 
@@ -45,15 +51,15 @@ def learning_rate_schedule(
         to `lr` and decreases it again, while momentum (Adam's first beta) goes from 0.95
         to 0.85 and back [1]_; a single training step has the rate `lr`. None keeps it
         constant.
-    decay : float
-        Factor, at most 1.
     lr : float
         The maximum rate.
     max_epochs : int
         Number of training epochs.
     n_batches : int
         Training steps per epoch.
-    monitor : str
+    decay : float, default=1.0
+        Factor, at most 1.
+    monitor : str, default="train_loss"
         Loss that ``"plateau"`` monitors.
 
     Returns
