@@ -19,7 +19,7 @@ from skvideo_gru import (
     load_video_manifest,
     make_order_videos,
 )
-from skvideo_gru.cli.parser import _parse
+from skvideo_gru.cli.parser import parse_arguments
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -174,7 +174,7 @@ def check_mlflow_run(words):
     values = {name: spec.get("default") for name, spec in entry["parameters"].items()} | given
     command = entry["command"].split()
     arguments = [str(values[w[1:-1]]) if w.startswith("{") else w for w in command[3:]]
-    _parse(arguments)
+    parse_arguments(arguments)
 
 
 def mlflow_options(words):
@@ -192,7 +192,7 @@ def mlflow_options(words):
 def run_own_command(words, work):
     """Run a `skvideo-gru` command with cheap options."""
     words = [w for word in words for w in expanded(word, work)]
-    args = _parse(words)
+    args = parse_arguments(words)
     cheap = [
         option
         for names, options in ((("train", "tune"), CHEAP_OPTIONS), (("tune",), CHEAP_SEARCH))
@@ -220,7 +220,7 @@ def test_commands_run(document, work, monkeypatch):
             continue
         assert any(shlex.join(words).startswith(known) for known in NOT_RUN), where
         if words[0] == "skvideo-gru":
-            _parse(words[1:])
+            parse_arguments(words[1:])
         if words[:2] == ["mlflow", "run"]:
             check_mlflow_run(words)
 

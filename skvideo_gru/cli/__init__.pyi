@@ -1,1 +1,1 @@
-from .parser import main as main
+from .program import main as main

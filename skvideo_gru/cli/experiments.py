@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,15 @@ from sklearn.base import clone
 from sklearn.model_selection import (
     GridSearchCV,
     ParameterGrid,
-    StratifiedGroupKFold,
-    StratifiedKFold,
 )
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from ..answers import find_selective
-from ..datasets import has_groups, make_order_videos, select_rows, split_videos
+from ..datasets import has_groups, make_order_videos, select_rows
 from ..features import FrameReader, ResNet50FrameFeaturizer, reading_options
 from ..inspection import Evaluation, fitted_pipeline, order_baselines
-from ..mlops import check_register, log_skipped, open_run, portable, run_address, save_model
+from ..mlops import check_register, log_skipped, open_run, portable, save_model
 from ..networks import resolve_device
 from ..persistence import check_writable
 from ..pipeline import check_parameter, check_values, make_video_classifier
@@ -35,8 +32,17 @@ from ..runs import log_evaluations, log_inputs, log_report, log_training, tracke
 from ..video import Video, VideoDecodeError, read_frames
 from .commands import load_data, load_named_model
 from .parser import DEFAULT_GRID, DEFAULTS, GENERATED
+from .printing import (
+    compare_accuracy,
+    report_baselines,
+    report_model,
+    report_outcomes,
+    report_run,
+    report_search,
+)
 from .results import json_results
-from .screening import check_names, readable_videos, warn, warn_of_leaks
+from .screening import check_names, readable_videos, warn_of_leaks
+from .splits import check_labels, make_folds, split_data
 
 __all__ = ["evaluate", "train", "tune"]
 
@@ -66,24 +72,24 @@ def train(args: argparse.Namespace) -> int:
         with _data_set(args) as (data, generated):
             _check_training([pipe], data)
             data, skipped = readable_videos(args, data, _reader(pipe))
-            parts, split = _split(args, data)
-            _check_labels(args, data, parts)
+            parts, split = split_data(args, data)
+            check_labels(args, data, parts)
             leaks = warn_of_leaks(args, data, parts)
             with open_run("train") as run:
-                _report_run(run, results)
+                report_run(run, results)
                 _log_findings(skipped, leaks)
                 with tracked_run(pipe, data, parts, **_tracking(args, data, split)) as tracked:
                     pipe.fit(*_rows(data, parts["train"]), **_groups(pipe, data, parts["train"]))
                     unsaved = _save(args, pipe)
                 outcomes = tracked.evaluations
-                _report_model(args, tracked, results)
+                report_model(args, tracked, results)
                 if unsaved:
                     raise unsaved
                 if generated:
                     train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
                     baselines = order_baselines(pipe, train, test, random_state=args.seed)
-                    _report_baselines(baselines, 1 / len(data.target_names))
-    return _compare_accuracy(args, outcomes)
+                    report_baselines(baselines, 1 / len(data.target_names))
+    return compare_accuracy(args, outcomes)
 
 
 def tune(args: argparse.Namespace) -> int:
@@ -113,24 +119,24 @@ def tune(args: argparse.Namespace) -> int:
         data, _ = stack.enter_context(_data_set(args))
         _check_training(candidates, data)
         data, skipped = readable_videos(args, data, _readers(candidates))
-        parts, split = _split(args, data)
+        parts, split = split_data(args, data)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
         test = {name: part for name, part in parts.items() if name == "test"}
-        _check_labels(args, data, {"train": rows} | test)
-        folds, cv = _folds(args, data, rows)
+        check_labels(args, data, {"train": rows} | test)
+        folds, cv = make_folds(args, data, rows)
         by_fold = {f"fold {i}": rows[fold] for i, (_, fold) in enumerate(folds, start=1)}
         leaks = warn_of_leaks(args, data, by_fold | test)
-        _report_run(stack.enter_context(open_run("tune")), results)
+        report_run(stack.enter_context(open_run("tune")), results)
         _log_findings(skipped, leaks)
         mlflow.set_tag("cv", cv)
         search = GridSearchCV(pipe, grid, scoring="accuracy", cv=folds, error_score="raise")
         options = _tracking(args, data, f"{split}; {cv}")
         with tracked_run(search, data, {"train": rows} | test, **options) as tracked:
             search.fit(*_rows(data, rows), **_groups(candidates[0], data, rows))
-            _report_search(search, results)
+            report_search(search, results)
             print(f"best parameters: {search.best_params_}; refitted on {len(rows)} videos")
             unsaved = _save(args, search.best_estimator_)
-        _report_model(args, tracked, results)
+        report_model(args, tracked, results)
         if unsaved:
             raise unsaved
     return 0
@@ -151,31 +157,6 @@ def _grid(args: argparse.Namespace) -> dict[str, list[Any]]:
     return grid
 
 
-def _folds(args: argparse.Namespace, data: Bunch, rows: np.ndarray) -> tuple[list[Any], str]:
-    """Divide the rows into the folds of the search; describe how."""
-    groups = data.groups[rows] if has_groups(data) else None
-    if groups is not None and len(set(groups)) < args.cv:
-        raise ValueError(
-            f"--cv {args.cv}: each fold needs at least one group, but there are only "
-            f"{len(set(groups))} groups besides those of the test videos; use fewer folds."
-        )
-    splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(
-        args.cv, shuffle=True, random_state=args.seed
-    )
-    try:
-        folds = list(splitter.split(rows, data.target[rows], groups))
-    except ValueError as error:
-        raise ValueError(f"--cv {args.cv}: {error} Use fewer folds or add videos.") from error
-    for train, _ in folds:
-        if missing := np.setdiff1d(data.target[rows], data.target[rows[train]]).tolist():
-            raise ValueError(
-                f"--cv {args.cv}: the training videos of a fold lack the classes {missing}; use "
-                f"fewer folds, or add {'videos' if groups is None else 'groups'} of these classes."
-            )
-    how = "" if groups is None else ", each group in one fold"
-    return folds, f"{args.cv}-fold cross-validation, stratified by class{how}"
-
-
 def evaluate(args: argparse.Namespace) -> int:
     """Evaluate a saved model on labelled videos and log the scores.
 
@@ -191,7 +172,7 @@ def evaluate(args: argparse.Namespace) -> int:
     """
     with json_results(args) as results:
         outcomes = _evaluate_saved(args, results)
-    return _compare_accuracy(args, outcomes)
+    return compare_accuracy(args, outcomes)
 
 
 def _evaluate_saved(
@@ -239,13 +220,13 @@ def _evaluate_saved(
     )
     print(f"evaluated: {split}")
     with open_run("evaluate") as run:
-        _report_run(run, results)
+        report_run(run, results)
         mlflow.set_tag("model", args.model)
         _log_findings(skipped, [])
         log_inputs(data, parts, split)
         log_training(pipe, {})
         outcomes = log_evaluations(model, data, parts)
-        _report_outcomes(outcomes, results)
+        report_outcomes(outcomes, results)
         log_report(
             model, outcomes, name="skvideo-gru evaluate", split=split, summary=_summary(args, data)
         )
@@ -371,37 +352,6 @@ def _readers(pipes: Sequence[Pipeline]) -> Callable[[Video], Any]:
     return lambda video: [read(video) for read in readers]
 
 
-def _split(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
-    parts, description = split_videos(data, args.split, random_state=args.seed)
-    if len(set(data.target[parts["train"]].tolist())) < 2:
-        raise ValueError(
-            f"--data {args.data}: all training videos have the same label; add videos of another "
-            "class, or choose another --split."
-        )
-    sizes = ", ".join(f"{len(rows)} {name}" for name, rows in parts.items())
-    split = f"{description}: {sizes}"
-    print(f"split: {split}")
-    return parts, split
-
-
-def _check_labels(args: argparse.Namespace, data: Bunch, parts: Mapping[str, np.ndarray]) -> None:
-    """Check that the classes of the other parts occur in training."""
-    known = np.unique(data.target[parts["train"]])
-    for part, rows in parts.items():
-        unseen = np.setdiff1d(data.target[rows], known).tolist()
-        if not np.isin(data.target[rows], known).any():
-            raise ValueError(
-                f"--data {args.data}: no class of the part {part!r} occurs in training, which has "
-                f"the classes {known.tolist()}; correct the labels or choose another --split."
-            )
-        if unseen:
-            warn(
-                args,
-                f"the classes {unseen} of the part {part!r} do not occur in training; predictions "
-                "of their videos are wrong.",
-            )
-
-
 def _log_findings(skipped: list[VideoDecodeError], leaks: list[str]) -> None:
     """Log what is wrong with some of the videos."""
     if leaks:
@@ -409,63 +359,8 @@ def _log_findings(skipped: list[VideoDecodeError], leaks: list[str]) -> None:
     log_skipped(skipped)
 
 
-def _report_run(run: mlflow.ActiveRun, results: dict[str, Any]) -> None:
-    """Print the id of the run and the address of its page."""
-    address = run_address(run)
-    results["run"] = {"id": run.info.run_id, "address": address}
-    served = mlflow.get_tracking_uri().startswith("http")
-    where = "" if served else " (on the server that `mlflow ui` starts)"
-    print(f"run: {run.info.run_id}\n     {address}{where}", flush=True)
-
-
-def _compare_accuracy(
-    args: argparse.Namespace, outcomes: dict[str, tuple[list[Any], Evaluation]]
-) -> int:
-    """Return the exit status: 1 if the accuracy is below the minimum."""
-    if args.min_accuracy is None:
-        return 0
-    name = next(name for name in ("test", "val", *outcomes) if name in outcomes)
-    accuracy = outcomes[name][1].metrics["accuracy"]
-    if accuracy >= args.min_accuracy:
-        return 0
-    print(
-        f"skvideo-gru {args.name}: the accuracy of {name}, {accuracy:.4f}, is below "
-        f"--min-accuracy {args.min_accuracy}.",
-        file=sys.stderr,
-    )
-    return 1
-
-
 def _rows(data: Bunch, rows: Any) -> tuple[list[Any], Any]:
     return [data.data[row] for row in rows], data.target[rows]
-
-
-def _report_outcomes(
-    outcomes: dict[str, tuple[list[Any], Evaluation]], results: dict[str, Any]
-) -> None:
-    """Print the metrics of each part."""
-    results["parts"] = {}
-    for name, (videos, outcome) in outcomes.items():
-        metrics = outcome.metrics
-        print(
-            f"{name:>5}: accuracy {metrics['accuracy']:.3f}, macro-F1 {metrics['macro_f1']:.3f} "
-            f"on {len(videos)} videos",
-        )
-        if outcome.unknown is not None:
-            print(
-                f"       the answer {outcome.unknown!r} counts as wrong; coverage "
-                f"{metrics['coverage']:.3f}, accuracy of the other answers "
-                f"{metrics['accuracy_answered']:.3f}"
-            )
-        print(
-            f"       95% interval of the accuracy {metrics['accuracy_low']:.3f} to "
-            f"{metrics['accuracy_high']:.3f}; chance {metrics['chance']:.3f}, majority class "
-            f"{metrics['majority']:.3f}",
-            flush=True,
-        )
-        if outcome.hint:
-            print(f"       {outcome.hint}")
-        results["parts"][name] = {"n_videos": len(videos), **metrics}
 
 
 def _tracking(args: argparse.Namespace, data: Bunch, split: str) -> dict[str, Any]:
@@ -490,34 +385,6 @@ def _summary(args: argparse.Namespace, data: Bunch) -> dict[str, str]:
     }
 
 
-def _report_search(search: GridSearchCV, results: dict[str, Any]) -> None:
-    """Print every candidate."""
-    found = search.cv_results_
-    names = [name.removeprefix("gru__") for name in found["params"][0]]
-    table = [[str(value) for value in params.values()] for params in found["params"]]
-    widths = [max(map(len, column)) for column in zip(names, *table, strict=True)]
-    heading = " ".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
-    print(f"\n{heading} accuracy (mean and standard deviation of {search.n_splits_} folds)")
-    results["candidates"] = []
-    for i, (params, row) in enumerate(zip(found["params"], table, strict=True)):
-        mean, std = float(found["mean_test_score"][i]), float(found["std_test_score"][i])
-        shown = " ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True))
-        print(f"{shown} {mean:>8.3f} +- {std:.3f}")
-        results["candidates"].append(
-            {"params": params, "cv_accuracy": mean, "cv_accuracy_std": std}
-        )
-    results |= {"best_params": search.best_params_, "cv_accuracy": float(search.best_score_)}
-
-
-def _report_baselines(baselines: dict[str, float], chance: float) -> None:
-    mlflow.log_metrics({f"test_accuracy_{name}": value for name, value in baselines.items()})
-    mlflow.log_metric("chance", chance)
-    print("test accuracy of baselines that ignore the order of the frames:")
-    print(f"       a classifier on single frames        {baselines['single_frames']:.3f}")
-    print(f"       the same pipeline on shuffled frames {baselines['shuffled_frames']:.3f}")
-    print(f"       chance                               {chance:.3f}")
-
-
 def _save(args: argparse.Namespace, pipe: Pipeline) -> OSError | None:
     """Save the model; return an error, because it may not lose the model that MLflow saves."""
     try:
@@ -528,10 +395,3 @@ def _save(args: argparse.Namespace, pipe: Pipeline) -> OSError | None:
     except OSError as error:
         return error
     return None
-
-
-def _report_model(args: argparse.Namespace, tracked: Bunch, results: dict[str, Any]) -> None:
-    """Print the address of the model and the metrics of each part."""
-    print(f"model: {tracked.model_uri}")
-    results |= {"model": tracked.model_uri, "output": args.output or None}
-    _report_outcomes(tracked.evaluations, results)

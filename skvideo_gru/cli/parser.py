@@ -1,23 +1,17 @@
-"""The command line: train, tune, evaluate, predict, timeline, check, cache."""
+"""The options of the commands train, tune, evaluate, predict, timeline, check and cache."""
 
 from __future__ import annotations
 
 import argparse
-import io
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from importlib import import_module
 from typing import Any
 
 from .. import __version__
 from .parameters import Merge, grid, settings
 
-__all__ = ["DEFAULTS", "DEFAULT_GRID", "GENERATED", "main"]
+__all__ = ["DEFAULTS", "DEFAULT_GRID", "GENERATED", "parse_arguments"]
 
 #: Values of "auto" for the user's videos.
 DEFAULTS: dict[str, int | None] = {"frame_size": 32, "n_frames": 20, "backbone_epochs": None}
@@ -30,17 +24,9 @@ DEFAULT_GRID: dict[str, list[Any]] = {
     "gru__pooling": ["pyramid", "mean"],
 }
 
-# Modules of the commands that are not in `commands`.
-_MODULES = {
-    "train": "experiments",
-    "tune": "experiments",
-    "evaluate": "experiments",
-    "timeline": "event_files",
-}
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line.
 
     Parameters
     ----------
@@ -49,52 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns
     -------
-    int
-        Exit status: 0 for success, 1 for an error, 130 after an interruption (Ctrl+C or
-        SIGTERM), 141 if the program that reads the output has ended.
+    argparse.Namespace
+        The command's name and options. Wrong arguments end the process with status 2.
     """
-    args = _parse(argv)
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="surrogateescape")  # file names can have any encoding
-    if not sys.stderr.isatty():  # MLflow's bar would fill a log with control characters
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    try:
-        # Imported here, so that --help and usage errors are fast.
-        name = _MODULES.get(args.name, "commands")
-        if name == "experiments":
-            from ..mlops import open_run  # noqa: F401 - without MLflow, an error with the remedy
-        module = import_module(f".{name}", __package__)
-        with _interrupted_by_sigterm():
-            status = int(getattr(module, args.name)(args))
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:
-        # As shells report it. Python flushes the output once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except (ValueError, OSError, ImportError) as error:
-        print(f"skvideo-gru {args.name}: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"skvideo-gru {args.name}: interrupted", file=sys.stderr)
-        return 130
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM, which job schedulers send, raise KeyboardInterrupt: files are removed."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield  # only the main thread may set what signals do; the caller's choice stays
-        return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="skvideo-gru",
         description="Video classification with the scikit-learn API.",

@@ -27,7 +27,7 @@ from skvideo_gru import (
     runs,
 )
 from skvideo_gru.cli import experiments
-from skvideo_gru.cli.parser import _parse
+from skvideo_gru.cli.parser import parse_arguments
 from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.mlops.saving import load_model, save_model
 from skvideo_gru.mlops.tracking import log_model, open_run
@@ -182,14 +182,6 @@ def test_without_data_clips_are_generated(tracking, capsys, monkeypatch):
     assert run.data.params["features__n_frames"] == "6"
 
 
-def test_tune_needs_as_many_groups_as_folds(tracking, clips, capsys):
-    manifest = str(clips / "manifest.csv")
-    assert cli.main(["tune", "--data", manifest, *FAST, "--cv", "9"]) == 1
-    err = capsys.readouterr().err
-    assert "tune: error: --cv 9: each fold needs at least one group" in err
-    assert err.count("\n") == 1
-
-
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -206,18 +198,6 @@ def test_tune_checks_the_classes_of_all_parts(tracking, clips, tmp_path, labels,
     (tmp_path / "data.csv").write_text("\n".join(lines))
     assert cli.main(["tune", "--data", str(tmp_path / "data.csv"), *FAST, "--cv", "2"]) == 1
     assert message in capsys.readouterr().err
-
-
-def test_train_warns_of_classes_that_do_not_occur_in_training(tracking, clips, tmp_path, capsys):
-    rows = [
-        f"{clips}/{label}/{2 * number + code}.mp4,{label},train"
-        for code, label in enumerate(("dark", "bright"))
-        for number in range(8)
-    ]
-    rows += [f"{clips}/dark/30.mp4,dark,test", f"{clips}/bright/31.mp4,brihgt,test"]
-    (tmp_path / "data.csv").write_text("\n".join(["path,label,split", *rows]))
-    assert cli.main(["train", "--data", str(tmp_path / "data.csv"), *FAST]) == 0
-    assert "the classes ['brihgt'] of the part 'test' do not" in capsys.readouterr().err
 
 
 def test_a_damaged_database_is_one_readable_line(tracking, tmp_path, monkeypatch, capsys):
@@ -367,7 +347,9 @@ def test_videos_are_checked_in_the_modality_of_the_training(tmp_path, modality, 
     write_video(path, make_frames(40))
     break_video(path, 36)  # after the two frames that are sampled
     options = ["--n-frames", "2", "--backbone-epochs", "1", "--modality", modality]
-    read = experiments._reader(experiments._pipeline(_parse(["train", *options]), False, None))
+    read = experiments._reader(
+        experiments._pipeline(parse_arguments(["train", *options]), False, None)
+    )
     if readable:
         assert len(read(str(path))) == 2
     else:
@@ -478,7 +460,7 @@ def test_leaks_between_folds_are_printed_and_logged(tracking, clips, tmp_path, c
 
 def test_options_of_the_backbone_are_passed_to_it():
     options = ["--objective", "clip", "--modality", "motion", "--augmentation", "mirror,light"]
-    pipe = experiments._pipeline(_parse(["train", *options]), generated=True, memory=None)
+    pipe = experiments._pipeline(parse_arguments(["train", *options]), generated=True, memory=None)
     features = pipe["features"]
     assert (features.objective, features.modality) == ("clip", "motion")
     assert features.augmentation == ["mirror", "light"]
@@ -577,7 +559,7 @@ def test_parameters_are_checked_before_videos_are_read(
 def test_the_check_of_the_training_accepts_valid_parameters(schedule):
     values = f"gru__lr_schedule={schedule},gru__early_stopping=true,gru__fc_sizes=[8],"
     values += "gru__optimizer=sgd,gru__class_weight=balanced,gru__max_grad_norm=1"
-    pipe = experiments._pipeline(_parse(["train", "--set", values]), True, None)
+    pipe = experiments._pipeline(parse_arguments(["train", "--set", values]), True, None)
     experiments._check_training([pipe], Bunch(target_names=["a", "b", "c"], groups=None))
 
 
@@ -586,7 +568,7 @@ def test_candidates_are_read_as_each_samples(tmp_path):
     write_video(path, make_frames(40))
     break_video(path, 36)
     pipe = experiments._pipeline(
-        _parse(["train", "--n-frames", "2", "--backbone-epochs", "0"]), False, None
+        parse_arguments(["train", "--n-frames", "2", "--backbone-epochs", "0"]), False, None
     )
     others = [clone(pipe).set_params(features__n_frames=n) for n in (2, 20)]
     assert len(experiments._readers([pipe, others[0]])(str(path))) == 1

@@ -5,7 +5,7 @@ from sklearn.model_selection import ParameterGrid
 
 from skvideo_gru.cli.experiments import _grid
 from skvideo_gru.cli.parameters import grid, settings
-from skvideo_gru.cli.parser import _parse
+from skvideo_gru.cli.parser import parse_arguments
 
 
 def test_values_are_literals_of_json_or_python_or_strings():
@@ -56,17 +56,17 @@ def test_the_options_can_be_repeated(capsys):
         "--grid",
         "e=3",
     ]
-    args = _parse(["tune", *words])
+    args = parse_arguments(["tune", *words])
     assert args.set == {"a": 4, "b": 2, "c": 3}
     assert args.grid == {"d": [1, 2], "e": [3]}
-    assert _parse(["tune"]).set == {}
+    assert parse_arguments(["tune"]).set == {}
     with pytest.raises(SystemExit, match="2"):
-        _parse(["train", "--set", "a"])
+        parse_arguments(["train", "--set", "a"])
     assert "argument --set: expected NAME=VALUE, got 'a'" in capsys.readouterr().err
 
 
 def searched(*words):
-    return _grid(_parse(["tune", *words]))
+    return _grid(parse_arguments(["tune", *words]))
 
 
 def test_the_default_search_has_parameters_of_the_gru_that_are_not_set():
