@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -15,11 +16,12 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import _check_method_params
 
 from .features import ResNet50FrameFeaturizer
-from .networks import first_result
+from .networks import N_FEATURES, first_result
 from .sequence import (
     FrameWise,
     GRUClassifier,
     check_fit_arguments,
+    fold_rows,
     split_rows,
     weighted_rows,
 )
@@ -258,7 +260,7 @@ def check_parameter(name: str, known: Iterable[str]) -> None:
 
 
 def check_values(pipe: Pipeline) -> None:
-    """Check the values of the parameters of all steps, and of the estimators in them.
+    """Check the parameters of all steps, and of the estimators in them.
 
     Parameters
     ----------
@@ -267,9 +269,18 @@ def check_values(pipe: Pipeline) -> None:
 
     Raises
     ------
-    InvalidParameterError
-        If a value is not valid.
+    ValueError
+        If a value is not valid, or the features of a video cannot be divided into frames of the
+        next step's `frame_dim`.
     """
     for value in pipe.get_params().values():
         if hasattr(value, "_parameter_constraints") and not isinstance(value, type):
             value._validate_params()
+    active = [step for _, step in pipe.steps if step is not None and step != "passthrough"]
+    for features, following in pairwise(active):
+        if (
+            isinstance(features, ResNet50FrameFeaturizer)
+            and features.flatten
+            and isinstance(following, FrameWise | GRUClassifier)
+        ):
+            fold_rows(np.empty((0, features.n_frames * N_FEATURES)), following.frame_dim)

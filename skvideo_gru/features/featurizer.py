@@ -349,8 +349,12 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             If a video cannot be read and ``on_error="raise"``.
         ValueError
             If a parameter, `X` or `y` is not valid.
+        OSError
+            If the disk has not enough space for features that are larger than `max_nbytes`.
         """
-        return self._embed(self._fit(X, y))
+        self._validate_params()
+        out = self._empty_rows(len(as_video_list(X)))  # a full disk is an error before training
+        return self._embed(self._fit(X, y), out)
 
     def transform(self, X: Any) -> np.ndarray:
         """Decode videos and embed their frames.
@@ -673,9 +677,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 digests = [fitted.digests[row] for row in rows]
             outcomes = embed_cached(here, digests, sources, embed, depends_on, memory)
         if out is None:
-            out = temporary_array(
-                self._shape(len(videos)), np.float32, self.max_nbytes, cache_folder(memory)
-            )
+            out = self._empty_rows(len(videos))
         array = out.reshape(len(videos), self.n_frames, N_FEATURES)
         fill = partial(
             fill_rows, array, rows, outcomes, videos, strict=self._strict(), verbose=self.verbose
@@ -709,6 +711,10 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         reading = tuple(sorted(self._reader().cache_key.items()))
         device = resolve_device(self.device, training=False)
         return reading, self._weights_digest, self._normalisation, *self._precision(device), device
+
+    def _empty_rows(self, n_videos: int) -> np.ndarray:
+        folder = cache_folder(self._memory())
+        return temporary_array(self._shape(n_videos), np.float32, self.max_nbytes, folder)
 
     def _shape(self, n_videos: int) -> tuple[int, ...]:
         if self.flatten:

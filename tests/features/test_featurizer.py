@@ -640,6 +640,16 @@ def test_a_cache_that_is_memory_mapped_or_read_only(colour_clips, tmp_path, monk
     np.testing.assert_array_equal(rows, again.transform(videos))
 
 
+def test_a_disk_too_small_for_the_features_is_an_error_before_a_video_is_read(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    model = ResNet50FrameFeaturizer(**TRAINED, max_nbytes=2 * 3 * 2048 * 4 - 1)
+    with pytest.raises(OSError, match="No space left on device: 49,152 bytes are needed"):
+        model.fit_transform(["missing.mp4"] * 2, ["a", "b"])
+
+
 def test_no_readable_video_is_an_error(broken_clip, tmp_path):
     model = ResNet50FrameFeaturizer(**TRAINED, on_error="nan")
     with pytest.raises(VideoDecodeError, match="none of the 2 videos can be read"):
