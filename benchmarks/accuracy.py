@@ -24,7 +24,7 @@ from baselines import BASELINES, grey_frames
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
 from skvideo_gru import load_video_manifest, make_video_classifier
@@ -37,8 +37,8 @@ def main() -> None:
     """Run the missing fits and print the table."""
     args = parse()
     print("| data set | model | accuracy | macro-F1 | both, of all folds together ", end="")
-    print("| difference from first | s / fit | steps |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| difference from first | log loss | s / fit | steps |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for manifest in args.manifest:
         data = load_video_manifest(manifest)
         folds = make_folds(data, args.split)
@@ -180,7 +180,8 @@ def average_records(members: list[list[dict[str, Any]]]) -> list[dict[str, Any]]
     averaged = []
     for fits in zip(*members, strict=True):
         proba = np.mean([fit["proba"] for fit in fits], axis=0)
-        record = {"true": fits[0]["true"]}
+        record = {name: fits[0][name] for name in ("true", "classes")}
+        record["proba"] = proba.tolist()
         record["predicted"] = np.asarray(fits[0]["classes"])[proba.argmax(axis=1)].tolist()
         record |= {name: sum(fit[name] for fit in fits) for name in ("seconds", "steps")}
         averaged.append(record)
@@ -189,7 +190,7 @@ def average_records(members: list[list[dict[str, Any]]]) -> list[dict[str, Any]]
 
 def frame_records(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Replace the predictions of sequences by those of single frames."""
-    return [record | {"predicted": record["frames"]} for record in records]
+    return [record | {"predicted": record["frames"], "proba": None} for record in records]
 
 
 def print_row(
@@ -215,12 +216,15 @@ def print_row(
     )
     together = f"{accuracy_score(true, predicted):.3f} / "
     together += f"{f1_score(true, predicted, average='macro'):.3f}"
+    has_proba = records[0].get("proba") is not None
+    losses = [log_loss(r["true"], r["proba"], labels=r["classes"]) for r in records if has_proba]
     seconds = np.median([r["seconds"] for r in records])
     steps = np.median([r["steps"] for r in records])
     print(
         f"| {name} | {model} | {accuracy.mean():.3f} ± {accuracy.std():.3f} "
         f"| {f1.mean():.3f} ± {f1.std():.3f} | {together} "
-        f"| {against} | {seconds:.1f} | {steps:.0f} |",
+        f"| {against} | {f'{np.mean(losses):.3f}' if has_proba else ''} "
+        f"| {seconds:.1f} | {steps:.0f} |",
         flush=True,
     )
 

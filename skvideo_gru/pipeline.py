@@ -191,7 +191,8 @@ def make_video_classifier(
     -------
     VideoPipeline
         Steps ``features`` (`ResNet50FrameFeaturizer`), ``scale`` (`FrameWise`
-        around ``MinMaxScaler``) and ``gru`` (`GRUClassifier` with ``delta_weight=100``).
+        around ``MinMaxScaler``) and ``gru`` (`GRUClassifier` with ``delta_weight=100`` and
+        ``label_smoothing=0.1``).
 
     Raises
     ------
@@ -215,9 +216,11 @@ def make_video_classifier(
     )
     # A backbone trained on single frames overfits to the appearance of the training videos,
     # but not to their changes, which therefore get a higher weight. It hardly matters for one
-    # trained on clips, see benchmarks/accuracy.md.
+    # trained on clips. The backbone has fitted the GRU's training videos: without label smoothing,
+    # the probabilities of other videos are far too certain. See benchmarks/accuracy.md.
     gru = GRUClassifier(
         delta_weight=100.0,
+        label_smoothing=0.1,
         mixed_precision=mixed_precision,
         random_state=random_state,
         device=device,

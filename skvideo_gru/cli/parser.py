@@ -428,7 +428,7 @@ def _add_pipeline_options(parser: argparse.ArgumentParser) -> argparse._Argument
         default=["shift", "scale", "rotate", "light", "erase", "time"],
         metavar="NAME,NAME,...",
         help="random variations of the training clips: shift, scale, rotate, mirror, light, "
-        "erase, time, or none (default: all but mirror)",
+        "erase, time, mixup, or none (default: all but mirror and mixup)",
     )
     pipeline.add_argument(
         "--epochs",

@@ -14,7 +14,7 @@ from ..networks import Normalisation, normalise
 __all__ = ["AUGMENTATIONS", "augment", "check_augmentation"]
 
 #: Names of the parts of the augmentation.
-AUGMENTATIONS = ("shift", "scale", "rotate", "mirror", "light", "erase", "time")
+AUGMENTATIONS = ("shift", "scale", "rotate", "mirror", "light", "erase", "time", "mixup")
 
 # Largest shift, as a share of the image.
 _SHIFT = 0.15
@@ -69,7 +69,7 @@ def augment(
     normalisation : ((float, float, float), (float, float, float))
         Mean and standard deviation of the pixels.
     parts : collection of str
-        What varies, see `train_backbone`. ``"time"`` has no effect here.
+        What varies, see `train_backbone`. ``"time"`` and ``"mixup"`` have no effect here.
 
     Returns
     -------

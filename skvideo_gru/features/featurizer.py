@@ -138,8 +138,9 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         factor of up to 1.4. ``"rotate"``: by up to 0.15 radians. ``"mirror"``: left and
         right; do not use it for classes that differ in direction. ``"light"``: contrast
         and brightness. ``"erase"``: a rectangle is removed. ``"time"``: up to a fifth of
-        the clip is removed from its ends, with ``objective="clip"``. By default all but
-        ``"mirror"``.
+        the clip is removed from its ends, with ``objective="clip"``. ``"mixup"``: clips are
+        blended in pairs, and so are their labels. By default all but ``"mirror"`` and
+        ``"mixup"``.
     mixed_precision : bool or "auto", default=False
         Whether the network computes in bfloat16: in training with torch's autocast, and
         entirely afterwards. Features are then accurate to 2-3 significant digits.

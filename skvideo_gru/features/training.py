@@ -20,7 +20,6 @@ from ..networks import (
     EpochEvents,
     EpochProgress,
     GRUNetwork,
-    MixedPrecisionNet,
     Normalisation,
     ResNet50,
     Weights,
@@ -39,6 +38,7 @@ from ..networks import (
 )
 from ..video import segment_indices
 from .augmentation import augment
+from .mixing import MixupNet, blend, collate_pairs
 
 __all__ = ["train_backbone"]
 
@@ -59,8 +59,11 @@ class _FrameObjective(nn.Module):
         self.augment = augment
         self.head = nn.Linear(N_FEATURES, n_classes)
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        return self.head(self.backbone(self.augment(frames[:, None])))
+    def forward(self, frames: torch.Tensor, **pairs: torch.Tensor) -> torch.Tensor:
+        images = self.augment(frames[:, None])
+        if pairs:
+            images = blend(images, **pairs)
+        return self.head(self.backbone(images))
 
 
 class _ClipObjective(nn.Module):
@@ -72,9 +75,14 @@ class _ClipObjective(nn.Module):
         self.augment = augment
         self.head = GRUNetwork(N_FEATURES, n_classes, pooling="mean")
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, frames: torch.Tensor, lengths: torch.Tensor, **pairs: torch.Tensor
+    ) -> torch.Tensor:
         real = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
-        found = self.backbone(self.augment(frames)[real.flatten()])
+        images = self.augment(frames)
+        if pairs:
+            images = blend(images, **pairs)
+        found = self.backbone(images[real.flatten()])
         features = found.new_zeros((*real.shape, N_FEATURES))
         # Torch initialises a GRU for few inputs; with 2048 its gates would saturate.
         features[real] = found / math.sqrt(N_FEATURES)
@@ -98,9 +106,10 @@ class _RandomFrames(Dataset):
     def __len__(self) -> int:
         return len(self.clips) * self.per_clip
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+    def __getitem__(self, index: int) -> tuple[dict[str, Any], int]:
         clip = self.clips[index // self.per_clip]
-        return clip[int(torch.randint(len(clip), ()))], self.y[index // self.per_clip]
+        frame = clip[int(torch.randint(len(clip), ()))]
+        return {"frames": frame}, self.y[index // self.per_clip]
 
 
 class _FramesInOrder(Dataset):
@@ -192,7 +201,8 @@ def train_backbone(
         0.2 of the normalisation's deviation. ``"erase"`` [4]_: in half of the clips, a
         rectangle with sides from 15% to 50% of the frame's becomes the normalisation's mean.
         ``"time"``, with ``objective="clip"``: up to a fifth of the clip is removed from its
-        ends. By default all but ``"mirror"``.
+        ends. ``"mixup"`` [5]_: each clip is blended with another one of the batch, and so are
+        the labels. By default all but ``"mirror"`` and ``"mixup"``.
     mixed_precision : bool, default=False
         Whether to use autocast to bfloat16.
     seed : int, default=0
@@ -223,6 +233,7 @@ def train_backbone(
     .. [2] L. N. Smith, N. Topin, "Super-Convergence", 2017, arXiv:1708.07120.
     .. [3] L. Wang et al., "Temporal Segment Networks", 2016, arXiv:1608.00859.
     .. [4] Z. Zhong et al., "Random Erasing Data Augmentation", 2017, arXiv:1708.04896.
+    .. [5] H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2017, arXiv:1710.09412.
     """
     everyone = gather_results(lambda: y)
     if n_processes() > 1 and min(map(len, everyone)) < 2:
@@ -258,7 +269,7 @@ def train_backbone(
         callbacks.append(EpochProgress(f"backbone ({objective})"))
     callbacks.append(EpochEvents("backbone"))
     with seeded(seed):
-        net = MixedPrecisionNet(
+        net = MixupNet(
             module,
             mixed_precision=mixed_precision,
             module__n_classes=len(counts),
@@ -275,6 +286,7 @@ def train_backbone(
             batch_size=per_step,
             iterator_train=DataLoader,
             iterator_train__sampler=sampler,
+            iterator_train__collate_fn=collate_pairs if "mixup" in augmentation else None,
             train_split=None,
             callbacks=callbacks,
             device=resolve_device(device),

@@ -26,7 +26,7 @@ def test_augmentation_is_the_same_for_all_frames_of_a_clip(part):
     assert 0.05 < (out - plain).abs().mean() < 2.0
 
 
-@pytest.mark.parametrize("parts", [(), ("time",)])
+@pytest.mark.parametrize("parts", [(), ("time", "mixup")])
 def test_without_parts_clips_are_only_normalised(parts):
     clips = torch.randint(0, 256, (2, 3, 8, 8, 3), dtype=torch.uint8)
     assert torch.equal(augment(clips, IMAGENET, parts), normalise(clips.flatten(0, 1)))
