@@ -192,7 +192,7 @@ def make_video_classifier(
     VideoPipeline
         Steps ``features`` (`ResNet50FrameFeaturizer`), ``scale`` (`FrameWise`
         around ``MinMaxScaler``) and ``gru`` (`GRUClassifier` with ``delta_weight=100`` and
-        ``label_smoothing=0.1``).
+        ``label_smoothing=0.05``).
 
     Raises
     ------
@@ -220,7 +220,7 @@ def make_video_classifier(
     # the probabilities of other videos are far too certain. See benchmarks/accuracy.md.
     gru = GRUClassifier(
         delta_weight=100.0,
-        label_smoothing=0.1,
+        label_smoothing=0.05,
         mixed_precision=mixed_precision,
         random_state=random_state,
         device=device,
