@@ -134,14 +134,19 @@ def fit_once(
 ) -> dict[str, Any]:
     """Fit on one fold and predict its test clips, or load the result from the cache."""
     train, test = folds[fold]
+    model = make_video_classifier(memory=args.memory, random_state=seed, verbose=1, **parameters)
+    values = {
+        name: repr(value)
+        for name, value in model.get_params().items()
+        if "__" in name and not name.endswith(("memory", "verbose"))
+    }
     content = Path(manifest).read_text() + json.dumps(
-        [args.split, fold, seed, parameters, args.frames], sort_keys=True
+        [args.split, fold, values, args.frames], sort_keys=True
     )
     file = Path(args.memory, "accuracy", f"{hashlib.sha256(content.encode()).hexdigest()}.json")
     if file.exists():
         return json.loads(file.read_text())
     videos = [[data.data[row] for row in rows] for rows in (train, test)]
-    model = make_video_classifier(memory=args.memory, random_state=seed, verbose=1, **parameters)
     start = time.perf_counter()
     model.fit(videos[0], data.target[train])
     seconds = time.perf_counter() - start
@@ -216,17 +221,25 @@ def print_row(
     )
     together = f"{accuracy_score(true, predicted):.3f} / "
     together += f"{f1_score(true, predicted, average='macro'):.3f}"
-    has_proba = records[0].get("proba") is not None
-    losses = [log_loss(r["true"], r["proba"], labels=r["classes"]) for r in records if has_proba]
+    losses = [loss for record in records if (loss := mean_log_loss(record)) is not None]
+    loss = f"{np.mean(losses):.3f}" if len(losses) == len(records) else ""
     seconds = np.median([r["seconds"] for r in records])
     steps = np.median([r["steps"] for r in records])
     print(
         f"| {name} | {model} | {accuracy.mean():.3f} ± {accuracy.std():.3f} "
         f"| {f1.mean():.3f} ± {f1.std():.3f} | {together} "
-        f"| {against} | {f'{np.mean(losses):.3f}' if has_proba else ''} "
-        f"| {seconds:.1f} | {steps:.0f} |",
+        f"| {against} | {loss} | {seconds:.1f} | {steps:.0f} |",
         flush=True,
     )
+
+
+def mean_log_loss(record: dict[str, Any]) -> float | None:
+    """Compute the log loss, unless probabilities of a true class are missing."""
+    if record.get("proba") is None or not set(record["true"]) <= set(record["classes"]):
+        return None
+    proba = np.array(record["proba"])  # of float32, whose sums differ a little from 1
+    proba /= proba.sum(axis=1, keepdims=True)
+    return float(log_loss(record["true"], proba, labels=record["classes"]))
 
 
 if __name__ == "__main__":

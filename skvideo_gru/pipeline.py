@@ -21,7 +21,6 @@ from .sequence import (
     FrameWise,
     GRUClassifier,
     check_fit_arguments,
-    fold_rows,
     split_rows,
     weighted_rows,
 )
@@ -273,17 +272,21 @@ def check_values(pipe: Pipeline) -> None:
     Raises
     ------
     ValueError
-        If a value is not valid, or the features of a video cannot be divided into frames of the
-        next step's `frame_dim`.
+        If a value is not valid, or the numbers of a video cannot be divided by the `frame_dim` of
+        the step after the featurizer.
     """
     for value in pipe.get_params().values():
         if hasattr(value, "_parameter_constraints") and not isinstance(value, type):
             value._validate_params()
-    active = [step for _, step in pipe.steps if step is not None and step != "passthrough"]
-    for features, following in pairwise(active):
+    active = [pair for pair in pipe.steps if pair[1] is not None and pair[1] != "passthrough"]
+    for (_, features), (name, step) in pairwise(active):
         if (
             isinstance(features, ResNet50FrameFeaturizer)
             and features.flatten
-            and isinstance(following, FrameWise | GRUClassifier)
+            and isinstance(step, FrameWise | GRUClassifier)
+            and (width := features.n_frames * N_FEATURES) % step.frame_dim
         ):
-            fold_rows(np.empty((0, features.n_frames * N_FEATURES)), following.frame_dim)
+            raise ValueError(
+                f"{name}__frame_dim={step.frame_dim} does not divide the {width} numbers of a "
+                f"video, {features.n_frames} frames of {N_FEATURES}. Set it to {N_FEATURES}."
+            )

@@ -88,11 +88,11 @@ def test_the_values_of_all_steps_are_checked_before_a_video_is_read(name, stoppi
         ({"gru__fc_sizes": (0,)}, {}, "must contain positive ints"),
         ({"gru__net_params": {"train_split": None}}, {}, "must not contain 'train_split'"),
         ({"gru__callbacks": [print]}, {}, "must contain callbacks of skorch"),
-        ({"scale__frame_dim": 2047}, {}, "X has 40960 columns, not a multiple of frame_dim=2047"),
+        ({"scale__frame_dim": 2047}, {}, "scale__frame_dim=2047 does not divide the 40960"),
         (
             {"scale": "passthrough", "features__n_frames": 1, "gru__frame_dim": 4096},
             {},
-            "X has 2048 columns, not a multiple of frame_dim=4096",
+            "gru__frame_dim=4096 does not divide the 2048",
         ),
         ({"gru__device": "gpu"}, {}, "gpu"),
         ({"gru__class_weight": {"A": 2}}, {}, r"classes \['A'\] of class_weight are not in y"),

@@ -13,10 +13,7 @@ from typing import Any
 import mlflow
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import (
-    GridSearchCV,
-    ParameterGrid,
-)
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
@@ -88,7 +85,10 @@ def train(args: argparse.Namespace) -> int:
                 if generated:
                     train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
                     baselines = order_baselines(pipe, train, test, random_state=args.seed)
-                    report_baselines(baselines, 1 / len(data.target_names))
+                    chance = 1 / len(data.target_names)
+                    scores = {f"test_accuracy_{name}": baselines[name] for name in baselines}
+                    mlflow.log_metrics({**scores, "chance": chance})
+                    report_baselines(baselines, chance)
     return compare_accuracy(args, outcomes)
 
 

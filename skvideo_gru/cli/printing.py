@@ -1,4 +1,4 @@
-"""What the commands print about a run and its model."""
+"""What the commands print about a run and its model, and their exit status."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def report_search(search: GridSearchCV, results: dict[str, Any]) -> None:
 
 
 def report_baselines(baselines: dict[str, float], chance: float) -> None:
-    """Print and log the accuracies of the baselines.
+    """Print the accuracies of the baselines.
 
     Parameters
     ----------
@@ -130,8 +130,6 @@ def report_baselines(baselines: dict[str, float], chance: float) -> None:
     chance : float
         Accuracy of guessing.
     """
-    mlflow.log_metrics({f"test_accuracy_{name}": value for name, value in baselines.items()})
-    mlflow.log_metric("chance", chance)
     print("test accuracy of baselines that ignore the order of the frames:")
     print(f"       a classifier on single frames        {baselines['single_frames']:.3f}")
     print(f"       the same pipeline on shuffled frames {baselines['shuffled_frames']:.3f}")

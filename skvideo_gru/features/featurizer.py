@@ -27,6 +27,7 @@ from ..networks import (
     check_same,
     exchange_rows,
     first_result,
+    gather_results,
     gather_rows,
     load_weights,
     motion_weights,
@@ -329,6 +330,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         self._warn_of_failed(len(fitted.videos))
         return self
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit and transform the same videos; each video is decoded once per modality.
 
@@ -353,9 +355,14 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         OSError
             If the disk has not enough space for features that are larger than `max_nbytes`.
         """
-        self._validate_params()
-        out = self._empty_rows(len(as_video_list(X)))  # a full disk is an error before training
-        return self._embed(self._fit(X, y), out)
+        videos = as_video_list(X)
+        out: list[np.ndarray] = []
+
+        def allocate() -> None:
+            out.append(self._empty_rows(len(videos)))
+
+        gather_results(allocate)  # a full disk is an error of all processes, before the training
+        return self._embed(self._fit(videos, y), *out)
 
     def transform(self, X: Any) -> np.ndarray:
         """Decode videos and embed their frames.

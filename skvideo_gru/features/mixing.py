@@ -76,7 +76,7 @@ class MixupNet(MixedPrecisionNet):
     def get_loss(
         self, y_pred: torch.Tensor, y_true: torch.Tensor, X: Any = None, training: bool = False
     ) -> torch.Tensor:
-        """Compute the weighted mean of the cross-entropies for both labels.
+        """Compute the weighted mean of the cross-entropies for blended labels.
 
         Parameters
         ----------
@@ -96,19 +96,16 @@ class MixupNet(MixedPrecisionNet):
         """
         if "partner" not in X:
             return super().get_loss(y_pred, y_true, X=X, training=training)
-        criterion = self.criterion_
-        own = y_true.to(y_pred.device)
-        partner, share = X["partner"].to(y_pred.device), X["share"].to(y_pred.device)
-        total = torch.zeros((), device=y_pred.device)
-        weight = torch.zeros((), device=y_pred.device)
-        for target, part in ((own, share), (own[partner], 1 - share)):
-            losses = nn.functional.cross_entropy(
-                y_pred,
-                target,
-                criterion.weight,
-                reduction="none",
-                label_smoothing=criterion.label_smoothing,
-            )
-            total = total + (part * losses).sum()
-            weight = weight + (part * criterion.weight[target]).sum()
-        return total / weight
+        criterion, device = self.criterion_, y_pred.device
+        classes = nn.functional.one_hot(y_true.to(device), y_pred.shape[1]).to(y_pred.dtype)
+        partner, share = X["partner"].to(device), X["share"].to(device)
+        target = torch.lerp(classes[partner], classes, share[:, None])
+        loss = nn.functional.cross_entropy(
+            y_pred,
+            target,
+            criterion.weight,
+            reduction="sum",
+            label_smoothing=criterion.label_smoothing,
+        )
+        # With one class per clip, torch divides by the weights of the classes, not by n.
+        return loss / (target @ criterion.weight).sum()

@@ -201,8 +201,8 @@ def train_backbone(
         0.2 of the normalisation's deviation. ``"erase"`` [4]_: in half of the clips, a
         rectangle with sides from 15% to 50% of the frame's becomes the normalisation's mean.
         ``"time"``, with ``objective="clip"``: up to a fifth of the clip is removed from its
-        ends. ``"mixup"`` [5]_: each clip is blended with another one of the batch, and so are
-        the labels. By default all but ``"mirror"`` and ``"mixup"``.
+        ends. ``"mixup"`` [5]_: each clip is blended with a random one of the batch that has as
+        many frames, and so are the labels. By default all but ``"mirror"`` and ``"mixup"``.
     mixed_precision : bool, default=False
         Whether to use autocast to bfloat16.
     seed : int, default=0

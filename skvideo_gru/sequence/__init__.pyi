@@ -1,6 +1,5 @@
 from .classifier import GRUClassifier as GRUClassifier
 from .scaling import FrameWise as FrameWise
-from .sequences import fold_rows as fold_rows
 from .training_data import check_fit_arguments as check_fit_arguments
 from .training_data import split_rows as split_rows
 from .training_data import weighted_rows as weighted_rows

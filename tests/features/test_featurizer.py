@@ -640,6 +640,12 @@ def test_a_cache_that_is_memory_mapped_or_read_only(colour_clips, tmp_path, monk
     np.testing.assert_array_equal(rows, again.transform(videos))
 
 
+def test_the_videos_may_be_an_iterator(colour_clips):
+    model = ResNet50FrameFeaturizer(**UNTRAINED)
+    rows = model.fit_transform(iter(colour_clips[0]))
+    np.testing.assert_array_equal(rows, clone(model).fit_transform(colour_clips[0]))
+
+
 def test_a_disk_too_small_for_the_features_is_an_error_before_a_video_is_read(monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
