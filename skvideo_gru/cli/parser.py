@@ -38,6 +38,22 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     argparse.Namespace
         The command's name and options. Wrong arguments end the process with status 2.
     """
+    parser, commands = _make_parsers()
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:  # show the usage of the command, not the list of commands
+        chosen = commands[args.name]
+        option = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
+        nearest = get_close_matches(option, chosen._option_string_actions, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        chosen.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return args
+
+
+def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser of the program and those of its commands."""
     parser = argparse.ArgumentParser(
         prog="skvideo-gru",
         description="Video classification with the scikit-learn API.",
@@ -252,17 +268,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="remove entries that were not used for this number of days",
     )
 
-    if not (sys.argv[1:] if argv is None else argv):
-        parser.print_help(sys.stderr)
-        parser.exit(2)
-    args, unknown = parser.parse_known_args(argv)
-    if unknown:  # show the usage of the command, not the list of commands
-        chosen = commands.choices[args.name]
-        option = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
-        nearest = get_close_matches(option, chosen._option_string_actions, n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        chosen.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
-    return args
+    return parser, commands.choices
 
 
 def _shown(values: dict[str, list[Any]]) -> list[str]:

@@ -356,13 +356,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             If the disk has not enough space for features that are larger than `max_nbytes`.
         """
         videos = as_video_list(X)
-        out: list[np.ndarray] = []
-
-        def allocate() -> None:
-            out.append(self._empty_rows(len(videos)))
-
-        gather_results(allocate)  # a full disk is an error of all processes, before the training
-        return self._embed(self._fit(videos, y), *out)
+        out = self._reserve_rows(len(videos))  # a full disk is an error before the training
+        return self._embed(self._fit(videos, y), out)
 
     def transform(self, X: Any) -> np.ndarray:
         """Decode videos and embed their frames.
@@ -723,6 +718,16 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     def _empty_rows(self, n_videos: int) -> np.ndarray:
         folder = cache_folder(self._memory())
         return temporary_array(self._shape(n_videos), np.float32, self.max_nbytes, folder)
+
+    def _reserve_rows(self, n_videos: int) -> np.ndarray:
+        """Create the array of the features; an error of one process is raised in all."""
+        made: list[np.ndarray] = []
+
+        def create() -> None:
+            made.append(self._empty_rows(n_videos))
+
+        gather_results(create)
+        return made[0]
 
     def _shape(self, n_videos: int) -> tuple[int, ...]:
         if self.flatten:
