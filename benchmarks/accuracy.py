@@ -221,8 +221,8 @@ def print_row(
     )
     together = f"{accuracy_score(true, predicted):.3f} / "
     together += f"{f1_score(true, predicted, average='macro'):.3f}"
-    losses = [loss for record in records if (loss := mean_log_loss(record)) is not None]
-    loss = f"{np.mean(losses):.3f}" if len(losses) == len(records) else ""
+    losses = [mean_log_loss(record) for record in records]
+    loss = "" if None in losses else f"{np.mean(losses):.3f}"
     seconds = np.median([r["seconds"] for r in records])
     steps = np.median([r["steps"] for r in records])
     print(

@@ -86,7 +86,7 @@ def train(args: argparse.Namespace) -> int:
                     train, test = _rows(data, parts["train"]), _rows(data, parts["test"])
                     baselines = order_baselines(pipe, train, test, random_state=args.seed)
                     chance = 1 / len(data.target_names)
-                    scores = {f"test_accuracy_{name}": baselines[name] for name in baselines}
+                    scores = {f"test_accuracy_{name}": value for name, value in baselines.items()}
                     mlflow.log_metrics({**scores, "chance": chance})
                     report_baselines(baselines, chance)
     return compare_accuracy(args, outcomes)
