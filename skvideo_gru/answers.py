@@ -2,12 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
 
-__all__ = ["find_selective", "predicted_labels"]
+__all__ = ["GivenProbabilities", "find_selective", "predicted_labels"]
+
+
+class GivenProbabilities(ClassifierMixin, BaseEstimator):
+    """A classifier whose input is the probabilities that it predicts."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Set the classes.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_classes)
+            Not used.
+        y : ndarray of shape (n,)
+            Labels, each class at least once.
+
+        Returns
+        -------
+        GivenProbabilities
+            The classifier.
+        """
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Return the probabilities.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_classes)
+            The probabilities.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            `X`.
+        """
+        return X
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the most probable labels.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_classes)
+            The probabilities.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The labels.
+        """
+        return self.classes_[X.argmax(axis=1)]
 
 
 def find_selective(model: Any) -> Any | None:
@@ -43,9 +98,15 @@ def predicted_labels(model: Any, proba: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n,)
-        The most probable labels; those of a `SelectiveClassifierCV` can be its unknown label.
+        The most probable labels, or those that scikit-learn's classifiers with a threshold
+        choose; those of a `SelectiveClassifierCV` can be its unknown label.
     """
     selective = find_selective(model)
     if selective is not None:
         return selective.apply_threshold(proba)
+    model = getattr(model, "best_estimator_", model)
+    if isinstance(model, FixedThresholdClassifier | TunedThresholdClassifierCV):
+        model = copy.copy(model)
+        model.estimator_ = GivenProbabilities().fit(proba, model.classes_)
+        return model.predict(proba)
     return np.asarray(model.classes_)[proba.argmax(axis=1)]

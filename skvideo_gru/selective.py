@@ -21,6 +21,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from .answers import GivenProbabilities
 from .caller_warnings import warn_caller
 from .persistence import Versioned, restore_on_error
 
@@ -420,20 +421,6 @@ def choose_threshold(curve: dict[str, np.ndarray], criterion: str, target: float
     return int(np.flatnonzero(values == values.max())[-1])
 
 
-class _GivenProbabilities(ClassifierMixin, BaseEstimator):
-    """A classifier whose input is the probabilities that it predicts."""
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        return X
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        return self.classes_[X.argmax(axis=1)]
-
-
 class _TemperatureScaling(ClassifierMixin, BaseEstimator):
     """Temperature scaling, which CalibratedClassifierCV has since scikit-learn 1.8."""
 
@@ -462,7 +449,7 @@ def _calibrator(proba: np.ndarray, y: np.ndarray, classes: np.ndarray, method: s
     proba, codes = proba[rows], np.searchsorted(classes, y[rows])
     if method == "temperature":
         return _TemperatureScaling().fit(proba, codes)
-    frozen = FrozenEstimator(_GivenProbabilities().fit(proba, codes))
+    frozen = FrozenEstimator(GivenProbabilities().fit(proba, codes))
     everything = np.arange(len(codes))
     cv = [(everything, everything)]
     return CalibratedClassifierCV(frozen, method=method, cv=cv).fit(proba, codes)

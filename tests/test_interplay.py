@@ -11,10 +11,12 @@ from references import order_data
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import get_scorer, log_loss
+from sklearn.metrics import get_scorer, log_loss, make_scorer, recall_score
 from sklearn.model_selection import (
+    FixedThresholdClassifier,
     GroupKFold,
     HalvingGridSearchCV,
     RandomizedSearchCV,
@@ -26,6 +28,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import estimator_html_repr
 
 from skvideo_gru import FrameWise, GRUClassifier, make_video_classifier
+from skvideo_gru.answers import predicted_labels
 
 SKLEARN = tuple(map(int, sklearn.__version__.split(".")[:2]))
 
@@ -104,6 +107,21 @@ def test_a_tuned_threshold(rows):
     model = TunedThresholdClassifierCV(small_classifier(), scoring=scorer, cv=3).fit(X, y)
     above = model.estimator_.predict_proba(X)[:, 1] >= model.best_threshold_
     np.testing.assert_array_equal(model.predict(X), np.where(above, "rising", "falling"))
+
+
+@pytest.mark.parametrize("pos_label", ["rising", "falling"])
+def test_labels_of_probabilities_are_those_of_a_threshold(rows, pos_label):
+    X, y, _ = rows
+    frozen = FrozenEstimator(small_classifier().fit(X, y))
+    options = {"scoring": make_scorer(recall_score, pos_label=pos_label), "cv": "prefit"}
+    for model in (
+        FixedThresholdClassifier(frozen, threshold=0.99, pos_label=pos_label),
+        FixedThresholdClassifier(frozen, threshold=0.01, pos_label=pos_label),
+        TunedThresholdClassifierCV(frozen, refit=False, **options),
+    ):
+        proba = model.fit(X, y).predict_proba(X)
+        np.testing.assert_array_equal(predicted_labels(model, proba), model.predict(X))
+        np.testing.assert_array_equal(model.predict_proba(X), proba)  # unchanged
 
 
 def test_stacking(rows):

@@ -11,6 +11,8 @@ import pytest
 import skops.io
 import torch
 from sklearn.ensemble import VotingClassifier
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import MinMaxScaler
 
 from skvideo_gru import (
@@ -198,3 +200,13 @@ def test_an_estimator_is_restored_if_its_fit_fails():
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert vars(scaler) == before
+
+
+def test_searches_with_any_scorer_of_classifiers_load():
+    names = ["accuracy", "balanced_accuracy", "matthews_corrcoef", "top_k_accuracy"]
+    names += ["neg_brier_score", "neg_log_loss", "average_precision", "roc_auc", "roc_auc_ovr"]
+    for score in ("precision", "recall", "f1", "jaccard"):
+        names += [score, f"{score}_macro"]
+    for name in names:
+        text = skops.io.dumps(GridSearchCV(GRUClassifier(), {}, scoring=get_scorer(name)))
+        assert set(skops.io.get_untrusted_types(data=text)) <= set(SKOPS_TRUSTED_TYPES), name

@@ -23,7 +23,6 @@ from ..datasets import (
     describe_classes,
     describe_skipped,
     find_videos,
-    list_first,
     read_folder,
     read_manifest,
     repeated_content,
@@ -41,7 +40,7 @@ from ..video import (
     video_bounds,
 )
 from .results import json_results, output_file, raise_interruption, until_interrupted
-from .screening import warn, warn_of_leaks, warn_of_recordings
+from .screening import warn_of_leaks, warn_of_recordings
 
 __all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
 
@@ -116,6 +115,7 @@ def _write_predictions(
             )
         table = csv.writer(file)
         first = ["path", *bounds, *true, "label"]
+        names = list(map(str, model.classes_))
         classes = class_columns(model.classes_, taken={*first, "error"})
         table.writerow([*first, *classes, "error"])
         outcomes = until_interrupted(predict_each(model, videos), interruptions)
@@ -136,7 +136,7 @@ def _write_predictions(
             results["predictions"].append(
                 dict(zip(first, [*row, label or None], strict=True))
                 | {
-                    "probabilities": dict(zip(classes, map(float, numbers), strict=True))
+                    "probabilities": dict(zip(names, map(float, numbers), strict=True))
                     if label
                     else None,
                     "error": error or None,
@@ -163,8 +163,12 @@ def check(args: argparse.Namespace) -> int:
     checked = check_videos(data.data, -1 if args.n_jobs is None else args.n_jobs)
     reports = list(video_progress("checking", len(data.data), 1, checked))
     failed = [report for report in reports if report["reason"]]
-    _warn_of_repeated(args, data)
+    warn_of_leaks(args, data)
+    copies = [_paths(data, rows) for rows in repeated_content(data.data)]
     if args.json:
+        first = {path: paths[0] for paths in copies for path in paths[1:]}
+        for report in reports:
+            report["duplicate_of"] = first.get(report["path"])
         print(json.dumps(reports, indent=1))
         if data.skipped:
             print(f"Skipped files: {describe_skipped(data.skipped)}.", file=sys.stderr)
@@ -175,6 +179,8 @@ def check(args: argparse.Namespace) -> int:
         print(f"{'video':{width}}  reason")
         for name, report in zip(names, failed, strict=True):
             print(f"{name:{width}}  {report['reason']}")
+    for paths in copies:
+        print(f"The same content: {', '.join(paths)}")
     if data.skipped:
         print(f"Skipped files: {describe_skipped(data.skipped)}.")
     if len(data.target):
@@ -183,14 +189,8 @@ def check(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _warn_of_repeated(args: argparse.Namespace, data: Bunch) -> None:
-    if warn_of_leaks(args, data):
-        return
-    repeated = repeated_content(data.data)
-    if repeated:
-        pairs = [map(describe_video, (data.data[row] for row in rows[:2])) for rows in repeated]
-        shown = list_first([" and ".join(pair) for pair in pairs])
-        warn(args, f"videos with the same content: {shown}. Remove the duplicates.")
+def _paths(data: Bunch, rows: list[int]) -> list[str]:
+    return list(dict.fromkeys(describe_video(data.data[row]) for row in rows))
 
 
 def _name(report: dict[str, Any]) -> str:

@@ -65,7 +65,7 @@ def train(args: argparse.Namespace) -> int:
     """
     with json_results(args) as results:
         pipe = _pipeline(args, generated=not args.data, memory=args.memory or None)
-        _check_parameters(args, pipe)
+        _check_parameters(pipe)
         with _data_set(args) as (data, generated):
             _check_training([pipe], data)
             data, skipped = readable_videos(args, data, _reader(pipe))
@@ -113,7 +113,7 @@ def tune(args: argparse.Namespace) -> int:
         _check_names(pipe, grid)
         candidates = [clone(pipe).set_params(**values) for values in ParameterGrid(grid)]
         for candidate in candidates:
-            _check_parameters(args, candidate)
+            _check_parameters(candidate)
         if args.cv < 2:
             raise ValueError(f"--cv must be at least 2, got {args.cv}.")
         data, _ = stack.enter_context(_data_set(args))
@@ -300,11 +300,12 @@ def _check_names(pipe: Pipeline, names: Iterable[str]) -> None:
         check_parameter(name, known)
 
 
-def _check_parameters(args: argparse.Namespace, pipe: Pipeline) -> None:
+def _check_parameters(pipe: Pipeline) -> None:
     """Check what would end the training late, or after a run is opened."""
-    resolve_device(args.device, training=True)
     check_values(pipe)
     features = pipe["features"]
+    for step in (features, pipe["gru"]):
+        resolve_device(step.device, training=True)
     if features._weights_are_a_file() or features.engine != "torch":
         # Without labels, the weights and the engine are loaded, but no video is read.
         clone(features).set_params(max_epochs=0, memory=None).fit(["unread.mp4"])

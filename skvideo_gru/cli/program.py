@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import signal
@@ -14,6 +15,9 @@ from importlib import import_module
 from .parser import parse_arguments
 
 __all__ = ["main"]
+
+# How the standard output encodes what its encoding lacks.
+_ERRORS = "skvideo_gru"
 
 # Modules of the commands that are not in `commands`.
 _MODULES = {
@@ -39,8 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         SIGTERM), 141 if the program that reads the output has ended.
     """
     args = parse_arguments(argv)
+    if sys.stdout is None:  # closed by the shell, or a Windows program without console
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="surrogateescape")  # file names can have any encoding
+        sys.stdout.reconfigure(errors=_ERRORS)
     if not sys.stderr.isatty():  # MLflow's bar would fill a log with control characters
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
@@ -63,6 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"skvideo-gru {args.name}: interrupted", file=sys.stderr)
         return 130
+
+
+def _encode_any(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write bytes of file names unchanged, and characters outside the encoding as escapes."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.backslashreplace_errors(error)
+
+
+codecs.register_error(_ERRORS, _encode_any)
 
 
 @contextmanager

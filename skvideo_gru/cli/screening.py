@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from ..datasets import find_leaks, list_first, select_rows
-from ..features import ResNet50FrameFeaturizer, video_progress
+from ..features import find_featurizers, video_progress
 from ..video import Video, VideoDecodeError, describe_video, video_duration
 
 __all__ = ["check_names", "readable_videos", "warn", "warn_of_leaks", "warn_of_recordings"]
@@ -163,7 +162,7 @@ def warn_of_recordings(args: argparse.Namespace, model: Any, videos: Sequence[Vi
     videos : sequence of videos
         The videos to predict.
     """
-    known = [getattr(step, "max_duration_", None) for step in _featurizers(model)]
+    known = [getattr(step, "max_duration_", None) for step in find_featurizers(model)]
     longest = max(filter(None, known), default=None)
     if longest is None:
         return
@@ -177,18 +176,6 @@ def warn_of_recordings(args: argparse.Namespace, model: Any, videos: Sequence[Vi
             "Each video gets one label. To find out when each class occurs, use "
             f"`skvideo-gru timeline RECORDING --model {args.model} --window {longest:.3g}`.",
         )
-
-
-def _featurizers(part: Any) -> Iterator[ResNet50FrameFeaturizer]:
-    """Find the featurizers in a model, fitted or not."""
-    if isinstance(part, ResNet50FrameFeaturizer):
-        yield part
-    elif isinstance(part, list | tuple):
-        for member in part:
-            yield from _featurizers(member)
-    elif isinstance(part, BaseEstimator) or hasattr(part, "estimator"):
-        for value in vars(part).values():
-            yield from _featurizers(value)
 
 
 def _span(seconds: float) -> str:

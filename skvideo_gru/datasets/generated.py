@@ -82,7 +82,7 @@ def make_order_videos(
         )
     if frame_size < 16 or frame_size % 2:
         raise ValueError(f"frame_size={frame_size} must be even and at least 16.")
-    target = Path(path)
+    target = Path(path).expanduser()
     if target.exists():
         raise FileExistsError(f"{target} already exists; choose another folder.")
     rng = check_random_state(random_state)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import joblib
 from joblib import Memory
+from sklearn.utils.validation import check_memory
 
 from ..caller_warnings import warn_caller
 
@@ -73,6 +74,33 @@ def backbone(key: Any, compute: Callable[[], T]) -> T:
     return compute()
 
 
+def open_memory(memory: Any) -> Memory:
+    """Open the cache of a parameter `memory`.
+
+    Parameters
+    ----------
+    memory : str, os.PathLike, joblib.Memory or None
+        The folder or the cache.
+
+    Returns
+    -------
+    joblib.Memory
+        The cache. If its folder cannot be created, a warning is issued, and nothing is cached.
+    """
+    try:
+        return check_memory(os.fspath(memory) if isinstance(memory, os.PathLike) else memory)
+    except OSError as error:
+        _warn_not_cached(memory, error)
+        return Memory(None)
+
+
+def _warn_not_cached(memory: Any, error: OSError) -> None:
+    warn_caller(
+        f"memory={str(memory)!r}: the cache cannot be written ({error}); results are not cached. "
+        "Choose another folder."
+    )
+
+
 def cached(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any:
     """Cache the results of `features` or `backbone` by their `key` alone.
 
@@ -97,10 +125,7 @@ def cached(memory: Memory, kind: Callable[[Any, Callable[[], Any]], Any]) -> Any
     try:
         return memory.cache(kind, ignore=["compute"])
     except OSError as error:
-        warn_caller(
-            f"memory={str(memory.location)!r}: the cache cannot be written ({error}); results are "
-            "not cached. Choose another folder."
-        )
+        _warn_not_cached(memory.location, error)
         return Memory(None).cache(kind)
 
 

@@ -29,6 +29,7 @@ from ..video import (
     VideoDecodeError,
     content_digests,
     describe_video,
+    opening,
 )
 from .caching import CACHE_VERSION, cached, features
 from .embedding import FrameEmbedder, frames_per_batch
@@ -106,7 +107,9 @@ def decode_videos(
         If a video cannot be sent to a worker.
     """
     with _explained_pickling_errors(videos):
-        clips = _parallel(n_jobs)(delayed(_read)(video, read) for video in videos)
+        task = delayed(_read_in_worker)
+        limit = opening.MAX_PIXELS
+        clips = _parallel(n_jobs)(task(video, read, limit) for video in videos)
         yield from video_progress("decoding", len(videos), verbose, clips)
 
 
@@ -130,7 +133,12 @@ def _parallel(n_jobs: int | None) -> Parallel:
     return Parallel(n_jobs=n_jobs, return_as="generator" if supported else "list")
 
 
-def _read(video: Any, read: Reader | None, n_parallel: int = 1) -> Any:
+def _read_in_worker(video: Any, read: Reader, max_pixels: int) -> Any:
+    opening.MAX_PIXELS = max_pixels  # a worker process has imported the module anew
+    return _read(video, read, 1)
+
+
+def _read(video: Any, read: Reader | None, n_parallel: int) -> Any:
     """Read a video with the decoder threads of one of `n_parallel` simultaneous reads."""
     if read is None:
         return video
@@ -200,13 +208,19 @@ def embed_videos(
         parallel = _parallel(n_jobs)
     task = delayed(_embed_chunk)
     with _explained_pickling_errors(videos):
-        for rows in parallel(task(chunk, embedder, read, device) for chunk in chunks):
+        limit = opening.MAX_PIXELS
+        for rows in parallel(task(chunk, embedder, read, device, limit) for chunk in chunks):
             yield from rows
 
 
 def _embed_chunk(
-    videos: Sequence[Any], embedder: FrameEmbedder, read: Reader | None, device: Any
+    videos: Sequence[Any],
+    embedder: FrameEmbedder,
+    read: Reader | None,
+    device: Any,
+    max_pixels: int,
 ) -> list[Outcome]:
+    opening.MAX_PIXELS = max_pixels  # a worker process has imported the module anew
     here = resolve_device(device, training=False)
     n_threads = 1 if here.type == "cpu" else joblib.cpu_count()
     return list(_embed(videos, embedder, read, here, n_threads))

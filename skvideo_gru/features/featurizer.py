@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -17,7 +16,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
 from ..caller_warnings import warn_caller
 from ..networks import (
@@ -27,10 +26,10 @@ from ..networks import (
     check_same,
     exchange_rows,
     first_result,
-    gather_results,
     gather_rows,
     load_weights,
     motion_weights,
+    own_result,
     record_backbone_labels,
     resolve_device,
     resolve_mixed_precision,
@@ -55,7 +54,7 @@ from ..video import (
     video_bounds,
 )
 from .augmentation import check_augmentation
-from .caching import cache_folder
+from .caching import cache_folder, open_memory
 from .embedding import (
     ENGINES,
     FrameEmbedder,
@@ -70,7 +69,7 @@ from .reading import READING_CONSTRAINTS, FrameReader, reading_options
 from .rows import fill_rows
 from .sharing import EmbeddedWindow
 
-__all__ = ["ResNet50FrameFeaturizer"]
+__all__ = ["ResNet50FrameFeaturizer", "find_featurizers"]
 
 # With so many videos, learned initial weights did not increase the accuracy, see
 # benchmarks/accuracy.md.
@@ -356,7 +355,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             If the disk has not enough space for features that are larger than `max_nbytes`.
         """
         videos = as_video_list(X)
-        out = self._reserve_rows(len(videos))  # a full disk is an error before the training
+        # Before the training, so that a full disk is an error at once.
+        out = own_result(lambda: self._empty_rows(len(videos)))
         return self._embed(self._fit(videos, y), out)
 
     def transform(self, X: Any) -> np.ndarray:
@@ -577,7 +577,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
             },
             start=self._choose_start(training, len(videos)),
             seed=seed,
-            memory=self._memory(),
+            memory=open_memory(self.memory),
             strict=self._strict(),
             device=self.device,
             n_jobs=self.n_jobs,
@@ -637,10 +637,6 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
                 topic="missing videos",
             )
 
-    def _memory(self) -> Memory:
-        memory = self.memory
-        return check_memory(os.fspath(memory) if isinstance(memory, PathLike) else memory)
-
     def _reading(self) -> dict[str, Any]:
         """Return the keyword arguments of `read_frames`."""
         return reading_options(vars(self), self.frame_size_, self._sampling_seed)
@@ -653,7 +649,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         videos, device = fitted.videos, resolve_device(self.device, training=False)
         precision = self._precision(device)
         embedder = self._current_embedder()
-        reader, memory = self._reader(), self._memory()
+        reader, memory = self._reader(), open_memory(self.memory)
         rows = range(len(videos)) if fitted.rows is None else fitted.rows
         here = [videos[row] for row in rows]
         sources = here if fitted.clips is None else fitted.clips
@@ -716,20 +712,33 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         return reading, self._weights_digest, self._normalisation, *self._precision(device), device
 
     def _empty_rows(self, n_videos: int) -> np.ndarray:
-        folder = cache_folder(self._memory())
+        folder = cache_folder(open_memory(self.memory))
         return temporary_array(self._shape(n_videos), np.float32, self.max_nbytes, folder)
-
-    def _reserve_rows(self, n_videos: int) -> np.ndarray:
-        """Create the array of the features; an error of one process is raised in all."""
-        made: list[np.ndarray] = []
-
-        def create() -> None:
-            made.append(self._empty_rows(n_videos))
-
-        gather_results(create)
-        return made[0]
 
     def _shape(self, n_videos: int) -> tuple[int, ...]:
         if self.flatten:
             return n_videos, self.n_frames * N_FEATURES
         return n_videos, self.n_frames, N_FEATURES
+
+
+def find_featurizers(part: Any) -> Iterator[ResNet50FrameFeaturizer]:
+    """Find the featurizers in a model, fitted or not.
+
+    Parameters
+    ----------
+    part : estimator, or list or tuple of estimators
+        The model. Fitted parts, such as ``estimator_``, are searched like parameters.
+
+    Yields
+    ------
+    ResNet50FrameFeaturizer
+        Each featurizer, more than once if the model refers to it more than once.
+    """
+    if isinstance(part, ResNet50FrameFeaturizer):
+        yield part
+    elif isinstance(part, list | tuple):
+        for member in part:
+            yield from find_featurizers(member)
+    elif isinstance(part, BaseEstimator) or hasattr(part, "estimator"):
+        for value in vars(part).values():
+            yield from find_featurizers(value)

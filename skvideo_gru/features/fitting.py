@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -22,7 +22,9 @@ from ..networks import (
     gather_rows,
     initial_weights,
     n_processes,
+    own_result,
     process_index,
+    remove_checkpoint,
     share_rows,
 )
 from ..video import Video, VideoDecodeError, describe_video, opening
@@ -192,7 +194,8 @@ class BackboneFitter:
         clips: list[np.ndarray | VideoDecodeError] = []
         if self.memory.location is None:
             made = self._train(videos, y, rows, clips)
-            return made, FittedVideos(videos, None, rows, self._for_prediction(clips))
+            read = self._for_prediction(videos, rows, clips, made.modality)
+            return made, FittedVideos(videos, None, rows, read)
         digests = list(gather_rows(partial(self._digest, videos, rows)).values())
         key: tuple[Any, ...] = (
             CACHE_VERSION,
@@ -208,14 +211,16 @@ class BackboneFitter:
         )
         if n_processes() > 1:  # other random numbers, and other batches of BatchNorm
             key += (n_processes(),)
-        checkpoint = checkpoint_path(self.memory, key)
-        train = partial(self._train, videos, y, rows, clips, checkpoint=checkpoint)
+        train = partial(self._train, videos, y, rows, clips, key)
         made = self._cached(key, train, partial(self._has_all, videos))
         self.readable_rows(videos, made.failed)
-        if process_index() == 0:
-            with suppress(OSError):  # in a shared folder, it can belong to another user
-                checkpoint.unlink()
-        return made, FittedVideos(videos, digests, rows, self._for_prediction(clips) or None)
+        remove_checkpoint(self._checkpoint(key, made.failed))
+        read = self._for_prediction(videos, rows, clips, made.modality)
+        return made, FittedVideos(videos, digests, rows, read or None)
+
+    def _checkpoint(self, key: Any, failed: dict[int, str]) -> Path:
+        # A video that cannot be read now may have been read before the interruption.
+        return checkpoint_path(self.memory, (key, sorted(failed)))
 
     def _digest(self, videos: list[Video], rows: list[int]) -> dict[int, str | VideoDecodeError]:
         share = [videos[row] for row in rows]
@@ -223,13 +228,32 @@ class BackboneFitter:
         return dict(zip(rows, digests, strict=True))
 
     def _for_prediction(
-        self, clips: list[np.ndarray | VideoDecodeError]
+        self,
+        videos: list[Video],
+        rows: list[int],
+        clips: list[np.ndarray | VideoDecodeError],
+        modality: str | None,
     ) -> list[np.ndarray | VideoDecodeError]:
+        """Select the images that prediction reads.
+
+        A video that training cannot read is read again, because training needs more frames.
+        """
         select = self.reader.for_training().for_prediction
-        return [clip if isinstance(clip, VideoDecodeError) else select(clip) for clip in clips]
+        pairs = list(zip(rows, clips, strict=True)) if clips else []
+        failed = [videos[row] for row, clip in pairs if isinstance(clip, VideoDecodeError)]
+        reader = replace(self.reader, modality=modality or self.reader.modality)
+        again = decode_videos(failed, reader, n_jobs=self.n_jobs, verbose=0)
+        return [
+            next(again) if isinstance(clip, VideoDecodeError) else select(clip) for clip in clips
+        ]
 
     def _train(
-        self, videos: list[Video], y: np.ndarray, rows: list[int], clips: list[Any], **options: Any
+        self,
+        videos: list[Video],
+        y: np.ndarray,
+        rows: list[int],
+        clips: list[Any],
+        key: tuple[Any, ...] | None = None,
     ) -> Backbone:
         """Decode the videos of `rows` into `clips` and train on the readable ones."""
         clips[:], failed = self._decode(videos, rows, self.reader)
@@ -245,8 +269,8 @@ class BackboneFitter:
             seed=self._definite_seed(),
             device=self.device,
             verbose=self.verbose,
+            checkpoint=None if key is None else self._checkpoint(key, failed),
             **self.recipe,
-            **options,
         )
         # From the first process, because durations and, on other hardware, rounding differ.
         digest, modality = joblib.hash(weights), reader.modality
@@ -285,19 +309,18 @@ class BackboneFitter:
         self, videos: list[Video], rows: list[int], reader: FrameReader
     ) -> tuple[list[Any], dict[int, str]]:
         """Decode the videos of `rows`; return them, and the unreadable ones of all processes."""
-        clips: list[Any] = []
+        share = [videos[row] for row in rows]
+        clips = own_result(lambda: self._decode_share(share, reader.for_training()))
+        failed = {
+            row: clip.reason
+            for row, clip in zip(rows, clips, strict=True)
+            if isinstance(clip, VideoDecodeError)
+        }
+        return clips, gather_rows(lambda: failed)
 
-        def decode() -> dict[int, str]:
-            share, read = [videos[row] for row in rows], reader.for_training()
-            decoded = decode_videos(share, read, n_jobs=self.n_jobs, verbose=self.verbose)
-            clips[:] = collect_clips(decoded, self.max_nbytes, cache_folder(self.memory))
-            return {
-                row: clip.reason
-                for row, clip in zip(rows, clips, strict=True)
-                if isinstance(clip, VideoDecodeError)
-            }
-
-        return clips, gather_rows(decode)
+    def _decode_share(self, videos: list[Video], reader: FrameReader) -> list[Any]:
+        decoded = decode_videos(videos, reader, n_jobs=self.n_jobs, verbose=self.verbose)
+        return collect_clips(decoded, self.max_nbytes, cache_folder(self.memory))
 
     def _has_all(self, videos: list[Video], found: Backbone) -> bool:
         """Check that a cached backbone lacks no video that can be read now.
@@ -307,7 +330,8 @@ class BackboneFitter:
         if self.strict and found.failed:
             return False
         failed = [videos[row] for row in found.failed]
-        outcomes = decode_videos(failed, self.reader, n_jobs=self.n_jobs, verbose=0)
+        reader = self.reader.for_training()
+        outcomes = decode_videos(failed, reader, n_jobs=self.n_jobs, verbose=0)
         return all(isinstance(outcome, VideoDecodeError) for outcome in outcomes)
 
     def _cached(

@@ -30,6 +30,7 @@ from ..networks import (
     initialize_net,
     learning_rate_schedule,
     n_processes,
+    remove_checkpoint,
     resolve_device,
     run_epochs,
     seeded,
@@ -50,39 +51,43 @@ _TIME = 0.2
 _Augment = Callable[[torch.Tensor], torch.Tensor]
 
 
-class _FrameObjective(nn.Module):
-    """Classify single frames: the backbone and a linear layer."""
+class _Objective(nn.Module):
+    """The backbone, on augmented and perhaps blended frames."""
 
-    def __init__(self, n_classes: int, weights: Weights | None, augment: _Augment) -> None:
+    def __init__(self, weights: Weights | None, augment: _Augment) -> None:
         super().__init__()
         self.backbone = _start(weights)
         self.augment = augment
+
+    def images(self, frames: torch.Tensor, pairs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the network's input for frames of shape (N, T, H, W, 3)."""
+        images = self.augment(frames)
+        return blend(images, **pairs) if pairs else images
+
+
+class _FrameObjective(_Objective):
+    """Classify single frames: the backbone and a linear layer."""
+
+    def __init__(self, n_classes: int, **options: Any) -> None:
+        super().__init__(**options)
         self.head = nn.Linear(N_FEATURES, n_classes)
 
     def forward(self, frames: torch.Tensor, **pairs: torch.Tensor) -> torch.Tensor:
-        images = self.augment(frames[:, None])
-        if pairs:
-            images = blend(images, **pairs)
-        return self.head(self.backbone(images))
+        return self.head(self.backbone(self.images(frames[:, None], pairs)))
 
 
-class _ClipObjective(nn.Module):
+class _ClipObjective(_Objective):
     """Classify clips: the backbone on each of their frames and a temporary GRU."""
 
-    def __init__(self, n_classes: int, weights: Weights | None, augment: _Augment) -> None:
-        super().__init__()
-        self.backbone = _start(weights)
-        self.augment = augment
+    def __init__(self, n_classes: int, **options: Any) -> None:
+        super().__init__(**options)
         self.head = GRUNetwork(N_FEATURES, n_classes, pooling="mean")
 
     def forward(
         self, frames: torch.Tensor, lengths: torch.Tensor, **pairs: torch.Tensor
     ) -> torch.Tensor:
         real = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
-        images = self.augment(frames)
-        if pairs:
-            images = blend(images, **pairs)
-        found = self.backbone(images[real.flatten()])
+        found = self.backbone(self.images(frames, pairs)[real.flatten()])
         features = found.new_zeros((*real.shape, N_FEATURES))
         # Torch initialises a GRU for few inputs; with 2048 its gates would saturate.
         features[real] = found / math.sqrt(N_FEATURES)
@@ -296,6 +301,8 @@ def train_backbone(
         with train_together(net, seed):
             run_epochs(net, data)
     if diverged(net):
+        if checkpoint is not None:
+            remove_checkpoint(checkpoint)
         raise ValueError(
             "The training of the backbone has diverged: the loss or the weights are not finite. "
             f"Reduce lr (now {lr})."

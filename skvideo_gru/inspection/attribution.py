@@ -84,7 +84,7 @@ def attribute(pipe: Pipeline, video: Video, column: int | None = None) -> Attrib
     pipe = explainable_pipeline(pipe)
     features, gru = pipe[0], pipe[-1]
     images = features._reader()(video)
-    rows = features.transform([video]).astype(np.float64)
+    rows = np.asarray(features.transform([video]), np.float64)
     scaled = _scale(pipe, rows)
     gradients, attention = _through_gru(gru, scaled[0, : len(images)], column)
     of_features = _through_scaler(pipe, rows, scaled, gradients)
@@ -157,7 +157,7 @@ def _through_gru(
     """Return the gradients of a logit, (T, d), and the attention weights."""
     module = gru.module_.eval()
     weight = next(module.parameters())
-    inputs = torch.as_tensor(sequence[None], dtype=weight.dtype, device=weight.device)
+    inputs = torch.tensor(sequence[None], dtype=weight.dtype, device=weight.device)
     inputs.requires_grad_()
     # cuDNN has no gradients of recurrent networks in evaluation mode.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):

@@ -369,6 +369,6 @@ def _single_frames(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the features and the label of every frame, without padding."""
     n_frames = model.named_steps["features"].n_frames
-    rows = model[:-1].transform(videos).reshape(len(videos) * n_frames, -1)
+    rows = np.asarray(model[:-1].transform(videos)).reshape(len(videos) * n_frames, -1)
     real = ~np.isnan(rows).all(axis=1)
     return rows[real], np.repeat(y, n_frames)[real]

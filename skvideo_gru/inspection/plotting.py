@@ -189,7 +189,8 @@ class TrainingDisplay:
         histories = {name: getattr(step, "history_", []) for name, step in pipe.steps}
         *earlier, _ = histories.values()
         # A subclass may hold samples out before its first step; Pipeline itself does not.
-        leaked = type(pipe).fit is Pipeline.fit and any(earlier)
+        given = getattr(pipe[-1], "_validated_on_given", False)
+        leaked = type(pipe).fit is Pipeline.fit and any(earlier) and not given
         return cls(
             {_NETWORKS.get(name, name): records for name, records in histories.items()},
             "held out from the GRU only" if leaked else "validation",

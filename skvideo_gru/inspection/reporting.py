@@ -15,7 +15,7 @@ from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import FilmStripDisplay, new_strip_figure, video_name
 from .pages import encode_figure, render_page
 from .plotting import TrainingDisplay, plot_confusion_matrix, without_pyplot
-from .search_display import SearchDisplay, main_score
+from .search_display import SearchDisplay, comparable_rows, main_score
 
 __all__ = ["evaluation_report", "report_page"]
 
@@ -147,11 +147,12 @@ def _search(search: Any) -> dict[str, Any]:
     score = main_score(search)
     mean, std = results[f"mean_test_{score}"], results[f"std_test_{score}"]
     display = SearchDisplay.from_estimator(search, score=score)
-    best_first = np.argsort(results[f"rank_test_{score}"], kind="stable")
+    rows = comparable_rows(search)
+    best_first = rows[np.argsort(results[f"rank_test_{score}"][rows], kind="stable")]
     return {
         "score": display.label,
         "figure": encode_figure(cast(Figure, display.figure_), "svg"),
-        "n_candidates": len(mean),
+        "n_candidates": len(rows),
         "candidates": [
             {
                 "params": [f"{name} = {value}" for name, value in results["params"][i].items()],

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .plotting import STYLES, contrasting_colour, draw_tick_labels, new_figure, one_line
 
-__all__ = ["SearchDisplay", "main_score"]
+__all__ = ["SearchDisplay", "comparable_rows", "main_score"]
 
 # Heat maps of more cells have the same size, and no scores in their cells.
 _WRITTEN_COLUMNS, _WRITTEN_ROWS = 13, 16
@@ -90,7 +90,7 @@ class SearchDisplay:
         Parameters
         ----------
         search : GridSearchCV or RandomizedSearchCV
-            A fitted search.
+            A fitted search. Of a successive halving, the last iteration is plotted.
         x, y : str, optional
             Names of the parameters, of which one may be fixed; by default those with the
             most values.
@@ -112,8 +112,8 @@ class SearchDisplay:
             If the search varies neither parameter, or did not compute the score.
         """
         check_is_fitted(search, "cv_results_")
-        results = search.cv_results_
-        params = results["params"]
+        results, rows = search.cv_results_, comparable_rows(search)
+        params = [results["params"][row] for row in rows]
         x, y = _axes_names(params, x, y)
         if not any(name in candidate for candidate in params for name in (x, y)):
             known = sorted({name for candidate in params for name in candidate})
@@ -130,8 +130,8 @@ class SearchDisplay:
             y=y,
             x_values=[candidate.get(x) for candidate in params],
             y_values=[candidate.get(y) for candidate in params],
-            mean=results[f"mean_test_{score}"],
-            std=results[f"std_test_{score}"],
+            mean=results[f"mean_test_{score}"][rows],
+            std=results[f"std_test_{score}"][rows],
             label=f"mean {metric} over {search.n_splits_} folds",
         ).plot(ax)
 
@@ -263,6 +263,26 @@ def _map_size(n_columns: int, n_rows: int) -> tuple[float, float]:
 
 def _names(values: Sequence[Any]) -> list[str]:
     return [f"{value:.4g}" if isinstance(value, float) else one_line(value) for value in values]
+
+
+def comparable_rows(search: Any) -> np.ndarray:
+    """Return the rows of the results of a search whose scores can be compared.
+
+    Parameters
+    ----------
+    search : GridSearchCV or another search
+        A fitted search.
+
+    Returns
+    -------
+    ndarray of int
+        Rows of ``cv_results_``: all, or those of the last iteration of a successive halving,
+        because earlier iterations have used fewer resources.
+    """
+    results = search.cv_results_
+    n_rows = len(results["params"])
+    iterations = np.asarray(results.get("iter", np.zeros(n_rows)))
+    return np.flatnonzero(iterations == iterations.max())
 
 
 def main_score(search: Any) -> str:

@@ -11,38 +11,38 @@ from typing import Any
 import joblib
 import skops.io
 
-from ..features import ResNet50FrameFeaturizer
+from ..features import find_featurizers
 from ..persistence import SKOPS_TRUSTED_TYPES, atomic_write
 
 __all__ = ["load_model", "portable", "save_model"]
 
-# Parameters of a pipeline that refer to this machine, and their values in a saved model.
+# Parameters of a featurizer that refer to this machine, and their values in a saved model.
 _PORTABLE = {"memory": None, "n_jobs": None, "verbose": 0}
 
 
 @contextmanager
-def portable(pipe: Any) -> Iterator[None]:
-    """Remove the cache folder, worker number and verbosity from a pipeline while it is saved.
+def portable(model: Any) -> Iterator[None]:
+    """Remove the cache folder, worker number and verbosity from a model while it is saved.
 
     Parameters
     ----------
-    pipe : Pipeline
-        A pipeline.
+    model : estimator
+        A model with any number of featurizers.
 
     Yields
     ------
     None
         Nothing.
     """
-    params = pipe.get_params()
-    steps = [n for n, value in params.items() if isinstance(value, ResNet50FrameFeaturizer)]
-    saved = {f"{step}__{name}": value for step in steps for name, value in _PORTABLE.items()}
-    local = {name: params[name] for name in saved}
-    pipe.set_params(**saved)
+    found = {id(featurizer): featurizer for featurizer in find_featurizers(model)}.values()
+    local = [{name: getattr(featurizer, name) for name in _PORTABLE} for featurizer in found]
+    for featurizer in found:
+        featurizer.set_params(**_PORTABLE)
     try:
         yield
     finally:
-        pipe.set_params(**local)
+        for featurizer, params in zip(found, local, strict=True):
+            featurizer.set_params(**params)
 
 
 def save_model(model: Any, path: str | os.PathLike[str]) -> None:

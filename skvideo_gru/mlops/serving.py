@@ -129,6 +129,8 @@ class ServedModel:
 
     def _video(self, given: Any, start: Any = None, end: Any = None) -> Video | _RefusedError:
         whole = _missing(start) and _missing(end)
+        if isinstance(given, os.PathLike):
+            given = os.fspath(given)
         if isinstance(given, bytes):
             return given if whole else _RefusedError(_RANGE_OF_CONTENT)
         if not isinstance(given, str):
@@ -272,5 +274,5 @@ def _load_pyfunc(path: str, model_config: dict[str, Any] | None = None) -> Serve
     ]
     if os.path.isdir(path):
         path = os.path.join(path, Model.load(path).flavors["python_function"]["model_path"])
-    folders = [folders] if isinstance(folders, str) else folders
+    folders = [folders] if isinstance(folders, str | os.PathLike) else folders
     return ServedModel(load_model(path), folders, config.get("output") or "table")

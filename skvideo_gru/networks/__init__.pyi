@@ -1,4 +1,5 @@
 from .checkpoints import Checkpoint as Checkpoint
+from .checkpoints import remove_checkpoint as remove_checkpoint
 from .gru import POOLINGS as POOLINGS
 from .gru import GRUNetwork as GRUNetwork
 from .motion_weights import motion_weights as motion_weights
@@ -16,6 +17,7 @@ from .processes import fit_in_first as fit_in_first
 from .processes import gather_results as gather_results
 from .processes import gather_rows as gather_rows
 from .processes import n_processes as n_processes
+from .processes import own_result as own_result
 from .processes import process_index as process_index
 from .processes import share_rows as share_rows
 from .processes import train_together as train_together

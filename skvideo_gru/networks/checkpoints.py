@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..caller_warnings import warn_caller
 from ..persistence import atomic_write
 from .processes import first_result, gather_results, process_index
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "remove_checkpoint"]
 
 # Seconds between two writes: a file is three times as large as the weights.
 _PAUSE = 30.0
@@ -121,6 +122,19 @@ class Checkpoint(Callback):
                 f"{self.path}: the checkpoint cannot be written ({error}). An interrupted "
                 "training will start from the beginning. Free disk space or use another folder."
             )
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove the file of a `Checkpoint` after its training, in the first process.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It may be missing, or belong to another user of a shared folder.
+    """
+    if process_index() == 0:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _own_state(net: Any) -> dict[str, Any]:

@@ -36,6 +36,7 @@ __all__ = [
     "local_index",
     "mean_loss",
     "n_processes",
+    "own_result",
     "process_index",
     "share_rows",
     "train_together",
@@ -164,6 +165,29 @@ def first_result(make: Callable[[], T]) -> T:
     outcome = [_attempt(make) if process_index() == 0 else None]
     distributed.broadcast_object_list(outcome, src=0)
     return _value(outcome[0])
+
+
+def own_result(make: Callable[[], T]) -> T:
+    """Call a function in every process and return the result of this process.
+
+    Parameters
+    ----------
+    make : callable
+        The function.
+
+    Returns
+    -------
+    object
+        The result in this process.
+
+    Raises
+    ------
+    Exception
+        The error of the first process in which the function failed, in all processes.
+    """
+    results: list[T] = []
+    gather_results(lambda: results.append(make()))
+    return results[0]
 
 
 def _attempt(make: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -108,7 +108,9 @@ class GRUClassifier(SequencePredictor):
         Weights of the classes in the loss; ``"balanced"`` sets them inversely
         proportional to the class frequencies. Classes that a dict does not contain
         have weight 1. If it contains all classes of `y`, further keys are ignored.
-        Rows of a class with weight 0 are ignored.
+        Rows of a class with weight 0 are ignored. As in torch, the loss of a batch is the
+        weighted mean of its rows, so that weights compare the rows of a batch: small
+        batches reduce their effect.
     mixed_precision : bool or "auto", default=False
         Whether to train with torch's autocast to bfloat16; not for float64 sequences.
         ``"auto"`` uses it for float32 sequences where the hardware supports it: on GPUs
@@ -319,7 +321,8 @@ class GRUClassifier(SequencePredictor):
         y : array-like of shape (n,)
             Labels of any type.
         sample_weight : array-like of shape (n,), optional
-            Weights of the sequences in the loss; rows of weight 0 are ignored.
+            Weights of the sequences in the loss, relative to the other rows of a batch as
+            those of `class_weight`; rows of weight 0 are ignored.
         groups : array-like of shape (n,), optional
             Groups: early stopping holds out whole groups.
         X_val : array-like of shape (n_val, T * frame_dim) or (n_val, T, d), optional
@@ -370,6 +373,7 @@ class GRUClassifier(SequencePredictor):
         data = drop_unweighted(data, self.class_weight, self.classes_)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         train, held_out = data, None
+        self._validated_on_given = validation is not None
         if validation is not None:
             held_out = check_training_data(
                 self, *validation, dtype=data.sequences.dtype, name="the validation data"

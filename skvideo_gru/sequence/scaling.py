@@ -231,7 +231,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         """
         check_is_fitted(self)
         sequences, real = self._sequences(X, reset=False)
-        change, instead = self.transformer_.transform, self._a_frame
+        change, instead = self.transformer_.transform, self._a_frame.copy()
         out = _apply(change, X, sequences, real, instead, self.max_nbytes)
         return out if is_three_d(X) else out.reshape(len(out), -1)
 
@@ -258,7 +258,7 @@ class FrameWise(TransformerMixin, MetaEstimatorMixin, Versioned, BaseEstimator):
         X = check_array(
             X, dtype=[np.float32, np.float64], ensure_all_finite="allow-nan", allow_nd=True
         )
-        instead = self.transformer_.transform(self._a_frame)
+        instead = self.transformer_.transform(self._a_frame.copy())
         sequences = fold_rows(X, instead.shape[1])
         if sequences.shape[2] != instead.shape[1]:
             raise ValueError(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 
-from .decoding import no_frame_reason, open_frames
+from .decoding import array_times, check_array, no_frame_reason, open_frames
 from .errors import VideoDecodeError
 from .opening import open_video
 from .packets import scan_packets
 from .sampling import frames_in_range
-from .videos import Video, describe_video, video_bounds
+from .videos import Video, VideoClip, describe_video, video_bounds
 
 __all__ = ["check_video", "check_videos"]
 
@@ -24,12 +26,12 @@ _GAP = 1.5
 def check_video(video: Video) -> dict[str, Any]:
     """Decode a whole video and report the result.
 
-    In containers without an index at the end (Matroska, AVI, WMV, MPEG-TS) a missing end
+    In formats without an index at the end (Matroska, AVI, WMV, MPEG-TS, GIF) a missing end
     cannot be detected.
 
     Parameters
     ----------
-    video : str, os.PathLike, VideoClip, bytes or binary file object
+    video : str, os.PathLike, VideoClip, bytes, binary file object or ndarray
         The video.
 
     Returns
@@ -47,11 +49,23 @@ def check_video(video: Video) -> dict[str, Any]:
         frames that follow the frame before them by more than 1.5 times the median
         interval: lost frames if the frame rate is constant.
     """
+    return _report(video, *_decode(video))
+
+
+def _report(video: Video, found: dict[str, Any], times: np.ndarray) -> dict[str, Any]:
+    """Complete what was found in a whole file to the report of a video."""
     start, end = video_bounds(video)
-    report: dict[str, Any] = {
-        "path": describe_video(video),
-        "start": start,
-        "end": end,
+    report = {"path": describe_video(video), "start": start, "end": end, **found}
+    if report["reason"] is None:
+        first, stop = frames_in_range(times, start, end)
+        if first == stop:
+            report["reason"] = no_frame_reason(start, end)
+    return report
+
+
+def _decode(video: Video) -> tuple[dict[str, Any], np.ndarray]:
+    """Decode a whole file; return what was found, and the times of its frames."""
+    found: dict[str, Any] = {
         "reason": None,
         "n_frames": 0,
         "height": None,
@@ -62,33 +76,39 @@ def check_video(video: Video) -> dict[str, Any]:
         "corrupt_frames": 0,
         "gaps": 0,
     }
-    times: list[float] = []
+    times = array("d")
     try:
-        with open_frames(video, allow_partial=False) as opened:
-            for frame in opened.frames:
-                if not times:
-                    report |= {"height": frame.height, "width": frame.width}
-                unknown = (times[0] if times else 0.0) + len(times) / opened.rate
-                times.append(unknown if frame.time is None else frame.time)
-                report["corrupt_frames"] += bool(frame.is_corrupt)
-                if opened.timeline is not None:
-                    report["timestamp_jumps"] = opened.timeline.n_jumps
-            if opened.timeline is not None:
-                report["missing_frames"] = max(0, _n_frames_by_packets(video) - len(times))
-        times = [time - times[0] for time in times]
-        intervals = np.diff(times)
-        if len(intervals):
-            report["gaps"] = int((intervals > _GAP * np.median(intervals)).sum())
-        first, stop = frames_in_range(times, start, end)
-        if first == stop:
-            report["reason"] = no_frame_reason(start, end)
+        if isinstance(video, np.ndarray):
+            check_array(video)
+            times.extend(array_times(video))
+            found |= {"height": video.shape[1], "width": video.shape[2]}
+        else:
+            _decode_file(video, found, times)
     except VideoDecodeError as error:
-        report["reason"] = error.reason
+        found["reason"] = error.reason
         if times:
-            report["reason"] = f"corrupt after {len(times)} frames: {error.reason}"
+            found["reason"] = f"corrupt after {len(times)} frames: {error.reason}"
+    from_first = np.asarray(times) - (times[0] if times else 0.0)
     if times:
-        report |= {"n_frames": len(times), "seconds": round(max(times) - min(times), 3)}
-    return report
+        found |= {"n_frames": len(times), "seconds": round(float(np.ptp(from_first)), 3)}
+    intervals = np.diff(from_first)
+    if len(intervals) and found["reason"] is None:
+        found["gaps"] = int((intervals > _GAP * np.median(intervals)).sum())
+    return found, from_first
+
+
+def _decode_file(video: Video, found: dict[str, Any], times: array[float]) -> None:
+    with open_frames(video, allow_partial=False) as opened:
+        for frame in opened.frames:
+            if not times:
+                found |= {"height": frame.height, "width": frame.width}
+            unknown = (times[0] if times else 0.0) + len(times) / opened.rate
+            times.append(unknown if frame.time is None else frame.time)
+            found["corrupt_frames"] += bool(frame.is_corrupt)
+            if opened.timeline is not None:
+                found["timestamp_jumps"] = opened.timeline.n_jumps
+        if opened.timeline is not None:
+            found["missing_frames"] = max(0, _n_frames_by_packets(video) - len(times))
 
 
 def _n_frames_by_packets(video: Video) -> int:
@@ -99,7 +119,7 @@ def _n_frames_by_packets(video: Video) -> int:
 
 
 def check_videos(videos: Sequence[Video], n_jobs: int | None = None) -> Iterator[dict[str, Any]]:
-    """Check many videos in parallel.
+    """Check many videos in parallel. A file with many time ranges is decoded once.
 
     Parameters
     ----------
@@ -113,5 +133,16 @@ def check_videos(videos: Sequence[Video], n_jobs: int | None = None) -> Iterator
     dict
         The report of `check_video` for each video, in order.
     """
+    files: dict[str | int, Video] = {}
+    file_of_row: list[str | int] = []
+    for row, video in enumerate(videos):
+        on_disk = isinstance(video, str | os.PathLike | VideoClip)
+        file_of_row.append(os.path.realpath(describe_video(video)) if on_disk else row)
+        files.setdefault(file_of_row[-1], video)
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
-    yield from parallel(delayed(check_video)(video) for video in videos)
+    decoded = parallel(delayed(_decode)(video) for video in files.values())
+    results: dict[str | int, Any] = {}
+    for video, file in zip(videos, file_of_row, strict=True):
+        if file not in results:  # files are in the order of their first rows
+            results[file] = next(decoded)
+        yield _report(video, *results[file])

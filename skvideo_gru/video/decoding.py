@@ -447,11 +447,13 @@ def decode_pts(
     """
     context = stream.codec_context
     packets: Iterator[Packet[VideoStream]] = iter(())
+    # libdav1d reads skip_frame only when it opens.
+    can_skip = context.name != "libdav1d"
     at, shown = -1, None  # number of the next packet, timestamp of the last frame
-    reached = None  # timestamp of the last wanted frame
-    for target in map(int, wanted):
-        if reached is not None and target <= reached:
-            continue
+    targets = np.unique(wanted).tolist()
+    n_reached = 0
+    while n_reached < len(targets):
+        n_before, target = n_reached, targets[n_reached]
         start, seek = index.start_before(target)
         if at < 0 or start > at:
             # Decoding can start closer to the frame: seek.
@@ -459,7 +461,7 @@ def decode_pts(
             before_start = partial(_has_other_pts, index.pts[start])
             packets = dropwhile(before_start, container.demux(stream))
             at, shown = start, None
-        while reached is None or reached < target:
+        while n_reached == n_before:
             packet = next(packets, None)
             if packet is None:
                 raise IndexMismatchError
@@ -472,18 +474,19 @@ def decode_pts(
                 at += 1
             # Frames that no other frame depends on are decoded only if they are wanted.
             all_needed = _contains(wanted, packet.pts) or _contains(index.monotonic, packet.pts)
-            context.skip_frame = "DEFAULT" if all_needed else "NONREF"
+            context.skip_frame = "NONREF" if can_skip and not all_needed else "DEFAULT"
             for frame in packet.decode():
                 if _is_unexpected(frame, shown):
                     raise IndexMismatchError
                 if frame.pict_type == PictureType.B and _contains(index.monotonic, frame.pts):
                     raise IndexMismatchError
                 shown = frame.pts
-                if shown is not None and _contains(wanted, shown):
-                    reached = shown
-                    yield shown, convert(frame)
-            if shown is not None and shown > target and (reached is None or reached < target):
-                raise IndexMismatchError
+                if shown is None or n_reached == len(targets) or shown < targets[n_reached]:
+                    continue
+                if shown > targets[n_reached]:  # the target is missing
+                    raise IndexMismatchError
+                n_reached += 1
+                yield shown, convert(frame)
 
 
 def _contains(ordered: np.ndarray, pts: int | None) -> bool:

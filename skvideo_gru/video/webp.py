@@ -47,7 +47,8 @@ def webp_frames(video: Video, allow_partial: bool) -> Iterator[VideoFrame]:
     video : str, os.PathLike, VideoClip, bytes or binary file object
         The video.
     allow_partial : bool
-        Whether to end at an error after the first frame instead of raising it.
+        Whether to end at an error after the first frame instead of raising it. Pillow opens no
+        truncated file.
 
     Yields
     ------

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -193,17 +194,23 @@ def test_check_counts_skipped_files_and_names_repeated_videos(clips, tmp_path, c
         shutil.copy(clips / "dark" / "0.mp4", tmp_path / name)
     assert cli.main(["check", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
-    assert out.splitlines()[0] == "Skipped files: 2 .srt, 1 .txt."
+    assert "Skipped files: 2 .srt, 1 .txt." in out.splitlines()
     assert "check: warning: 1 video file is listed with two labels: " in err
     assert f"{tmp_path}/x/a.mp4 (x) and {tmp_path}/y/b.mp4 (y), the same content" in err
+    assert f"The same content: {tmp_path}/x/a.mp4, {tmp_path}/y/b.mp4\n" in out
     assert cli.main(["check", str(tmp_path), "--json"]) == 0
     out, err = capsys.readouterr()
-    assert len(json.loads(out)) == 2
+    copies = [report["duplicate_of"] for report in json.loads(out)]
+    assert copies == [None, str(tmp_path / "x" / "a.mp4")]
     assert "Skipped files: 2 .srt, 1 .txt." in err
     (tmp_path / "y" / "b.mp4").rename(tmp_path / "x" / "b.mp4")
+    for n_copies in range(4):
+        for name in ("c.mp4", "d.mp4"):
+            frames = np.full((3, 16, 16, 3), 50 * n_copies, np.uint8)
+            write_video(tmp_path / "x" / f"{n_copies}{name}", frames, codec="ffv1", pix_fmt="bgr0")
     assert cli.main(["check", str(tmp_path)]) == 0
-    pair = f"{tmp_path}/x/a.mp4 and {tmp_path}/x/b.mp4"
-    assert f"videos with the same content: {pair}." in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out.count("The same content: ") == 5 and not err
 
 
 def test_a_missing_engine_is_one_readable_line(tracking, colour_clips, capsys, monkeypatch):
@@ -245,6 +252,27 @@ def test_check_prints_file_names_in_any_encoding(tmp_path):
     )
     assert done.returncode == 1
     assert odd in done.stdout
+
+
+def test_characters_outside_the_encoding_are_escaped(clip, tmp_path):
+    (tmp_path / "日本").mkdir()
+    shutil.copy(clip, tmp_path / "日本" / "a.mp4")
+    shutil.copy(clip, os.path.join(os.fsencode(tmp_path), b"caf\xe9.mp4"))
+    done = subprocess.run(
+        [sys.executable, "-m", "skvideo_gru", "check", str(tmp_path)],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert rb"\u65e5\u672c/a.mp4" in done.stdout
+    assert b"/caf\xe9.mp4" in done.stdout
+
+
+def test_without_an_output_the_command_runs(clip):
+    command = f"{shlex.quote(sys.executable)} -m skvideo_gru check {shlex.quote(str(clip))} >&-"
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 def test_a_closed_output_ends_quietly(clip):

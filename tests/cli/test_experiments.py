@@ -383,6 +383,8 @@ def test_unreadable_videos_are_skipped_and_logged(
     [
         (["train", "--lr", "0"], "'lr' parameter of GRUClassifier"),
         (["train", "--n-frames", "0"], "'n_frames' parameter of ResNet50FrameFeaturizer"),
+        (["train", "--set", "features__device=cuda:99"], "device='cuda:99'"),
+        (["tune", "--grid", "gru__device=cpu,cuda:99"], "device='cuda:99'"),
         (["train", "--split", "manifest"], "no column 'split'"),
         (["tune", "--cv", "1"], "--cv must be at least 2, got 1"),
         (["tune", "--cv", "30"], "--cv 30: n_splits=30 cannot be greater"),

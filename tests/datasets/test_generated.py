@@ -67,6 +67,12 @@ def test_wrong_numbers_are_named(tmp_path, parameters, message):
     assert not (tmp_path / "clips").exists()
 
 
+def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    data = make_order_videos("~/clips", n_per_class=4, frame_size=16)
+    assert data.data[0].startswith(str(tmp_path / "clips"))
+
+
 def test_an_existing_folder_is_not_overwritten(tmp_path):
     with pytest.raises(FileExistsError, match="already exists"):
         make_order_videos(tmp_path)

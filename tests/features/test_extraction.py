@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from joblib import Memory, parallel_config
 
-from skvideo_gru import VideoDecodeError
+from skvideo_gru import VideoDecodeError, read_frames
 from skvideo_gru.features import extraction
 from skvideo_gru.features.extraction import (
     decode_videos,
@@ -226,3 +226,12 @@ def test_an_abandoned_generator_is_finalized_on_its_own_thread(monkeypatch):
     finally:
         gc.enable()
     assert failures == []
+
+
+def test_workers_use_the_limit_of_pixels(clip, monkeypatch):
+    monkeypatch.setattr(opening, "MAX_PIXELS", 64 * 48 - 1)
+    for n_jobs in (1, 2):
+        for outcome in decode_videos([clip] * 2, read_frames, n_jobs=n_jobs, verbose=0):
+            assert isinstance(outcome, VideoDecodeError)
+        for outcome in embed_videos([clip] * 2, None, read_frames, device="cpu", n_jobs=n_jobs):
+            assert isinstance(outcome, VideoDecodeError)

@@ -33,6 +33,7 @@ from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.features import extraction, featurizer, fitting, reading
 from skvideo_gru.features.motion import motion_images
 from skvideo_gru.features.reading import FrameReader
+from skvideo_gru.features.training import train_backbone
 from skvideo_gru.networks import build_network, motion_weights, normalise, progress
 from skvideo_gru.sequence.sequences import validate_sequences
 from skvideo_gru.video import read_outlines, uniform_indices
@@ -627,6 +628,44 @@ def test_a_cached_backbone_lacks_no_video_that_can_be_read_again(
     assert model.failed_ == [] and not np.isnan(rows).any()
     alone = clone(model).set_params(memory=None).fit_transform(videos, y)
     assert largest_error(rows, alone) < 1e-4
+
+
+def test_a_video_that_only_training_cannot_read(colour_clips, tmp_path, monkeypatch):
+    videos, y = colour_clips
+    trainings = []
+
+    def train(*args, **options):
+        trainings.append(len(args[0]))
+        return train_backbone(*args, **options)
+
+    def failing(video, n_frames, **options):
+        if video == videos[0] and n_frames > 3:
+            raise VideoDecodeError(video, "Invalid data")
+        return read_frames(video, n_frames=n_frames, **options)
+
+    monkeypatch.setattr(fitting, "train_backbone", train)
+    monkeypatch.setattr(reading, "read_frames", failing)
+    model = ResNet50FrameFeaturizer(**{**TRAINED, "modality": "rgb"}, on_error="nan")
+    rows = model.fit_transform(videos, y)
+    assert model.failed_ == [] and trainings == [11]
+    np.testing.assert_array_equal(model.transform(videos), rows)
+    for _ in range(2):
+        again = clone(model).set_params(memory=tmp_path).fit_transform(videos, y)
+        np.testing.assert_array_equal(again, rows)
+    assert trainings == [11, 11]
+
+
+def test_a_cache_folder_that_cannot_be_created_is_a_warning(colour_clips, tmp_path):
+    (tmp_path / "file").touch()
+    model = ResNet50FrameFeaturizer(**UNTRAINED).fit(colour_clips[0])
+    expected = model.transform(colour_clips[0])
+    for folder in (tmp_path / "file" / "cache", str(tmp_path / "file" / "cache")):
+        model.set_params(memory=folder)
+        with pytest.warns(
+            UserWarning, match=r"memory='.*file/cache': the cache cannot be written"
+        ):
+            rows = model.transform(colour_clips[0])
+        np.testing.assert_array_equal(rows, expected)
 
 
 def test_a_cache_that_is_memory_mapped_or_read_only(colour_clips, tmp_path, monkeypatch):

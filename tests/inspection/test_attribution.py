@@ -118,6 +118,14 @@ def test_a_class_without_support_has_no_heat():
     assert (_grad_cam(network, inputs, -np.ones((2, 2048))) == 0).all()
 
 
+def test_output_as_a_table_does_not_matter(colour_clips):
+    videos, y = colour_clips
+    pipe = fitted(videos, y)
+    expected = attribute(pipe, videos[0])
+    found = attribute(pipe.set_output(transform="pandas"), videos[0])
+    np.testing.assert_allclose(found.heat, expected.heat, atol=1e-6)
+
+
 def test_padded_frames_are_left_out(colour_clips):
     videos, y = colour_clips
     pipe = fitted(videos, y, features__sampling="dense", features__n_frames=14)

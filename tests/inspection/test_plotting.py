@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from skvideo_gru import TrainingDisplay
+from skvideo_gru import GRUClassifier, TrainingDisplay
 from skvideo_gru.inspection.plotting import one_line, plot_confusion_matrix
 
 RECORDS = [
@@ -120,3 +120,13 @@ def test_only_samples_that_no_step_was_trained_on_are_called_validation(kind, ba
     axes = TrainingDisplay.from_estimator(pipe).axes_[-1]
     assert axes.get_title() == "GRU"
     assert [text.get_text() for text in axes.get_legend().texts] == ["training", label]
+
+
+def test_a_validation_set_of_its_own_is_called_validation():
+    X, y = np.arange(24.0).reshape(4, 3, 2), [0, 1, 0, 1]
+    gru = GRUClassifier(max_epochs=2, early_stopping=True, random_state=0)
+    pipe = Pipeline([("features", Step(RECORDS)), ("gru", gru)])
+    for validation, label in (({"X_val": X, "y_val": y}, "validation"), ({}, "held out")):
+        gru.set_params(validation_fraction=0.5).fit(X, y, **validation)
+        axes = TrainingDisplay.from_estimator(pipe).axes_[-1]
+        assert axes.get_legend().texts[1].get_text().startswith(label)

@@ -3,10 +3,12 @@ import pytest
 from conftest import overlaps, texts
 from matplotlib.figure import Figure
 from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
 
 from skvideo_gru import SearchDisplay
+from skvideo_gru.inspection.search_display import comparable_rows
 
 SCORES = {"x": "size", "y": "decay", "label": "mean accuracy"}
 
@@ -116,3 +118,17 @@ def test_a_large_grid_has_a_bounded_figure_without_scores_in_its_cells():
     for axis in (display.ax_.xaxis, display.ax_.yaxis):
         assert overlaps(axis.get_ticklabels()) == 0
     assert display.ax_.get_yticklabels()[0].get_text() == "0"
+
+
+def test_the_last_iteration_of_a_successive_halving_is_shown(grid):
+    _, X, y = grid
+    params = {"C": [0.0001, 0.1, 10.0], "fit_intercept": [True, False]}
+    search = HalvingGridSearchCV(
+        LogisticRegression(), params, cv=3, min_resources=30, factor=2, random_state=0
+    ).fit(np.tile(X, (2, 1)), np.tile(y, 2))
+    results, rows = search.cv_results_, comparable_rows(search)
+    assert 1 < len(rows) < 6
+    assert search.best_index_ in rows
+    assert (results["n_resources"][rows] == max(results["n_resources"])).all()
+    display = SearchDisplay.from_estimator(search, x="C", y="fit_intercept")
+    np.testing.assert_array_equal(display.mean, results["mean_test_score"][rows])

@@ -2,11 +2,18 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 
-from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, make_video_classifier
+from skvideo_gru import (
+    GRUClassifier,
+    ResNet50FrameFeaturizer,
+    SelectiveClassifierCV,
+    make_video_classifier,
+)
 from skvideo_gru.mlops.saving import load_model, portable, save_model
 
 
@@ -78,3 +85,16 @@ def test_the_cache_folder_of_a_step_of_any_name_is_not_saved():
     with portable(pipe):
         assert (pipe["video"].memory, pipe["video"].n_jobs) == (None, None)
     assert (pipe["video"].memory, pipe["video"].n_jobs) == ("cache", 2)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_no_fitted_part_contains_the_cache_folder(frozen):
+    featurizer = ResNet50FrameFeaturizer(memory="cache", n_jobs=2)
+    pipe = Pipeline([("video", featurizer)])
+    model = SelectiveClassifierCV(FrozenEstimator(pipe) if frozen else clone(pipe))
+    model.estimator_ = pipe  # what fit sets
+    with portable(model):
+        assert (featurizer.memory, featurizer.n_jobs) == (None, None)
+        if not frozen:
+            assert model.estimator["video"].memory is None
+    assert (featurizer.memory, featurizer.n_jobs) == ("cache", 2)

@@ -55,7 +55,8 @@ def test_a_path_and_its_content_have_the_same_prediction(pipe, clip):
         for answer in answers["probabilities"]:
             assert list(answer) == pipe.classes_.tolist()
             np.testing.assert_allclose(list(answer.values()), proba, rtol=1e-5)
-    assert list(served.predict([str(clip)]).columns) == ["label", "error"]
+    assert list(served.predict([clip]).columns) == ["label", "error"]
+    assert served.predict([clip])["label"].tolist() == [label]
 
 
 def test_an_unreadable_video_does_not_affect_other_rows(pipe, clip, broken_clip, tmp_path):

@@ -3,8 +3,8 @@ import pytest
 from joblib import Memory
 from references import tone_clips
 
-from skvideo_gru import ResNet50FrameFeaturizer
-from skvideo_gru.features import training
+from skvideo_gru import ResNet50FrameFeaturizer, VideoDecodeError, read_frames
+from skvideo_gru.features import reading, training
 from skvideo_gru.features.caching import cache_contents
 from skvideo_gru.features.training import train_backbone
 from skvideo_gru.networks import checkpoints
@@ -98,3 +98,33 @@ def test_a_featurizer_with_memory_resumes(interrupt, tmp_path):
     plain = ResNet50FrameFeaturizer(**options).fit(clips, y)
     for name, value in plain.weights_.items():
         np.testing.assert_array_equal(featurizer.weights_[name], value, err_msg=name)
+
+
+def test_a_checkpoint_of_other_videos_is_not_used(interrupt, tmp_path, monkeypatch):
+    clips, y = tone_clips(N_CLIPS + 1), np.array([0, 1, 0, 1, 2])
+    options = {"n_frames": 3, "frame_size": 32, "modality": "rgb", "random_state": 0, **OPTIONS}
+    featurizer = ResNet50FrameFeaturizer(**options, memory=tmp_path, on_error="nan")
+
+    def failing(video, **options):
+        if video is clips[-1]:
+            raise VideoDecodeError("e.mp4", "Input/output error")
+        return read_frames(video, **options)
+
+    interrupt(2 * EPOCH)
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "read_frames", failing)
+        with pytest.raises(KeyboardInterrupt):
+            featurizer.fit(clips, y)
+    interrupt(-1)
+    featurizer.fit(clips, y)
+    assert featurizer.failed_ == []
+    plain = ResNet50FrameFeaturizer(**options).fit(clips, y)
+    for name, value in plain.weights_.items():
+        np.testing.assert_array_equal(featurizer.weights_[name], value, err_msg=name)
+
+
+def test_a_diverged_training_leaves_no_file(tmp_path):
+    path, clips, y = tmp_path / "training.pt", tone_clips(N_CLIPS), np.arange(N_CLIPS) % 2
+    with pytest.raises(ValueError, match="diverged"):
+        train_backbone(clips, y, checkpoint=path, lr=1e30, **OPTIONS)
+    assert list(tmp_path.iterdir()) == []

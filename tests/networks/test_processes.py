@@ -60,8 +60,10 @@ def test_each_process_uses_another_gpu(monkeypatch):
 
 
 def test_an_error_of_one_process_is_raised_in_all(results):
-    for found in results["exchange"]:
-        for index, error in enumerate(found["errors"]):
+    first, second = results["exchange"]
+    assert (first["own"], second["own"]) == (0, 1)
+    for found in (first, second):
+        for index, error in zip((0, 1, 0, 1), found["errors"], strict=True):
             assert error == f"OSError: the disk is full ['Raised in process {index} of 2.']"
         assert found["different"].startswith("ValueError: The processes have different labels")
         assert found["worker"].startswith("RuntimeError: A fit in 2 processes cannot run in a")

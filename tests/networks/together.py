@@ -32,6 +32,7 @@ from skvideo_gru.networks import (
     fit_in_first,
     gather_results,
     initialize_net,
+    own_result,
     process_index,
     progress,
     run_epochs,
@@ -73,7 +74,12 @@ class Counter:
 
 def exchange(folder):
     index, found = process_index(), {}
-    found["errors"] = [error_of(partial(gather_results, partial(fail_in, i))) for i in (0, 1)]
+    found["errors"] = [
+        error_of(partial(call, partial(fail_in, i)))
+        for call in (gather_results, own_result)
+        for i in (0, 1)
+    ]
+    found["own"] = own_result(process_index)
     found["different"] = error_of(lambda: check_same(index, "labels"))
     check_same(["a", (1, None)], "labels")
     worker = Parallel(n_jobs=2, backend="threading")

@@ -229,6 +229,12 @@ def test_the_input_is_never_overwritten(dtype):
     fitted.inverse_transform(out)
     np.testing.assert_array_equal(X, before)
     np.testing.assert_array_equal(out, fitted.transform(X))
+    empty = np.full((1, 12), np.nan)
+    for _ in range(200):  # each would scale the frame that replaces missing ones
+        fitted.transform(empty)
+        fitted.inverse_transform(out)
+    np.testing.assert_array_equal(fitted.transform(X), out)
+    assert np.abs(fitted._a_frame).max() < 24
 
 
 def test_integers_keep_their_precision():

@@ -7,7 +7,7 @@ from conftest import break_video, make_frames
 
 from skvideo_gru import VideoClip, read_frames
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.video import checking
+from skvideo_gru.video import checking, decoding
 from skvideo_gru.video.checking import check_video, check_videos
 from skvideo_gru.video.decoding import OpenFrames
 
@@ -44,6 +44,30 @@ def test_a_time_range_without_frames(clip):
     report = check_video(VideoClip(clip, 5.0, 6.0))
     assert report["reason"] == "the video contains no frame from 5 s to 6 s"
     assert (report["start"], report["end"]) == (5.0, 6.0)
+
+
+def test_an_array_is_checked():
+    report = check_video(np.zeros((30, 48, 64, 3), np.uint8))
+    assert (report["reason"], report["n_frames"], report["seconds"]) == (None, 30, 1.16)
+    assert check_video(np.zeros((30, 48, 64, 3)))["reason"].startswith("ndarray of shape (30, 48,")
+
+
+def test_a_file_is_decoded_once_for_all_its_time_ranges(clip, tmp_path, monkeypatch):
+    decoded = []
+
+    @contextmanager
+    def open_frames(video, allow_partial):
+        decoded.append(video)
+        with decoding.open_frames(video, allow_partial) as opened:
+            yield opened
+
+    (tmp_path / "link.mp4").symlink_to(clip)
+    ranges = [VideoClip(clip, 0.2, 0.5), VideoClip(tmp_path / "link.mp4", 9), clip]
+    expected = [check_video(video) for video in ranges]
+    monkeypatch.setattr(checking, "open_frames", open_frames)
+    assert list(check_videos(ranges)) == expected
+    assert len(decoded) == 1
+    assert [report["reason"] is None for report in expected] == [True, False, True]
 
 
 def test_reports_are_in_order(clip, broken_clip, tmp_path):
