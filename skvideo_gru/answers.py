@@ -101,10 +101,11 @@ def predicted_labels(model: Any, proba: np.ndarray) -> np.ndarray:
         The most probable labels, or those that scikit-learn's classifiers with a threshold
         choose; those of a `SelectiveClassifierCV` can be its unknown label.
     """
-    selective = find_selective(model)
-    if selective is not None:
-        return selective.apply_threshold(proba)
     model = getattr(model, "best_estimator_", model)
+    if isinstance(model, Pipeline):
+        return predicted_labels(model[-1], proba)
+    if hasattr(model, "apply_threshold"):
+        return model.apply_threshold(proba)
     if isinstance(model, FixedThresholdClassifier | TunedThresholdClassifierCV):
         model = copy.copy(model)
         model.estimator_ = GivenProbabilities().fit(proba, model.classes_)

@@ -120,7 +120,8 @@ def test_labels_of_probabilities_are_those_of_a_threshold(rows, pos_label):
         TunedThresholdClassifierCV(frozen, refit=False, **options),
     ):
         proba = model.fit(X, y).predict_proba(X)
-        np.testing.assert_array_equal(predicted_labels(model, proba), model.predict(X))
+        for fitted in (model, Pipeline([("last", model)])):
+            np.testing.assert_array_equal(predicted_labels(fitted, proba), model.predict(X))
         np.testing.assert_array_equal(model.predict_proba(X), proba)  # unchanged
 
 

@@ -242,7 +242,7 @@ class BackboneFitter:
         pairs = list(zip(rows, clips, strict=True)) if clips else []
         failed = [videos[row] for row, clip in pairs if isinstance(clip, VideoDecodeError)]
         reader = replace(self.reader, modality=modality or self.reader.modality)
-        again = decode_videos(failed, reader, n_jobs=self.n_jobs, verbose=0)
+        again = iter(list(decode_videos(failed, reader, n_jobs=self.n_jobs, verbose=0)))
         return [
             next(again) if isinstance(clip, VideoDecodeError) else select(clip) for clip in clips
         ]
