@@ -413,7 +413,7 @@ def _add_pipeline_options(parser: argparse.ArgumentParser) -> argparse._Argument
         default="auto",
         metavar="N",
         help="training epochs of the ResNet-50; 0 leaves it untrained (default: as many as 1200 "
-        "optimizer steps need, at least 5; for generated clips: 0)",
+        "optimizer steps need, or 2400 with at least 300 videos; for generated clips: 0)",
     )
     pipeline.add_argument(
         "--objective",

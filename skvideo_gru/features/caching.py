@@ -32,7 +32,7 @@ __all__ = [
 T = TypeVar("T")
 
 #: Part of every key: raise it when decoding, preprocessing or training change.
-CACHE_VERSION = 10
+CACHE_VERSION = 11
 
 
 # joblib clears the cache of a function whose source code changes: do not edit the next two.

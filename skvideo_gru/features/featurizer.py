@@ -120,7 +120,8 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         through a temporary GRU, for classes that single frames do not show.
     max_epochs : int, optional
         Epochs of the backbone's training. With 0 it keeps its initial weights. By default
-        the smallest number, at least 5, that makes 1200 optimizer steps.
+        the smallest number, at least 5, that makes 1200 optimizer steps, or 2400 with at
+        least 300 videos.
     lr : float, default=1e-3
         Maximum learning rate of the one-cycle schedule.
     weight_decay : float, default=0.05

@@ -43,8 +43,9 @@ from .mixing import MixupNet, blend, collate_pairs
 
 __all__ = ["train_backbone"]
 
-# Optimizer steps of a training without `max_epochs`, and its smallest number of epochs.
-_N_STEPS, _MIN_EPOCHS = 1200, 5
+# Optimizer steps of a training without `max_epochs`, the number of clips from which on it has
+# twice as many, and its smallest number of epochs.
+_N_STEPS, _MANY_CLIPS, _MIN_EPOCHS = 1200, 300, 5
 # Largest share of a clip that the augmentation "time" removes.
 _TIME = 0.2
 
@@ -186,7 +187,7 @@ def train_backbone(
         Classify single frames, or sequences of frames through a temporary GRU.
     max_epochs : int, optional
         Passes over the clips. By default the smallest number, at least 5, that makes 1200
-        optimizer steps.
+        optimizer steps, or 2400 with at least 300 clips.
     lr : float, default=1e-3
         Highest learning rate of the schedule.
     weight_decay : float, default=0.05
@@ -262,7 +263,9 @@ def train_backbone(
     n_steps = max(1, min(gather_results(lambda: len(data))) // per_step)
     sampler = RandomSampler(data, num_samples=min(len(data), n_steps * per_step))
     if max_epochs is None:
-        max_epochs = max(_MIN_EPOCHS, math.ceil(_N_STEPS / n_steps))
+        many = sum(map(len, everyone)) >= _MANY_CLIPS
+        wanted = 2 * _N_STEPS if many else _N_STEPS
+        max_epochs = max(_MIN_EPOCHS, math.ceil(wanted / n_steps))
     counts = np.bincount(np.concatenate(everyone))
     class_weight = counts.sum() / (len(counts) * counts)
     callbacks: list[Any] = learning_rate_schedule(
