@@ -79,10 +79,13 @@ def find_selective(model: Any) -> Any | None:
         The model, the best estimator of a search or the last step of a pipeline; None if it
         always answers a class.
     """
+    step = _last_step(model)
+    return step if hasattr(step, "apply_threshold") else None
+
+
+def _last_step(model: Any) -> Any:
     model = getattr(model, "best_estimator_", model)
-    if isinstance(model, Pipeline):
-        return find_selective(model[-1])
-    return model if hasattr(model, "apply_threshold") else None
+    return _last_step(model[-1]) if isinstance(model, Pipeline) else model
 
 
 def predicted_labels(model: Any, proba: np.ndarray) -> np.ndarray:
@@ -101,9 +104,7 @@ def predicted_labels(model: Any, proba: np.ndarray) -> np.ndarray:
         The most probable labels, or those that scikit-learn's classifiers with a threshold
         choose; those of a `SelectiveClassifierCV` can be its unknown label.
     """
-    model = getattr(model, "best_estimator_", model)
-    if isinstance(model, Pipeline):
-        return predicted_labels(model[-1], proba)
+    model = _last_step(model)
     if hasattr(model, "apply_threshold"):
         return model.apply_threshold(proba)
     if isinstance(model, FixedThresholdClassifier | TunedThresholdClassifierCV):

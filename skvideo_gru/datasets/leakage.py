@@ -18,11 +18,12 @@ from ..video import (
     content_digest,
     describe_time_range,
     describe_video,
+    source_path,
     video_bounds,
 )
 from .bunches import list_first
 
-__all__ = ["find_leaks", "repeated_content", "source_path", "warn_of_leaks"]
+__all__ = ["find_leaks", "repeated_content", "warn_of_leaks"]
 
 # Bytes that are compared before a whole file is read.
 _EDGE = 2**16
@@ -131,22 +132,6 @@ def _name(video: Video) -> str:
     bounds = video_bounds(video)
     window = "" if bounds == (None, None) else f", {describe_time_range(*bounds)}"
     return f"{describe_video(video)}{window}"
-
-
-def source_path(video: Any) -> str:
-    """Resolve the path of a video's file.
-
-    Parameters
-    ----------
-    video : Video
-        A path or a `VideoClip`.
-
-    Returns
-    -------
-    str
-        The absolute path without links.
-    """
-    return os.path.realpath(describe_video(video))
 
 
 def repeated_content(videos: Sequence[Video]) -> list[list[int]]:

@@ -13,9 +13,9 @@ from typing import Any
 from sklearn.utils import Bunch
 
 from ..caller_warnings import warn_caller
-from ..video import VideoClip, describe_video, video_bounds
+from ..video import VideoClip, describe_video, source_path, video_bounds
 from .bunches import as_frames, make_bunch
-from .leakage import source_path, warn_of_leaks
+from .leakage import warn_of_leaks
 
 __all__ = ["load_video_manifest", "read_manifest"]
 

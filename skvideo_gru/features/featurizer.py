@@ -68,12 +68,9 @@ from .fitting import RECIPE_CONSTRAINTS, BackboneFitter, FittedVideos
 from .reading import READING_CONSTRAINTS, FrameReader, reading_options
 from .rows import fill_rows
 from .sharing import EmbeddedWindow
+from .training import MANY_VIDEOS
 
 __all__ = ["ResNet50FrameFeaturizer", "find_featurizers"]
-
-# With so many videos, learned initial weights did not increase the accuracy, see
-# benchmarks/accuracy.md.
-_MANY_VIDEOS = 300
 
 
 class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
@@ -625,7 +622,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         if self._weights_are_a_file():
             return load_weights(self.weights)
         learned = self.weights == "auto" and training and self.modality_ == "motion"
-        return motion_weights() if learned and n_videos < _MANY_VIDEOS else None
+        return motion_weights() if learned and n_videos < MANY_VIDEOS else None
 
     def _strict(self) -> bool:
         return self.on_error == "raise" or ALWAYS_RAISE.get()

@@ -239,13 +239,14 @@ class BackboneFitter:
         A video that training cannot read is read again, because training needs more frames.
         """
         select = self.reader.for_training().for_prediction
-        pairs = list(zip(rows, clips, strict=True)) if clips else []
-        failed = [videos[row] for row, clip in pairs if isinstance(clip, VideoDecodeError)]
+        read = [clip if isinstance(clip, VideoDecodeError) else select(clip) for clip in clips]
+        failed = [i for i, clip in enumerate(read) if isinstance(clip, VideoDecodeError)]
         reader = replace(self.reader, modality=modality or self.reader.modality)
-        again = iter(list(decode_videos(failed, reader, n_jobs=self.n_jobs, verbose=0)))
-        return [
-            next(again) if isinstance(clip, VideoDecodeError) else select(clip) for clip in clips
-        ]
+        again = [videos[rows[i]] for i in failed]
+        outcomes = decode_videos(again, reader, n_jobs=self.n_jobs, verbose=0)
+        for i, outcome in zip(failed, outcomes, strict=True):
+            read[i] = outcome
+        return read
 
     def _train(
         self,

@@ -28,6 +28,7 @@ from .videos import VideoClip as VideoClip
 from .videos import as_video_list as as_video_list
 from .videos import describe_time_range as describe_time_range
 from .videos import describe_video as describe_video
+from .videos import source_path as source_path
 from .videos import video_bounds as video_bounds
 from .windows import SlidingWindows as SlidingWindows
 from .windows import Window as Window

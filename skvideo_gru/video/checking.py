@@ -15,7 +15,7 @@ from .errors import VideoDecodeError
 from .opening import open_video
 from .packets import scan_packets
 from .sampling import frames_in_range
-from .videos import Video, VideoClip, describe_video, video_bounds
+from .videos import Video, VideoClip, describe_video, source_path, video_bounds
 
 __all__ = ["check_video", "check_videos"]
 
@@ -137,7 +137,7 @@ def check_videos(videos: Sequence[Video], n_jobs: int | None = None) -> Iterator
     file_of_row: list[str | int] = []
     for row, video in enumerate(videos):
         on_disk = isinstance(video, str | os.PathLike | VideoClip)
-        file_of_row.append(os.path.realpath(describe_video(video)) if on_disk else row)
+        file_of_row.append(source_path(video) if on_disk else row)
         files.setdefault(file_of_row[-1], video)
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     decoded = parallel(delayed(_decode)(video) for video in files.values())

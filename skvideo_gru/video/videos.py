@@ -104,6 +104,22 @@ def describe_video(video: Video) -> str:
     return f"<{type(video).__name__}>"
 
 
+def source_path(video: Video) -> str:
+    """Resolve the path of a video's file.
+
+    Parameters
+    ----------
+    video : Video
+        A path or a `VideoClip`.
+
+    Returns
+    -------
+    str
+        The absolute path without links.
+    """
+    return os.path.realpath(describe_video(video))
+
+
 def video_bounds(video: Video) -> tuple[float | None, float | None]:
     """Return the time range of a video.
 

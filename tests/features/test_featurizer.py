@@ -112,7 +112,7 @@ def test_initial_weights(colour_clips, monkeypatch):
         fitted = ResNet50FrameFeaturizer(**start, **params).fit(videos, y)
         np.testing.assert_allclose(fitted.weights_[name], expected, atol=1e-8)
         assert fitted.frame_size_ == (32, 32)
-    monkeypatch.setattr(featurizer, "_MANY_VIDEOS", len(videos))
+    monkeypatch.setattr(featurizer, "MANY_VIDEOS", len(videos))
     fitted = ResNet50FrameFeaturizer(**start, modality="motion").fit(videos, y)
     np.testing.assert_allclose(fitted.weights_[name], random, atol=1e-8)
 

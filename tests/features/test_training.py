@@ -55,7 +55,7 @@ def test_length_of_training_in_steps():
         for objective in ("frame", "clip"):
             _, history = train_backbone(clips, y, objective=objective, **options)
             assert sum(record["train_batch_count"] for record in history) == 7
-        patch.setattr(training, "_MANY_CLIPS", 4)
+        patch.setattr(training, "MANY_VIDEOS", 4)
         _, history = train_backbone(clips, y, **options)
         assert sum(record["train_batch_count"] for record in history) == 14
         patch.setattr(training, "_N_STEPS", 1)
