@@ -7,6 +7,7 @@ import inspect
 import math
 import mmap
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
@@ -200,6 +201,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[str]:
     with TemporaryDirectory(prefix=".unfinished-", dir=folder) as unfinished:
         part = os.path.join(unfinished, "part")
         yield part
+        if os.path.exists(path):
+            shutil.copymode(path, part)
         os.replace(part, path)
 
 

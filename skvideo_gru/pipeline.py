@@ -18,12 +18,14 @@ from sklearn.utils.validation import _check_method_params
 from .features import ResNet50FrameFeaturizer
 from .networks import N_FEATURES, first_result
 from .sequence import (
+    MISSING_REPORTED,
     FrameWise,
     GRUClassifier,
     check_fit_arguments,
     split_rows,
     weighted_rows,
 )
+from .targets import check_target
 
 __all__ = ["VideoPipeline", "check_parameter", "check_values", "make_video_classifier"]
 
@@ -84,14 +86,24 @@ class VideoPipeline(Pipeline):
         """
         check_values(self)
         gru = self.steps[-1][1]
-        if not isinstance(gru, GRUClassifier) or y is None or len(self.steps) == 1:
+        if not isinstance(gru, GRUClassifier) or len(self.steps) == 1:
             return super().fit(X, y, **params)
+        reported = isinstance(self.steps[0][1], ResNet50FrameFeaturizer)
+        token = MISSING_REPORTED.set(reported)
+        try:
+            return self._fit_classifier(X, y, params)
+        finally:
+            MISSING_REPORTED.reset(token)
+
+    def _fit_classifier(self, X: Any, y: Any, params: dict[str, Any]) -> Self:
+        """Fit the steps before a GRU, and the GRU, which can hold out videos."""
+        gru = self.steps[-1][1]
+        labels = check_target(gru, y)
         for_front, for_gru = self._split_params(params)
         groups = for_gru.pop("groups", None)
         validation = {name: for_gru.get(name) for name in _VALIDATION}
         check_fit_arguments(gru.early_stopping, groups, validation)
         check_consistent_length(X, y, groups, for_gru.get("sample_weight"))
-        labels = column_or_1d(y)
         rows = weighted_rows(labels, for_gru.get("sample_weight"), gru.class_weight)
         if not gru.early_stopping or for_gru.get("X_val") is not None:
             return super().fit(X, y, **params)

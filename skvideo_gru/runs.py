@@ -153,9 +153,9 @@ def tracked_run(
         with live_epochs() as latest:
             yield tracked
         pipe = fitted_pipeline(model)
-        log_training(pipe, latest)
         # First, because no failure may lose the model.
         tracked.model_uri = log_model(pipe, videos[0], register)
+        log_training(pipe, latest)
         if pipe is not model:
             log_search(model)
         others = {part: rows for part, rows in parts.items() if part != "train"}

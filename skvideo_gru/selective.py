@@ -14,16 +14,16 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.utils import _safe_indexing, column_or_1d, get_tags, indexable
+from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from .answers import GivenProbabilities
 from .caller_warnings import warn_caller
 from .persistence import Versioned, restore_on_error
+from .targets import check_target
 
 __all__ = ["SelectiveClassifierCV", "choose_threshold", "selective_curve"]
 
@@ -188,10 +188,7 @@ class SelectiveClassifierCV(ClassifierMixin, MetaEstimatorMixin, Versioned, Base
             return self._fit(X, y, groups, params)
 
     def _fit(self, X: Any, y: Any, groups: Any, params: dict[str, Any]) -> Self:
-        if y is None:
-            raise ValueError("requires y to be passed, but the target y is None")
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
+        y = check_target(self, y)
         X, y, groups = indexable(X, y, groups)
         if groups is not None and self._forwards_groups():
             params = params | {"groups": groups}
@@ -234,7 +231,10 @@ class SelectiveClassifierCV(ClassifierMixin, MetaEstimatorMixin, Versioned, Base
             splitter = StratifiedGroupKFold(int(cv))
         else:
             splitter = check_cv(cv, y, classifier=True)
-        folds = list(splitter.split(X, y, groups))
+        try:
+            folds = list(splitter.split(X, y, groups))
+        except ValueError as error:
+            raise ValueError(f"cv={self.cv!r}: {error}") from error
         tested = np.sort(np.concatenate([test for _, test in folds]))
         if not np.array_equal(tested, np.arange(len(y))):
             raise ValueError("cv must hold out every sample exactly once; use another splitter.")

@@ -1,5 +1,6 @@
 """Clips, labels and helpers that the tests share; every clip is generated."""
 
+import functools
 import os
 import sys
 from itertools import pairwise
@@ -17,7 +18,9 @@ import torch
 
 from skvideo_gru import make_order_videos, make_video_classifier
 from skvideo_gru.datasets.generated import write_video
+from skvideo_gru.features import fitting
 from skvideo_gru.inspection.evaluation import Evaluation
+from skvideo_gru.video import check_videos
 
 needs_gpu = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="torch sees no GPU on this machine"
@@ -39,6 +42,11 @@ def break_video(path, first):
     for position, size in packets[first:]:
         content[position : position + size] = bytes([255]) * size
     path.write_bytes(content)
+
+
+def check_video(video):
+    """The report of one video."""
+    return next(check_videos([video]))
 
 
 def largest_error(rows, expected):
@@ -80,6 +88,15 @@ def ordinary_priority():
     yield
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def random_weights_are_drawn_once():
+    """Draw the initial weights of a seed once: they take most of the time of a small fit."""
+    draw = functools.lru_cache(2)(fitting.initial_weights)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "initial_weights", lambda seed: dict(draw(seed)))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 # The layout of torchvision's resnet50, as published.
 BLOCKS = {"layer1": (3, 64), "layer2": (4, 128), "layer3": (6, 256), "layer4": (3, 512)}
@@ -53,6 +54,12 @@ def random_state(seed=0):
             fan_in = shape[1] * (shape[2] * shape[3] if len(shape) == 4 else 1)
             state[name] = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
     return state
+
+
+def small_network(weights):
+    """A network of the input and output of ResNet-50, for tests of its training."""
+    layers = [nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, 2048))
 
 
 def reference_features(state, x):

@@ -104,6 +104,7 @@ def work(clips, tmp_path, monkeypatch):
     """A working directory with those clips, and an MLflow store shared by all documents."""
     for name in ("clips", "later", "new", "manifest.csv", "day.mp4"):
         (tmp_path / name).symlink_to(clips / name)
+    (tmp_path / "new.mp4").symlink_to(clips / "day.mp4")
     write_exports(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clips}/mlflow.db")

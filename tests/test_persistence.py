@@ -121,6 +121,16 @@ def test_the_file_of_a_link_is_replaced(tmp_path):
     assert {path.name for path in tmp_path.rglob("*")} == {"store", "model", "link"}
 
 
+def test_a_replaced_file_keeps_its_permissions(tmp_path):
+    file = tmp_path / "private"
+    file.touch()
+    file.chmod(0o600)
+    with atomic_write(file) as part:
+        Path(part).write_text("new")
+    assert file.read_text() == "new"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_machine_specific_parameters_are_saved_as_strings(tmp_path):
     X = np.arange(12.0).reshape(2, 3, 2)
     device = torch.device("cpu")

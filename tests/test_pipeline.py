@@ -148,7 +148,7 @@ def test_a_search_decodes_each_video_once_for_each_backbone(colour_clips, tmp_pa
 
         monkeypatch.setattr(reading, name, counting)
     grid = {"gru__lr_decay": [0.9, 0.97], "gru__hidden_size": [4, 8]}
-    settings = {**SETTINGS, "features__max_epochs": 1, "features__batch_size": 8}
+    settings = {**SETTINGS, "features__max_epochs": 1, "features__frames_per_clip": 2}
     settings["features__modality"] = "motion"
     pipe = make_video_classifier(memory=str(tmp_path / "trained"), random_state=0, **settings)
     search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(videos, y)

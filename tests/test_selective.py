@@ -359,6 +359,7 @@ def test_a_video_pipeline(colour_clips, clip, tmp_path):
          "n_splits=5|or add groups with"),  # the first in newer scikit-learn
         ({"cv": 2}, ["a", "b"] * 10, {"groups": ["a", "b"] * 10}, r"or add groups with"),
         ({"cv": ShuffleSplit(2)}, ["a", "b"] * 10, {}, "exactly once"),
+        ({"cv": 11}, ["a", "b"] * 10, {}, "cv=11: n_splits=11 cannot be greater"),
         ({"target": 0}, ["a", "b"] * 10, {}, "target"),
         ({"criterion": "recall"}, ["a", "b"] * 10, {}, "criterion"),
         ({"estimator": FrozenEstimator(LogisticRegression().fit([[0], [1]], ["a", "b"]))},

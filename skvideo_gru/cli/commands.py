@@ -14,7 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import joblib
 import numpy as np
 from sklearn.utils import Bunch
 
@@ -27,7 +26,7 @@ from ..datasets import (
     read_manifest,
     repeated_content,
 )
-from ..features import cache_contents, prune, remove_unfinished, video_progress
+from ..features import cache_contents, open_cache, prune, remove_unfinished, video_progress
 from ..inspection import class_columns
 from ..mlops import predict_each
 from ..persistence import check_writable
@@ -211,12 +210,7 @@ def cache(args: argparse.Namespace) -> int:
     int
         Exit status.
     """
-    if not os.path.isdir(os.path.join(args.folder, "joblib")):
-        raise FileNotFoundError(
-            f"{args.folder}: the folder contains no cache; pass a folder that was used as "
-            "--memory."
-        )
-    store = joblib.Memory(args.folder, verbose=0)
+    store = open_cache(args.folder)
     remove_unfinished(store, older_than=3600)
     before = cache_contents(store)
     age = None if args.max_age is None else timedelta(days=args.max_age)

@@ -21,7 +21,14 @@ from ..answers import find_selective
 from ..datasets import has_groups, make_order_videos, select_rows
 from ..features import FrameReader, ResNet50FrameFeaturizer, reading_options
 from ..inspection import Evaluation, fitted_pipeline, order_baselines
-from ..mlops import check_register, log_skipped, open_run, portable, save_model
+from ..mlops import (
+    check_register,
+    log_pipeline_params,
+    log_skipped,
+    open_run,
+    portable,
+    save_model,
+)
 from ..networks import resolve_device
 from ..persistence import check_writable
 from ..pipeline import check_parameter, check_values, make_video_classifier
@@ -201,7 +208,13 @@ def _evaluate_saved(
     if args.n_jobs is not None:
         pipe[0].set_params(n_jobs=args.n_jobs)
     _check_names(pipe, args.set)
+    n_frames = getattr(pipe[0], "n_frames", None)
     check_values(pipe.set_params(**args.set))
+    if getattr(pipe[0], "n_frames", None) != n_frames:
+        raise ValueError(
+            f"--set {pipe.steps[0][0]}__n_frames: the model was trained on {n_frames} frames of "
+            "each video; train another model to change this."
+        )
     selective = find_selective(model)
     known = [*model.classes_, *([] if selective is None else [selective.unknown_label])]
     labels = {str(label): label for label in known}  # labels may be numbers
@@ -224,6 +237,7 @@ def _evaluate_saved(
         mlflow.set_tag("model", args.model)
         _log_findings(skipped, [])
         log_inputs(data, parts, split)
+        log_pipeline_params(pipe)
         log_training(pipe, {})
         outcomes = log_evaluations(model, data, parts)
         report_outcomes(outcomes, results)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from ..extras import import_extra
 from ..video import describe_video, video_bounds
 
 __all__ = [
@@ -34,6 +35,7 @@ def make_bunch(
     groups: list[str] | None,
     split: list[str] | None,
     skipped: Mapping[str, int],
+    ignored: Sequence[str] = (),
 ) -> Bunch:
     """Create the Bunch of a data set.
 
@@ -51,6 +53,8 @@ def make_bunch(
         Their groups, and their parts of the split.
     skipped : mapping of str to int
         Numbers of skipped files by file extension or reason.
+    ignored : sequence of str, default=()
+        Names of ignored columns of the manifest.
 
     Returns
     -------
@@ -64,6 +68,7 @@ def make_bunch(
     notes += [f"{len(set(groups))} groups."] if groups is not None else []
     notes += [f"Parts of the split: {', '.join(sorted(set(split)))}."] if split is not None else []
     notes += [f"Skipped files: {describe_skipped(skipped)}."] if skipped else []
+    notes += [f"Ignored columns: {', '.join(ignored)}."] if ignored else []
     videos = np.empty(len(data), object)  # np.array would look into the items
     videos[:] = data
     return Bunch(
@@ -92,9 +97,14 @@ def as_frames(data: Bunch) -> Bunch:
         The same data set with ``data`` as a DataFrame of the columns ``path`` and, if there
         are time ranges, ``start`` and ``end``; ``target`` as a Series; and ``frame``, a
         DataFrame of both and of ``group`` and ``split`` if they are defined.
-    """
-    import pandas as pd  # takes a second, and only this function needs it
 
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    """
+    # pandas takes a second to import.
+    pd = import_extra("pandas", extra="mlflow", purpose="as_frame=True")
     bounds = list(map(video_bounds, data.data))
     table = pd.DataFrame({"path": list(map(describe_video, data.data))})
     if any(times != (None, None) for times in bounds):

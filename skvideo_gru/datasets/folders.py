@@ -19,7 +19,7 @@ def load_video_folder(path: str | os.PathLike[str], *, as_frame: bool = False) -
     """Load a folder that contains one folder of videos for each class.
 
     Videos are recognised by their file extension, see
-    `skvideo_gru.video.VIDEO_SUFFIXES`. Hidden files and files with other extensions are
+    ``skvideo_gru.video.VIDEO_SUFFIXES``. Hidden files and files with other extensions are
     skipped; ``DESCR`` counts them. If every video is nested in a further folder
     inside its class folder, the name of that folder is the video's group, for
     example the camera whose clips a split should not separate.
@@ -80,6 +80,10 @@ def read_folder(path: str | os.PathLike[str]) -> Bunch:
     """
     root = Path(path).expanduser()
     if not root.is_dir():
+        if root.is_file():
+            raise FileNotFoundError(
+                f"{root} is a file, not a folder; load a manifest with load_video_manifest."
+            )
         raise FileNotFoundError(f"{root}: no such folder; check the path.")
     classes = []
     skipped: Counter[str] = Counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from sklearn.utils import Bunch
 
 from ..caller_warnings import warn_caller
-from ..video import VideoClip, describe_video, source_path, video_bounds
+from ..video import VIDEO_SUFFIXES, VideoClip, describe_video, source_path, video_bounds
 from .bunches import as_frames, make_bunch
 from .leakage import warn_of_leaks
 
@@ -21,9 +22,13 @@ __all__ = ["load_video_manifest", "read_manifest"]
 
 _COLUMNS = ("path", "label", "split", "group", "start", "end")
 
+# From here on, a name is a misspelling of another: "lable", but not "table", of "label".
+_SIMILAR = 0.8
+
 # Added as the last line: if a quotation mark is not closed, this line is part of a value.
 _END = "<end of manifest>"
 _UNQUOTED = "check for a missing quotation mark."
+_RANGES = ", or add the columns 'start' and 'end' if they are time ranges of one file"
 
 
 def load_video_manifest(path: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
@@ -36,7 +41,8 @@ def load_video_manifest(path: str | os.PathLike[str], *, as_frame: bool = False)
         manifest's folder, or absolute) and ``label`` are required; ``path`` may be
         called ``video``; ``split``,
         ``group``, ``start`` and ``end`` (seconds) are optional; other columns are
-        ignored.
+        ignored and listed in ``DESCR``. Values of ``split`` are ``train``, ``val`` (or
+        ``valid``, ``validation``) and ``test``.
     as_frame : bool, default=False
         Whether ``data`` is a DataFrame with the columns ``path`` and, where time ranges
         are given, ``start`` and ``end``, and ``target`` a Series.
@@ -65,7 +71,8 @@ def load_video_manifest(path: str | os.PathLike[str], *, as_frame: bool = False)
     -----
     UserWarning
         If one file or the same content is in two parts of the split, or the same
-        content or overlapping time ranges have two labels.
+        content or overlapping time ranges have two labels. Also if the name of an ignored
+        column is similar to that of a missing one.
     """
     data = read_manifest(path, complete=True)
     warn_of_leaks(data)
@@ -89,6 +96,10 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
     """
     manifest = Path(path).expanduser()
     if not manifest.is_file():
+        if manifest.is_dir():
+            raise FileNotFoundError(
+                f"{manifest} is a folder, not a manifest; load it with load_video_folder."
+            )
         raise FileNotFoundError(f"{manifest}: no such manifest; check the path.")
     rows: list[tuple[int, dict[Any, Any]]] = []  # surplus values have the key None
     try:
@@ -115,10 +126,10 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
     if missing:
         raise ValueError(
             f"{manifest}: expected the columns {' and '.join(map(repr, expected))}, found "
-            f"{columns}. Add {', '.join(map(repr, missing))} to the first line."
+            f"{columns}. {_remedy(columns, missing)}"
         )
-    if "label" not in columns and (near := get_close_matches("label", columns, n=1)):
-        warn_caller(f"{manifest}: there is no column 'label'; did you mean it by {near[0]!r}?")
+    ignored = [name for name in columns if name and name not in _COLUMNS]
+    _warn_of_similar(manifest, columns, ignored)
     repeated = sorted({name for name in _COLUMNS if columns.count(name) > 1})
     if repeated:
         raise ValueError(
@@ -152,12 +163,17 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         place, name = os.path.split(describe_video(video))
         key = os.path.join(os.path.realpath(place), name), video_bounds(video)
         if key in seen:
+            ranges = "" if {"start", "end"} & set(columns) else _RANGES
             raise ValueError(
-                f"{where}: {row['path']} is a duplicate of line {seen[key]}; remove one of them."
+                f"{where}: {row['path']} is a duplicate of line {seen[key]}; remove one of "
+                f"them{ranges}."
             )
         seen[key] = line
         data.append(video)
 
+    for _, row in rows:
+        if row.get("split") in ("valid", "validation"):
+            row["split"] = "val"
     values = {name: [row[name] for _, row in rows] for name in _COLUMNS if name in columns}
     return make_bunch(
         manifest,
@@ -167,7 +183,39 @@ def read_manifest(path: str | os.PathLike[str], *, complete: bool) -> Bunch:
         groups=values.get("group") or _files_as_groups(data, values["path"]),
         split=values.get("split"),
         skipped={},
+        ignored=ignored,
     )
+
+
+def _remedy(columns: list[str], missing: list[str]) -> str:
+    """Say how to correct a first line that lacks columns."""
+    if len(columns) == 1 and (found := re.search("[;\t|]", columns[0])):
+        return f"Separate the columns by commas instead of {found[0]!r}."
+    other_case = [name for name in columns if name not in _COLUMNS and name.lower() in missing]
+    if other_case:
+        return f"Write {', '.join(map(repr, other_case))} in lower case."
+    if any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in columns):
+        return "If this is the first video, insert a line with the names of the columns before it."
+    if near := get_close_matches(missing[0], columns, n=1, cutoff=_SIMILAR):
+        return f"Rename {near[0]!r} to {missing[0]!r}."
+    return f"Add {', '.join(map(repr, missing))} to the first line."
+
+
+def _warn_of_similar(manifest: Path, columns: list[str], ignored: list[str]) -> None:
+    """Warn of ignored columns that may be misspelt, and of files that `predict` has written."""
+    if "label" in columns and {"true", "error"} <= set(ignored):
+        warn_caller(
+            f"{manifest}: the command predict has written this file. The column 'label' contains "
+            "predictions, and the column 'true' the true labels; rename 'true' to 'label'."
+        )
+    absent = [name for name in _COLUMNS if name not in columns]
+    for name in ignored:
+        first_word = re.split(r"[\s_-]", name.lower())[0]
+        if near := get_close_matches(first_word, absent, n=1, cutoff=_SIMILAR):
+            warn_caller(
+                f"{manifest}: the column {name!r} is ignored, and there is no column {near[0]!r}; "
+                "did you mean it?"
+            )
 
 
 def _files_as_groups(data: list[Any], names: list[str]) -> list[str] | None:

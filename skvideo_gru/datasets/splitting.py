@@ -12,7 +12,7 @@ __all__ = ["SPLITS", "has_groups", "split_videos"]
 SPLITS = ("auto", "manifest", "grouped", "random")
 
 _HELD_OUT = 0.15  # share of the videos in each of validation and test
-_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_PARTS = ("train", "val", "test")
 
 
 def split_videos(
@@ -85,14 +85,13 @@ def _manifest_split(data: Bunch) -> dict[str, np.ndarray]:
             "split='manifest': the data set has no column 'split'. Add it to the manifest, or "
             "choose another split."
         )
-    unknown = sorted(set(data.split.tolist()) - set(_NAMES))
+    unknown = sorted(set(data.split.tolist()) - set(_PARTS))
     if unknown:
         raise ValueError(
             f"split='manifest': unknown values {unknown} in column 'split'; "
             "use train, val and test."
         )
-    own = np.array([_NAMES[name] for name in data.split])
-    parts = {name: np.flatnonzero(own == name) for name in ("train", "val", "test")}
+    parts = {name: np.flatnonzero(data.split == name) for name in _PARTS}
     parts = {name: rows for name, rows in parts.items() if len(rows)}
     if "train" not in parts or len(parts) < 2:
         raise ValueError(
@@ -146,6 +145,11 @@ def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
 def _random_split(target: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     rows = np.arange(len(target))
     labels, counts = np.unique(target, return_counts=True)
+    if len(labels) == 1:
+        raise ValueError(
+            f"split='random': all videos have the label {target[0].item()!r}; add videos of "
+            "another class."
+        )
     if single := labels[counts == 1].tolist():
         raise ValueError(
             f"split='random' needs at least two videos of each class, and {single} have one. "
@@ -157,8 +161,10 @@ def _random_split(target: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         )
         val, test = train_test_split(rest, test_size=0.5, stratify=target[rest], random_state=seed)
     except ValueError as error:
+        fewest = counts.argmin()
         raise ValueError(
-            f"split='random' cannot divide {len(target)} videos 70/15/15, stratified by class "
-            f"({error}). Add videos."
+            f"split='random' cannot divide {len(target)} videos 70/15/15, stratified by class: "
+            f"the class {labels[fewest].item()!r} has {counts[fewest]} videos, and about seven of "
+            "each class are needed. Add videos, or a column 'split' to a manifest."
         ) from error
     return {"train": train, "val": val, "test": test}

@@ -1,4 +1,5 @@
 from .caching import cache_contents as cache_contents
+from .caching import open_cache as open_cache
 from .caching import prune as prune
 from .caching import remove_unfinished as remove_unfinished
 from .extraction import digest_videos as digest_videos

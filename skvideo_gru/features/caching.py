@@ -25,6 +25,8 @@ __all__ = [
     "cached",
     "checkpoint_path",
     "features",
+    "open_cache",
+    "open_memory",
     "prune",
     "remove_unfinished",
 ]
@@ -169,20 +171,53 @@ def _interrupted_folder(memory: Memory) -> Path:
     return Path(memory.store_backend.location, "interrupted")
 
 
-def cache_contents(memory: Memory) -> dict[str, tuple[int, int]]:
+def open_cache(folder: str | os.PathLike[str]) -> Memory:
+    """Open an existing cache.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        The folder.
+
+    Returns
+    -------
+    joblib.Memory
+        The cache.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder contains no cache.
+    """
+    if not os.path.isdir(os.path.join(folder, "joblib")):
+        raise FileNotFoundError(
+            f"{os.fspath(folder)}: the folder contains no cache; pass a folder that was used as "
+            "memory."
+        )
+    return Memory(folder, verbose=0)
+
+
+def cache_contents(memory: str | os.PathLike[str] | Memory) -> dict[str, tuple[int, int]]:
     """Count the entries of a cache.
 
     Parameters
     ----------
-    memory : joblib.Memory
-        The cache.
+    memory : str, os.PathLike or joblib.Memory
+        The cache, or its folder.
 
     Returns
     -------
     dict of str to (int, int)
         Number of entries and their size in bytes, for ``"features"``, ``"backbone"`` and
         ``"interrupted"`` (checkpoints of interrupted trainings).
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder contains no cache.
     """
+    if not isinstance(memory, Memory):
+        memory = open_cache(memory)
     contents = {}
     items = [(Path(item.path).parent.name, item.size) for item in memory.store_backend.get_items()]
     items += [("interrupted", found.st_size) for found in _interrupted(memory).values()]

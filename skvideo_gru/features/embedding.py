@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import torch
 
+from ..extras import import_extra
 from ..networks import (
     IMAGENET,
     N_FEATURES,
@@ -116,13 +117,7 @@ def check_engine(engine: str, mixed_precision: bool, device: torch.device) -> No
     if device.type != "cpu":
         return
     for package in ENGINES[engine]:
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            raise ImportError(
-                f"engine={engine!r} requires the package {package}. Install it with "
-                f"pip install 'skvideo-gru[{engine}]'."
-            ) from error
+        import_extra(package, extra=engine, purpose=f"engine={engine!r}")
     if engine == "onnxruntime" and mixed_precision:
         raise ValueError(
             "engine='onnxruntime' does not support mixed_precision=True; use 'torch' or "

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from joblib import Memory
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ..caller_warnings import warn_caller
@@ -44,6 +43,7 @@ from ..persistence import (
     restore_on_error,
     temporary_array,
 )
+from ..targets import check_target
 from ..video import (
     ALWAYS_RAISE,
     Video,
@@ -99,7 +99,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
     resize : {"stretch", "crop", "pad"}, default="stretch"
         How frames are resized to `frame_size`, see `read_frames`.
     modality : {"auto", "rgb", "motion", "changes"}, default="auto"
-        Input of the network: RGB frames, or motion images (see `motion_images`). A motion
+        Input of the network: RGB frames, or motion images. A motion
         image has three channels: the outlines in a frame, the changes before it and the
         changes after it. With ``"changes"``, the first channel shows the changes during the
         frame instead. All frames of a video are decoded for motion images. ``"auto"``
@@ -588,8 +588,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         check_same((named, None if y is None else list(y)), "videos or labels")
         check_same(fitter.recipe, "parameters")
         if training:
-            y = column_or_1d(y)
-            check_classification_targets(y)
+            y = check_target(self, y)
             made, fitted = fitter.train(videos, y)
             self.modality_ = made.modality or self.modality_
             self.classes_ = np.unique(y[[row not in made.failed for row in range(len(videos))]])
@@ -631,8 +630,7 @@ class ResNet50FrameFeaturizer(TransformerMixin, Versioned, BaseEstimator):
         if self.failed_:
             warn_caller(
                 f"{len(self.failed_)} of {n_videos} videos cannot be read and are treated as "
-                "missing; see the attribute failed_ for their paths and the reasons.",
-                topic="missing videos",
+                "missing; see the attribute failed_ for their paths and the reasons."
             )
 
     def _reading(self) -> dict[str, Any]:

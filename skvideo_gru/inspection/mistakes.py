@@ -59,7 +59,7 @@ class MistakesDisplay:
     Parameters
     ----------
     mistakes : sequence of Mistake
-        The mistakes, in the order of the plot.
+        The mistakes, in the order of the plot, as `from_estimator` finds them.
     n_videos : int
         Number of evaluated videos.
 
@@ -141,7 +141,7 @@ class MistakesDisplay:
         videos : sequence of videos
             The evaluated videos.
         evaluation : Evaluation
-            The result of `evaluate` for these videos.
+            Their evaluation, as in the ``evaluations`` of `tracked_run`.
         n_mistakes : int, default=5
             The largest number of mistakes to plot.
         explain : bool, default=False

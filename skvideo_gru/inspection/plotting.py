@@ -254,7 +254,7 @@ def draw_text(axes: Axes, text: str) -> None:
 
 
 def contrasting_colour(shade: float) -> str:
-    """Choose the text colour for a cell of a heat map.
+    """Choose the text colour for a cell of a table of colours.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def contrasting_colour(shade: float) -> str:
 
 
 def draw_tick_labels(axis: Axis, names: Sequence[str], points: float) -> None:
-    """Label the cells of a heat map; every n-th cell if the labels would overlap.
+    """Label the cells of a table of colours; every n-th cell if the labels would overlap.
 
     Parameters
     ----------

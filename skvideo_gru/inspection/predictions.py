@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from ..answers import predicted_labels
+from ..extras import import_extra
 from ..video import Video, as_video_list, describe_video, video_bounds
 from .evaluation import evaluate
 
@@ -49,6 +50,8 @@ def prediction_table(
         If a video is unreadable and the model has ``features__on_error="raise"``.
     ValueError
         If the lengths differ, or the model knows none of the labels.
+    ImportError
+        If pandas is not installed.
 
     Examples
     --------
@@ -102,6 +105,8 @@ def tabulate(
     ------
     ValueError
         If the lengths differ.
+    ImportError
+        If pandas is not installed.
     """
     check_consistent_length(videos, probabilities, target, groups)
     bounds = list(map(video_bounds, videos))
@@ -115,8 +120,7 @@ def tabulate(
         columns["true"] = column_or_1d(target)
     columns["predicted"] = predicted
     names = class_columns(classes, taken=set(columns))
-    import pandas as pd  # optional: the extra mlflow installs it
-
+    pd = import_extra("pandas", extra="mlflow", purpose="the table of predictions")
     return pd.DataFrame(columns | dict(zip(names, probabilities.T, strict=True)))
 
 

@@ -74,8 +74,15 @@ def evaluation_report(
         If a video is unreadable and the model has ``features__on_error="raise"``.
     ValueError
         If the model is none of these, or knows none of the labels.
+    TypeError
+        If `parts` is not a mapping.
     """
     fitted_pipeline(model)  # check the model before the prediction
+    if not isinstance(parts, Mapping):
+        raise TypeError(
+            "parts must map names to videos and labels, such as {'test': (videos, y)}, got a "
+            f"{type(parts).__name__}."
+        )
     outcomes = {name: (videos, evaluate(model, videos, y)) for name, (videos, y) in parts.items()}
     return report_page(
         model,
@@ -106,7 +113,7 @@ def report_page(
     model : Pipeline, SelectiveClassifierCV or search
         The evaluated model, or the fitted search whose best model was evaluated.
     outcomes : mapping of str to (sequence of videos, Evaluation)
-        Videos and the result of `evaluate` for them, by part.
+        Videos and their evaluation, by part.
     title : str
         Title of the page.
     summary : mapping of str to str

@@ -21,7 +21,7 @@ _WRITTEN_COLUMNS, _WRITTEN_ROWS = 13, 16
 class SearchDisplay:
     """Plot the score of a search over two of its parameters.
 
-    The plot is a heat map if the candidates form a grid, a line if only one of the
+    The plot is a table of colours if the candidates form a grid, a line if only one of the
     parameters varies, and a scatter plot if the candidates were sampled from many values.
 
     Parameters
@@ -45,7 +45,7 @@ class SearchDisplay:
     Notes
     -----
     If candidates also differ in other parameters, each pair of values shows its best
-    candidate. A heat map is at most 15 x 12 inches; scores are written into its cells if
+    candidate. A table is at most 15 x 12 inches; scores are written into its cells if
     they fit.
 
     Examples

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 import os
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .. import __version__
+from ..extras import import_extra
 from ..features import ResNet50FrameFeaturizer
 from ..networks import (
     N_FEATURES,
@@ -107,13 +107,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     check_writable(path)
     pipe = getattr(model, "best_estimator_", model)
     network = _network(pipe)
-    try:
-        onnx = importlib.import_module("onnx")
-    except ImportError as error:
-        raise ImportError(
-            "export_onnx requires the package onnx. Install it with "
-            "pip install 'skvideo-gru[onnxruntime]'."
-        ) from error
+    onnx = import_extra("onnx", extra="onnxruntime", purpose="export_onnx")
     features, gru = pipe[0], pipe[-1]
     frames = torch.zeros(2, features.n_frames, *features.frame_size_, 3, dtype=torch.uint8)
     inputs, axes = {"frames": frames}, {"frames": {0: "n"}, "probabilities": {0: "n"}}

@@ -180,7 +180,8 @@ def live_epochs() -> Iterator[dict[str, Mapping[str, float]]]:
     Yields
     ------
     dict of str to mapping
-        The latest record of each network. It is filled inside the block.
+        The latest record of each network that was sent. It is filled inside the block, and
+        emptied at its end if MLflow cannot be reached then.
     """
     latest: dict[str, Mapping[str, float]] = {}
     run = mlflow.active_run()
@@ -207,7 +208,10 @@ def live_epochs() -> Iterator[dict[str, Mapping[str, float]]]:
         with listen_to_epochs(_log):
             yield latest
     finally:
-        _send(run, waiting)
+        try:
+            _send(run, waiting)
+        except MlflowException:  # must not replace an error of the training, or lose the model
+            latest.clear()
 
 
 def _epoch_metrics(
@@ -331,13 +335,13 @@ def check_register(register: str) -> None:
     name, _, alias = register.partition("@")
     if register and (name.strip() in ("", ".", "..") or re.search("[/:]", name)):
         raise ValueError(
-            f"--register {register}: {name!r} is not a valid model name; it must not contain '/' "
+            f"register={register!r}: {name!r} is not a valid model name; it must not contain '/' "
             "or ':', and must not be '.' or '..'."
         )
     reserved = re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE)
     if reserved or not re.fullmatch(r"[\w-]{,255}", alias):
         raise ValueError(
-            f"--register {register}: {alias!r} is not a valid alias; use at most 255 letters, "
+            f"register={register!r}: {alias!r} is not a valid alias; use at most 255 letters, "
             "digits, '_' and '-', and not 'latest' or a version such as 'v1'."
         )
 

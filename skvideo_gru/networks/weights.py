@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..extras import import_extra
 from ..persistence import atomic_write
 from .resnet import ResNet50
 from .runtime import seeded
@@ -94,7 +94,8 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     except Exception as error:  # neither library documents its errors for unreadable files
         reason = str(error).partition("\n")[0]  # torch then advises to trust the file
         raise ValueError(
-            f"weights={name!r} cannot be read as a state dict by {reader}: {reason}"
+            f"weights={name!r} cannot be read as a state dict by {reader}: {reason}. Pass a file "
+            "that save_weights has written, or torch.save(network.state_dict(), path)."
         ) from error
     try:
         with torch.device("meta"):
@@ -141,13 +142,9 @@ def save_weights(weights: Weights, path: str | os.PathLike[str]) -> None:
 
 
 def _safetensors(name: str) -> Any:
-    try:
-        return importlib.import_module("safetensors.torch")
-    except ImportError as error:
-        raise ImportError(
-            f"{name!r}: the format requires the package safetensors. Install it with "
-            "pip install 'skvideo-gru[safetensors]'."
-        ) from error
+    return import_extra(
+        "safetensors.torch", extra="safetensors", purpose=f"the format of {name!r}"
+    )
 
 
 def to_numpy(state: dict[str, torch.Tensor]) -> Weights:

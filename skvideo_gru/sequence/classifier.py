@@ -80,7 +80,7 @@ class GRUClassifier(SequencePredictor):
             default="exponential"
         Learning-rate schedule: decay after every epoch, decay after every five
         epochs, cosine annealing to zero, decay when the loss stops decreasing,
-        the one-cycle policy, or a constant rate; see `learning_rate_schedule`.
+        the one-cycle policy, or a constant rate.
     lr_decay : float, default=0.97
         Decay factor per epoch for ``"exponential"`` and ``"step"``, and per plateau
         for ``"plateau"``; 1 means a constant rate.

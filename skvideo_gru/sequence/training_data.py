@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
-from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
 from ..caller_warnings import warn_caller
+from ..targets import check_target
 from .sequences import sequence_lengths, validate_sequences
 
 __all__ = [
+    "MISSING_REPORTED",
     "TrainingData",
     "check_fit_arguments",
     "check_training_data",
@@ -29,6 +31,11 @@ __all__ = [
     "usable_rows",
     "weighted_rows",
 ]
+
+
+#: Whether an earlier step of a pipeline warns about unreadable videos, whose sequences have no
+#: frames.
+MISSING_REPORTED: ContextVar[bool] = ContextVar("MISSING_REPORTED", default=False)
 
 
 @dataclass(frozen=True)
@@ -93,15 +100,12 @@ def check_training_data(
     ValueError
         If the data is not valid, or no row is usable.
     """
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None")
+    y = check_target(estimator, y)
     first = dtype is None
     dtypes = [np.float32, np.float64] if first else dtype
     sequences = validate_sequences(estimator, X, estimator.frame_dim, dtype=dtypes, reset=first)
-    y = column_or_1d(y, warn=True)
     assert_all_finite(y, input_name="y")
     check_consistent_length(sequences, y)
-    check_classification_targets(y)
     if sample_weight is not None:
         sample_weight = _check_sample_weight(
             sample_weight, sequences, dtype=np.float64, ensure_non_negative=True
@@ -138,12 +142,10 @@ def usable_rows(
         If no row remains, or a NaN occurs before a sequence's padding.
     """
     lengths = sequence_lengths(sequences)
-    if not lengths.all():
+    if not lengths.all() and not MISSING_REPORTED.get():
         warn_caller(
             f"{np.sum(lengths == 0)} of {len(lengths)} sequences in {name} contain no frame and "
-            "are not used.",
-            topic="missing videos",
-            unless_reported=True,  # by the featurizer, in a pipeline
+            "are not used."
         )
     used = lengths > 0
     if sample_weight is not None:

@@ -17,39 +17,10 @@ from .packets import scan_packets
 from .sampling import frames_in_range
 from .videos import Video, VideoClip, describe_video, source_path, video_bounds
 
-__all__ = ["check_video", "check_videos"]
+__all__ = ["check_videos"]
 
 # Median intervals between frames.
 _GAP = 1.5
-
-
-def check_video(video: Video) -> dict[str, Any]:
-    """Decode a whole video and report the result.
-
-    In formats without an index at the end (Matroska, AVI, WMV, MPEG-TS, GIF) a missing end
-    cannot be detected.
-
-    Parameters
-    ----------
-    video : str, os.PathLike, VideoClip, bytes, binary file object or ndarray
-        The video.
-
-    Returns
-    -------
-    dict
-        ``path``, ``start`` and ``end`` identify the video. ``reason`` states why it
-        cannot be read, or is None. ``n_frames`` is the number of frames (before the
-        first error), ``height`` and ``width`` are those of the first frame as stored,
-        and ``seconds`` is the time from the first to the last frame.
-        ``timestamp_jumps`` is the number of places at which the file's timestamps
-        restart or jump and were made continuous. ``missing_frames`` is the number of
-        packets that decode to no frame, because packets before them were lost;
-        `read_frames` counts them as frames when it samples. ``corrupt_frames`` is
-        the number of frames of which the decoder replaced damaged parts. ``gaps`` is the number of
-        frames that follow the frame before them by more than 1.5 times the median
-        interval: lost frames if the frame rate is constant.
-    """
-    return _report(video, *_decode(video))
 
 
 def _report(video: Video, found: dict[str, Any], times: np.ndarray) -> dict[str, Any]:
@@ -119,7 +90,10 @@ def _n_frames_by_packets(video: Video) -> int:
 
 
 def check_videos(videos: Sequence[Video], n_jobs: int | None = None) -> Iterator[dict[str, Any]]:
-    """Check many videos in parallel. A file with many time ranges is decoded once.
+    """Decode whole videos in parallel and report the results.
+
+    A file with many time ranges is decoded once. In formats without an index at the end
+    (Matroska, AVI, WMV, MPEG-TS, GIF) a missing end cannot be detected.
 
     Parameters
     ----------
@@ -131,7 +105,25 @@ def check_videos(videos: Sequence[Video], n_jobs: int | None = None) -> Iterator
     Yields
     ------
     dict
-        The report of `check_video` for each video, in order.
+        One for each video, in order. ``path``, ``start`` and ``end`` identify the video.
+        ``reason`` states why it cannot be read, or is None. ``n_frames`` is the number of
+        frames of the file (before the first error), ``height`` and ``width`` are those of
+        the first frame as stored, and ``seconds`` is the time from the first to the last
+        frame. ``timestamp_jumps`` is the number of places at which the file's timestamps
+        restart or jump and were made continuous. ``missing_frames`` is the number of
+        packets that decode to no frame, because packets before them were lost;
+        `read_frames` counts them as frames when it samples. ``corrupt_frames`` is
+        the number of frames of which the decoder replaced damaged parts. ``gaps`` is the
+        number of frames that follow the frame before them by more than 1.5 times the median
+        interval: lost frames if the frame rate is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvideo_gru.video import check_videos
+    >>> [report] = check_videos([np.zeros((50, 48, 64, 3), np.uint8)])
+    >>> report["reason"], report["n_frames"], report["seconds"]
+    (None, 50, 1.96)
     """
     files: dict[str | int, Video] = {}
     file_of_row: list[str | int] = []

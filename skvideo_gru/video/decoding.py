@@ -90,7 +90,6 @@ def read_frames(
         Which frames to select: the centres of `n_frames` equal segments, `fps`
         frames per second, every `stride`-th frame around the middle, a random one
         of each of `n_frames` equal segments, or every frame.
-        `skvideo_gru.video.sampling` has an example of each.
     n_frames : int, default=20
         Number of frames. For a shorter video, ``"uniform"`` and ``"random"`` repeat
         frames in order; ``"fps"`` and ``"dense"`` return fewer.

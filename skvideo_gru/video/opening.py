@@ -83,6 +83,9 @@ def open_video(video: Video) -> Iterator[tuple[InputContainer, VideoStream]]:
     """
     name = describe_video(video)
     with open_file(video) as file:
+        if not file.read(1):
+            raise VideoDecodeError(name, "the file is empty")
+        file.seek(0)
         # The prefix keeps FFmpeg from reading a name as an address or an option.
         is_path = isinstance(video, str | os.PathLike | VideoClip)
         try:
@@ -100,6 +103,9 @@ def _open_container(source: str | BinaryIO, name: str) -> InputContainer:
         return av.open(source, "r", options=options, metadata_errors="replace")
     except av.error.ArgumentError as error:
         reason = "the file format is not supported; playlists are not supported either"
+        raise VideoDecodeError(name, reason) from error
+    except av.error.InvalidDataError as error:
+        reason = f"the file is not a video, or its beginning is damaged ({error.strerror})"
         raise VideoDecodeError(name, reason) from error
 
 

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -43,7 +44,7 @@ class VideoClip:
     Raises
     ------
     TypeError
-        If `path` is not a path.
+        If `path` is not a path, or `start` or `end` is not a number.
     ValueError
         If `start` is negative, `end` is not after `start`, or either is not a
         finite number.
@@ -61,6 +62,8 @@ class VideoClip:
             )
         for name in ("start", "end"):
             value = getattr(self, name)
+            if value is not None and not isinstance(value, Real):
+                raise TypeError(f"{self.path}: {name} must be a number of seconds, got {value!r}.")
             if value is not None and not math.isfinite(value):
                 raise ValueError(
                     f"{self.path}: {name} must be a finite number of seconds, got {value!r}."

@@ -3,7 +3,6 @@ import csv
 import io
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -240,39 +239,38 @@ def test_predict_writes_ambiguous_classes_and_any_file_name(clips, colour_clips,
     assert [row[0] for row in rows[1:]] == names
 
 
-def test_check_prints_file_names_in_any_encoding(tmp_path):
+def printed_bytes(monkeypatch, encoding, arguments):
+    """Run a command whose standard output has an encoding."""
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=encoding))
+    status = cli.main(arguments)
+    sys.stdout.flush()
+    return status, printed.getvalue()
+
+
+def test_check_prints_file_names_in_any_encoding(tmp_path, monkeypatch):
     odd = os.path.join(os.fsencode(tmp_path), b"caf\xe9.mp4")
     with open(odd, "wb") as file:
         file.write(b"no video")
-    done = subprocess.run(
-        [sys.executable, "-m", "skvideo_gru", "check", str(tmp_path)],
-        capture_output=True,
-        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
-        check=False,
-    )
-    assert done.returncode == 1
-    assert odd in done.stdout
+    status, printed = printed_bytes(monkeypatch, "utf-8", ["check", str(tmp_path)])
+    assert status == 1
+    assert odd in printed
 
 
-def test_characters_outside_the_encoding_are_escaped(clip, tmp_path):
+def test_characters_outside_the_encoding_are_escaped(clip, tmp_path, monkeypatch):
     (tmp_path / "日本").mkdir()
     shutil.copy(clip, tmp_path / "日本" / "a.mp4")
     shutil.copy(clip, os.path.join(os.fsencode(tmp_path), b"caf\xe9.mp4"))
-    done = subprocess.run(
-        [sys.executable, "-m", "skvideo_gru", "check", str(tmp_path)],
-        capture_output=True,
-        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert rb"\u65e5\u672c/a.mp4" in done.stdout
-    assert b"/caf\xe9.mp4" in done.stdout
+    status, printed = printed_bytes(monkeypatch, "cp1252", ["check", str(tmp_path)])
+    assert status == 0
+    assert rb"\u65e5\u672c/a.mp4" in printed
+    assert b"/caf\xe9.mp4" in printed
 
 
-def test_without_an_output_the_command_runs(clip):
-    command = f"{shlex.quote(sys.executable)} -m skvideo_gru check {shlex.quote(str(clip))} >&-"
-    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+def test_without_an_output_the_command_runs(clip, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert cli.main(["check", str(clip)]) == 0
+    assert "error" not in capsys.readouterr().err
 
 
 def test_a_closed_output_ends_quietly(clip):

@@ -101,6 +101,7 @@ def test_evaluate_logs_the_scores_of_a_saved_model(model, run, clips, capsys):
     (evaluated,) = newest_runs()
     assert evaluated.data.metrics["test_accuracy"] == pytest.approx(0.8)
     assert evaluated.data.tags["model"] == f"runs:/{trained}"
+    assert evaluated.data.params["features__n_frames"] == "3"
     assert cli.main([*command, str(model)]) == 0
     assert "all: accuracy 0.950" in capsys.readouterr().out
     assert cli.main([*command, str(model), "--part", "train"]) == 0
@@ -605,3 +606,5 @@ def test_evaluate_names_unknown_parameters(tracking, model, clips, capsys):
     assert "did you mean features__n_jobs?" in capsys.readouterr().err
     assert cli.main([*command, "features__n_jobs=two"]) == 1
     assert "'n_jobs' parameter of ResNet50FrameFeaturizer" in capsys.readouterr().err
+    assert cli.main([*command, "features__n_frames=5"]) == 1
+    assert "--set features__n_frames: the model was trained on 3" in capsys.readouterr().err

@@ -95,6 +95,8 @@ def test_a_tilde_is_the_home_directory(folder, monkeypatch):
 def test_errors_of_folders(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
         load_video_folder(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="load a manifest with load_video_manifest"):
+        load_video_folder(folder / "open" / "b.mp4")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="one sub-folder per class"):
         load_video_folder(tmp_path / "empty")

@@ -66,10 +66,41 @@ def test_a_manifest_with_path_and_label_only(folder):
     assert isinstance(data.target, np.ndarray)
 
 
-def test_a_column_whose_name_is_misspelt(folder):
-    manifest = write_manifest(folder, "path,lable\nopen/b.mp4,open\n")
-    with pytest.warns(UserWarning, match="no column 'label'; did you mean it by 'lable'"):
-        assert len(read_manifest(manifest, complete=False).target) == 0
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("lable", "label"),
+        ("groups", "group"),
+        ("Split", "split"),
+        ("start_time", "start"),
+        ("END", "end"),
+    ],
+)
+def test_a_column_whose_name_is_misspelt(folder, name, meant):
+    manifest = write_manifest(folder, f"path,{name}\nopen/b.mp4,1\n")
+    message = f"column '{name}' is ignored, and there is no column '{meant}'"
+    with pytest.warns(UserWarning, match=message):
+        data = read_manifest(manifest, complete=False)
+    assert f"Ignored columns: {name}." in data.DESCR
+
+
+def test_other_columns_are_listed(folder, recwarn):
+    text = "path,label,table,gender,id\nopen/b.mp4,open,1,2,3\n"
+    data = load_video_manifest(write_manifest(folder, text))
+    assert "Ignored columns: table, gender, id." in data.DESCR
+    assert not recwarn.list
+
+
+def test_a_file_that_the_command_predict_has_written(folder):
+    manifest = write_manifest(folder, "path,true,label,open,error\nopen/b.mp4,open,shut,0.4,\n")
+    with pytest.warns(UserWarning, match="rename 'true' to 'label'"):
+        load_video_manifest(manifest)
+
+
+def test_names_of_the_validation_part(folder):
+    text = "path,label,split\nopen/b.mp4,a,valid\nopen/a.MP4,a,validation\nclosed/c.avi,b,val\n"
+    data = load_video_manifest(write_manifest(folder, text))
+    assert data.split.tolist() == ["val"] * 3
 
 
 def test_segments_of_an_annotation_tool(folder):
@@ -109,6 +140,10 @@ def test_lenient_csv(folder, line, end):
     [
         ("file,label\nopen/b.mp4,open\n", ValueError, r"found \['file', 'label'\]. Add 'path' to"),
         ("", ValueError, "Add 'path', 'label' to"),
+        ("path;label\nopen/b.mp4;open\n", ValueError, "by commas instead of ';'"),
+        ("Path,Label\nopen/b.mp4,open\n", ValueError, "Write 'Path', 'Label' in lower case"),
+        ("path,labels\nopen/b.mp4,open\n", ValueError, "Rename 'labels' to 'label'"),
+        ("open/b.mp4,open\n", ValueError, "insert a line with the names of the columns"),
         ("path,label\n", ValueError, "contains no videos"),
         ("path,label\nopen/b.mp4,open\nopen/x.mp4,open\n", FileNotFoundError, r"line 3.*x\.mp4"),
         ("path,label\nopen/b.mp4,\n", ValueError, "line 2: label is empty"),
@@ -123,9 +158,9 @@ def test_lenient_csv(folder, line, end):
         ("path,label,start,end\nopen/b.mp4,open,2,1\n", ValueError, "line 2.*end=1.0 must"),
         ("path,label\nopen/b.mp4,a\nopen/b.mp4,b\n", ValueError, "line 3.*a duplicate of line 2"),
         (
-            "path,label\nopen/b.mp4,a\nopen/../open/b.mp4,b\n",
+            "path,label,begin\nopen/b.mp4,a,1\nopen/../open/b.mp4,b,2\n",
             ValueError,
-            "line 3.*a duplicate of line 2",
+            "line 3.*a duplicate of line 2.* or add the columns 'start' and 'end'",
         ),
         ("path,label,label\nopen/b.mp4,a,b\n", ValueError, "duplicate columns: label"),
         ("path,label,start\nopen/b.mp4,a,0,5\n", ValueError, "line 2: there are more values"),
@@ -160,6 +195,8 @@ def test_a_path_is_required(folder):
 def test_files_that_are_not_manifests(folder):
     with pytest.raises(FileNotFoundError, match=r"none\.csv"):
         load_video_manifest(folder / "none.csv")
+    with pytest.raises(FileNotFoundError, match="load it with load_video_folder"):
+        load_video_manifest(folder)
     (folder / "manifest.csv").write_bytes(b"path,label\n\xff\xfe,x\n")
     with pytest.raises(ValueError, match="UTF-8"):
         load_video_manifest(folder / "manifest.csv")

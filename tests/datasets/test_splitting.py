@@ -51,7 +51,7 @@ def test_grouped_split_has_every_class_in_training():
 
 
 def test_auto_prefers_the_split_of_the_manifest():
-    split = np.array(["train"] * 150 + ["validation"] * 30 + ["test"] * 20)
+    split = np.array(["train"] * 150 + ["val"] * 30 + ["test"] * 20)
     groups = np.arange(200).astype(str)
     parts, description = split_videos(data_set(groups=groups, split=split))
     assert [len(parts[name]) for name in ("train", "val", "test")] == [150, 30, 20]
@@ -105,7 +105,8 @@ def test_groups_that_cannot_be_divided_are_an_error():
         ),
         ("manifest", {"split": np.array(["train", "hold"] * 100)}, r"unknown values \['hold'\]"),
         ("manifest", {"split": np.array(["train"] * 200)}, r"contains only \['train'\]"),
-        ("random", {"n": 5}, "cannot divide 5 videos"),
+        ("random", {"n": 5}, "cannot divide 5 videos.* the class 'b' has 2 videos"),
+        ("random", {"n": 1}, "all videos have the label 'b'; add videos of another class"),
     ],
 )
 def test_impossible_splits_are_errors(how, changes, message):

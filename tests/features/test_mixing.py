@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_frames
+from references import small_network
 from torch import nn
 
 from skvideo_gru.features import training
@@ -92,6 +93,7 @@ def test_training_blends_clips_only_with_mixup(objective, monkeypatch):
         return blend(images, partner, share)
 
     monkeypatch.setattr(training, "blend", counted)
+    monkeypatch.setattr(training, "_start", small_network)
     y = np.arange(4) % 2
     train_backbone(clips, y, augmentation=["shift"], **options)
     assert n_blended == []

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import needs_gpu
-from references import tone_clips
+from references import small_network, tone_clips
 
 from skvideo_gru.features import training
 from skvideo_gru.features.training import _FramesInOrder, train_backbone
@@ -51,6 +51,7 @@ def test_length_of_training_in_steps():
     clips, y = tone_clips(4), np.arange(4) % 2
     options = {"batch_size": 8, "frames_per_clip": 2, "device": "cpu"}
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_start", small_network)
         patch.setattr(training, "_N_STEPS", 7)
         for objective in ("frame", "clip"):
             _, history = train_backbone(clips, y, objective=objective, **options)
@@ -60,9 +61,9 @@ def test_length_of_training_in_steps():
         assert sum(record["train_batch_count"] for record in history) == 14
         patch.setattr(training, "_N_STEPS", 1)
         _, history = train_backbone(clips, y, **options)
-    assert len(history) == 5
-    _, history = train_backbone(clips, y, max_epochs=2, **options)
-    assert len(history) == 2
+        assert len(history) == 5
+        _, history = train_backbone(clips, y, max_epochs=2, **options)
+        assert len(history) == 2
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_training_starts_from_given_weights():
 def test_mixed_precision_changes_little(objective):
     clips, y = tone_clips(4), np.arange(4) % 2
     clips[0] = clips[0][:2]
-    options = {"max_epochs": 2, "batch_size": 8, "frames_per_clip": 2, "device": "cpu"}
+    options = {"max_epochs": 1, "batch_size": 8, "frames_per_clip": 2, "device": "cpu"}
     options["objective"] = objective
     _, exact = train_backbone(clips, y, **options)
     _, mixed = train_backbone(clips, y, mixed_precision=True, **options)

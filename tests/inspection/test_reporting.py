@@ -188,6 +188,11 @@ def test_a_report_of_videos_and_labels(order_model, order_data):
     assert report.count("image/jpeg") == page.count("image/jpeg") > 0
 
 
+def test_the_parts_of_a_report_have_names(order_model, order_data):
+    with pytest.raises(TypeError, match="such as {'test': .videos, y.}, got a tuple"):
+        evaluation_report(order_model, (order_data.data, order_data.target))
+
+
 def test_a_report_of_a_search_lists_its_candidates(order_model, order_data):
     grid = {"gru__hidden_size": [4, 8], "gru__lr": [0.001, 0.01]}
     search = GridSearchCV(clone(order_model), grid, cv=2).fit(order_data.data, order_data.target)

@@ -2,15 +2,19 @@ from types import SimpleNamespace
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
+from skvideo_gru.mlops import tracking
 from skvideo_gru.mlops.tracking import (
     _name_and_version,
     _without_password,
     check_register,
+    live_epochs,
     log_history,
     open_run,
 )
+from skvideo_gru.networks.progress import _LISTENER
 
 
 @pytest.fixture
@@ -51,6 +55,29 @@ def test_the_metrics_of_many_epochs_are_logged(store):
     metrics = store.get_run(run.info.run_id).data.metrics
     assert metrics["backbone_steps"] == 1400
     assert metrics["backbone_epoch_seconds"] == 1
+
+
+def test_epochs_that_could_not_be_sent_are_logged_later(store, monkeypatch):
+    records = [{"epoch": 1, "train_loss": 0.5}, {"epoch": 2, "train_loss": 0.25}]
+    latest = {}
+
+    def fail(*_):
+        raise MlflowException("the server does not answer")
+
+    def train():
+        nonlocal latest
+        with live_epochs() as latest:
+            _LISTENER.get()("gru", records)
+            raise KeyError  # this error is not replaced
+
+    with open_run("train") as run:
+        with monkeypatch.context() as patch:
+            patch.setattr(tracking, "_send", fail)
+            with pytest.raises(KeyError):
+                train()
+        log_history("gru", records, latest.get("gru"))
+    metrics = store.get_metric_history(run.info.run_id, "gru_train_loss")
+    assert [(metric.step, metric.value) for metric in metrics] == [(1, 0.5), (2, 0.25)]
 
 
 def test_a_store_that_cannot_be_opened_is_named_without_its_password(store, monkeypatch):

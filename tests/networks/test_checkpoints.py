@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from joblib import Memory
-from references import tone_clips
+from references import small_network, tone_clips
 
 from skvideo_gru import ResNet50FrameFeaturizer, VideoDecodeError, read_frames
 from skvideo_gru.features import reading, training
@@ -47,6 +47,12 @@ def losses(history):
     return [record["train_loss"] for record in history]
 
 
+@pytest.fixture
+def small(monkeypatch):
+    """Train a small network instead of a ResNet-50."""
+    monkeypatch.setattr(training, "_start", small_network)
+
+
 def test_a_resumed_training_gives_the_same_result(interrupt, tmp_path):
     path = tmp_path / "folder" / "training.pt"
     expected, history = train()
@@ -61,7 +67,7 @@ def test_a_resumed_training_gives_the_same_result(interrupt, tmp_path):
         np.testing.assert_array_equal(weights[name], value, err_msg=name)
 
 
-def test_a_damaged_file_is_a_warning(interrupt, tmp_path):
+def test_a_damaged_file_is_a_warning(interrupt, small, tmp_path):
     path = tmp_path / "training.pt"
     interrupt(EPOCH + 1)
     with pytest.raises(KeyboardInterrupt):
@@ -74,7 +80,7 @@ def test_a_damaged_file_is_a_warning(interrupt, tmp_path):
         assert len(history) == 3
 
 
-def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path):
+def test_a_folder_that_cannot_be_written_is_a_warning(small, tmp_path):
     (tmp_path / "file").touch()
     with pytest.warns(
         UserWarning, match="training.pt: the checkpoint cannot be written .* from the beginning"
@@ -100,7 +106,7 @@ def test_a_featurizer_with_memory_resumes(interrupt, tmp_path):
         np.testing.assert_array_equal(featurizer.weights_[name], value, err_msg=name)
 
 
-def test_a_checkpoint_of_other_videos_is_not_used(interrupt, tmp_path, monkeypatch):
+def test_a_checkpoint_of_other_videos_is_not_used(interrupt, small, tmp_path, monkeypatch):
     clips, y = tone_clips(N_CLIPS + 1), np.array([0, 1, 0, 1, 2])
     options = {"n_frames": 3, "frame_size": 32, "modality": "rgb", "random_state": 0, **OPTIONS}
     featurizer = ResNet50FrameFeaturizer(**options, memory=tmp_path, on_error="nan")
@@ -123,7 +129,7 @@ def test_a_checkpoint_of_other_videos_is_not_used(interrupt, tmp_path, monkeypat
         np.testing.assert_array_equal(featurizer.weights_[name], value, err_msg=name)
 
 
-def test_a_diverged_training_leaves_no_file(tmp_path):
+def test_a_diverged_training_leaves_no_file(small, tmp_path):
     path, clips, y = tmp_path / "training.pt", tone_clips(N_CLIPS), np.arange(N_CLIPS) % 2
     with pytest.raises(ValueError, match="diverged"):
         train_backbone(clips, y, checkpoint=path, lr=1e30, **OPTIONS)

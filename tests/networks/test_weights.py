@@ -89,7 +89,8 @@ def test_errors_name_unsuitable_weights(tmp_path):
     with pytest.raises(ValueError, match=r"short\.pth.*layer3\.2\.bn1\.bias"):
         load_weights(tmp_path / "short.pth")
     (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(ValueError, match=r"text\.pth.*cannot be read as a state dict"):
+    message = r"text\.pth.*cannot be read as a state dict.*Pass a file that save_weights"
+    with pytest.raises(ValueError, match=message):
         load_weights(tmp_path / "text.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ValueError, match=r"list\.pth.*cannot be read as a state dict"):

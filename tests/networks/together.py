@@ -18,13 +18,12 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from references import tone_clips
+from references import small_network, tone_clips
 
 from skvideo_gru import make_video_classifier
 from skvideo_gru.features import training
 from skvideo_gru.features.training import train_backbone
 from skvideo_gru.networks import (
-    N_FEATURES,
     MixedPrecisionNet,
     check_same,
     checkpoints,
@@ -136,12 +135,6 @@ def linear_net(normed, max_epochs):
 def toy_data():
     x = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
     return TensorDataset(torch.from_numpy(x), torch.from_numpy((x.sum(1) > 0).astype(np.int64)))
-
-
-def small_network(weights):
-    """A network of the input and output of ResNet-50."""
-    layers = [nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, N_FEATURES))
 
 
 def backbone(folder, **options):

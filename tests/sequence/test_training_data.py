@@ -42,7 +42,7 @@ def test_a_weight_that_underflows_is_zero():
     assert data.rows.tolist() == [0, 2]
 
 
-@pytest.mark.filterwarnings("ignore:3 of 3 rows")
+@pytest.mark.filterwarnings("ignore:3 of 3 sequences")
 @pytest.mark.parametrize("X", [sequences(3) * np.nan, sequences(3)])
 def test_no_usable_row_is_an_error(X):
     with pytest.raises(ValueError, match="None of the 3 sequences in X can be used"):

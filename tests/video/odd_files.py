@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from skvideo_gru import VideoClip, VideoDecodeError, read_frames
-from skvideo_gru.video.checking import check_video
+from skvideo_gru.video import check_videos
 from skvideo_gru.video.decoding import open_frames
 from skvideo_gru.video.sampling import select_frames
 
@@ -335,7 +335,7 @@ def random_policy(rng):
 
 def disagreements(odd, rng, n_policies=10):
     """List how the package's frames and times of a file differ from the reference."""
-    report = check_video(odd.path)
+    report = next(check_videos([odd.path]))
     if odd.frames is None:
         # Damage is reported by `check`, and by reading if a selected frame depends on it.
         return [] if report["reason"] else [f"PyAV fails, check reports {report}"]
@@ -379,7 +379,7 @@ def is_concealed_loss(odd):
     What decoders show for a frame whose references are lost depends on what they decoded
     before.
     """
-    report = check_video(odd.path)
+    report = next(check_videos([odd.path]))
     n_signs = report["gaps"] + report["missing_frames"] + report["corrupt_frames"]
     return odd.made.startswith("lost") and n_signs > 0
 

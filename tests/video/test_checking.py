@@ -3,12 +3,12 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from conftest import break_video, make_frames
+from conftest import break_video, check_video, make_frames
 
 from skvideo_gru import VideoClip, read_frames
 from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.video import checking, decoding
-from skvideo_gru.video.checking import check_video, check_videos
+from skvideo_gru.video.checking import check_videos
 from skvideo_gru.video.decoding import OpenFrames
 
 

@@ -7,10 +7,10 @@ import subprocess
 import av
 import numpy as np
 import pytest
+from conftest import check_video
 
 from skvideo_gru import VideoClip, read_frames
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.video.checking import check_video
 
 WHITE, BLACK = 255, 0
 

@@ -91,6 +91,11 @@ def test_a_clip_checks_its_time_range(values, message):
         VideoClip("a.mp4", **values)
 
 
+def test_the_times_of_a_clip_are_numbers():
+    with pytest.raises(TypeError, match=r"a\.mp4: end must be a number of seconds, got '5'"):
+        VideoClip("a.mp4", np.float32(3), "5")
+
+
 def test_a_clip_needs_a_path():
     with pytest.raises(TypeError, match="bytes"):
         VideoClip(b"abc")
