@@ -1,16 +1,15 @@
-"""Labels of class probabilities, for classifiers with and without the answer unknown."""
+"""Labels of class probabilities, with and without the answer unknown, and names of scores."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import Pipeline
-
-__all__ = ["GivenProbabilities", "find_selective", "predicted_labels"]
 
 
 class GivenProbabilities(ClassifierMixin, BaseEstimator):
@@ -86,6 +85,23 @@ def find_selective(model: Any) -> Any | None:
 def _last_step(model: Any) -> Any:
     model = getattr(model, "best_estimator_", model)
     return _last_step(model[-1]) if isinstance(model, Pipeline) else model
+
+
+def score_names(results: Mapping[str, Any]) -> list[str]:
+    """Return the names of the scores of a search.
+
+    Parameters
+    ----------
+    results : mapping
+        The ``cv_results_`` of the search, with columns ``mean_test_NAME``.
+
+    Returns
+    -------
+    list of str
+        The names.
+    """
+    prefix = "mean_test_"
+    return [column.removeprefix(prefix) for column in results if column.startswith(prefix)]
 
 
 def predicted_labels(model: Any, proba: np.ndarray) -> np.ndarray:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 
-__all__ = ["warn_caller"]
-
 # Frames of these packages are skipped. Python 3.12 has skip_file_prefixes for this.
 _LIBRARIES = {"skvideo_gru", "sklearn", "joblib", "skorch", "skops", "contextlib", "pickle"}
 

@@ -19,17 +19,6 @@ import torch
 from . import __version__
 from .caller_warnings import warn_caller
 
-__all__ = [
-    "SKOPS_TRUSTED_TYPES",
-    "Versioned",
-    "atomic_write",
-    "check_writable",
-    "map_file",
-    "preallocate",
-    "restore_on_error",
-    "temporary_array",
-]
-
 #: URL of the documentation of the released version, the same as in pyproject.toml.
 DOCUMENTATION = "https://skvideo-gru.readthedocs.io/en/stable/"
 

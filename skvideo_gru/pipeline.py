@@ -27,8 +27,6 @@ from .sequence import (
 )
 from .targets import check_target
 
-__all__ = ["VideoPipeline", "check_parameter", "check_values", "make_video_classifier"]
-
 # Arguments of the classifier's `fit` that contain validation data.
 _VALIDATION = ("X_val", "y_val", "sample_weight_val")
 

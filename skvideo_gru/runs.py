@@ -41,8 +41,6 @@ from .mlops import (
 )
 from .video import as_video_list
 
-__all__ = ["log_evaluations", "log_inputs", "log_report", "log_training", "tracked_run"]
-
 _Evaluations = dict[str, tuple[list[Any], Evaluation]]
 
 

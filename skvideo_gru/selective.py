@@ -25,8 +25,6 @@ from .caller_warnings import warn_caller
 from .persistence import Versioned, restore_on_error
 from .targets import check_target
 
-__all__ = ["SelectiveClassifierCV", "choose_threshold", "selective_curve"]
-
 # Splits between floats that should be equal, such as 0.7 and 7 of 10 rows.
 _TOLERANCE = 1e-9
 

@@ -8,8 +8,6 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-__all__ = ["check_target"]
-
 # How missing labels of Python, NumPy and pandas are printed.
 _MISSING = {"None", "nan", "<NA>", "NaT"}
 

@@ -1,5 +1,6 @@
 """Clips, labels and helpers that the tests share; every clip is generated."""
 
+import copy
 import functools
 import os
 import sys
@@ -95,7 +96,7 @@ def random_weights_are_drawn_once():
     """Draw the initial weights of a seed once: they take most of the time of a small fit."""
     draw = functools.lru_cache(2)(fitting.initial_weights)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "initial_weights", lambda seed: dict(draw(seed)))
+        patch.setattr(fitting, "initial_weights", lambda seed: copy.deepcopy(draw(seed)))
         yield
 
 

@@ -41,8 +41,6 @@ from ..video import (
 from .results import json_results, output_file, raise_interruption, until_interrupted
 from .screening import warn_of_leaks, warn_of_recordings
 
-__all__ = ["cache", "check", "load_data", "load_named_model", "predict"]
-
 
 def predict(args: argparse.Namespace) -> int:
     """Write the class probabilities of videos as CSV.

@@ -22,8 +22,6 @@ from ..video import VideoDecodeError, check_window, video_duration
 from .commands import load_named_model
 from .results import output_file, raise_interruption, until_interrupted
 
-__all__ = ["EventRow", "timeline", "write_csv", "write_json", "write_vtt"]
-
 
 @dataclass(frozen=True)
 class EventRow:

@@ -48,8 +48,6 @@ from .results import json_results
 from .screening import check_names, readable_videos, warn_of_leaks
 from .splits import check_labels, make_folds, split_data
 
-__all__ = ["evaluate", "train", "tune"]
-
 # Characters of a tag that every MLflow store accepts.
 _TAG_LENGTH = 5000
 

@@ -8,8 +8,6 @@ import json
 import re
 from typing import Any
 
-__all__ = ["Merge", "grid", "settings"]
-
 # A comma before NAME= ends a value; every other comma is part of it.
 _NEXT = re.compile(r",\s*(?=[A-Za-z_]\w*=)")
 

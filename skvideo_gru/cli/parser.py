@@ -11,8 +11,6 @@ from typing import Any
 from .. import __version__
 from .parameters import Merge, grid, settings
 
-__all__ = ["DEFAULTS", "DEFAULT_GRID", "GENERATED", "parse_arguments"]
-
 #: Values of "auto" for the user's videos.
 DEFAULTS: dict[str, int | None] = {"frame_size": 32, "n_frames": 20, "backbone_epochs": None}
 #: Values of "auto" for generated clips, whose single frames do not show the class.

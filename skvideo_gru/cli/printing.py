@@ -13,15 +13,6 @@ from sklearn.utils import Bunch
 from ..inspection import Evaluation
 from ..mlops import run_address
 
-__all__ = [
-    "compare_accuracy",
-    "report_baselines",
-    "report_model",
-    "report_outcomes",
-    "report_run",
-    "report_search",
-]
-
 
 def report_run(run: mlflow.ActiveRun, results: dict[str, Any]) -> None:
     """Print the id of the run and the address of its page.

@@ -14,8 +14,6 @@ from importlib import import_module
 
 from .parser import parse_arguments
 
-__all__ = ["main"]
-
 # How the standard output encodes what its encoding lacks.
 _ERRORS = "skvideo_gru"
 

@@ -11,8 +11,6 @@ from typing import Any, TextIO, TypeVar
 
 from ..persistence import atomic_write
 
-__all__ = ["json_results", "output_file", "raise_interruption", "until_interrupted"]
-
 T = TypeVar("T")
 
 

@@ -15,8 +15,6 @@ from ..datasets import find_leaks, list_first, select_rows
 from ..features import find_featurizers, video_progress
 from ..video import Video, VideoDecodeError, describe_video, video_duration
 
-__all__ = ["check_names", "readable_videos", "warn", "warn_of_leaks", "warn_of_recordings"]
-
 # A video that is this many times as long as every training video is sampled that many times
 # as coarsely.
 _FAR_LONGER = 4.0

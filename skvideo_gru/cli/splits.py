@@ -13,8 +13,6 @@ from sklearn.utils import Bunch
 from ..datasets import has_groups, split_videos
 from .screening import warn
 
-__all__ = ["check_labels", "make_folds", "split_data"]
-
 
 def split_data(args: argparse.Namespace, data: Bunch) -> tuple[dict[str, Any], str]:
     """Divide a data set into training, validation and test videos, and print the sizes.

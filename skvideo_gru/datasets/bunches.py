@@ -13,15 +13,6 @@ from sklearn.utils import Bunch
 from ..extras import import_extra
 from ..video import describe_video, video_bounds
 
-__all__ = [
-    "as_frames",
-    "describe_classes",
-    "describe_skipped",
-    "list_first",
-    "make_bunch",
-    "select_rows",
-]
-
 # Number of items that a message names.
 _SHOWN = 3
 

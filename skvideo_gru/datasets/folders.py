@@ -12,8 +12,6 @@ from ..video import VIDEO_SUFFIXES
 from .bunches import as_frames, describe_skipped, make_bunch
 from .leakage import warn_of_leaks
 
-__all__ = ["find_videos", "load_video_folder", "read_folder"]
-
 
 def load_video_folder(path: str | os.PathLike[str], *, as_frame: bool = False) -> Bunch:
     """Load a folder that contains one folder of videos for each class.

@@ -15,8 +15,6 @@ from sklearn.utils import Bunch, check_random_state
 
 from .manifests import load_video_manifest
 
-__all__ = ["make_order_videos", "write_video"]
-
 # The colours of the lamp, and their order in each class.
 _COLOURS = {"red": (230, 60, 50), "green": (50, 200, 80), "blue": (60, 90, 235)}
 _ORDERS = {"red-green-blue": ("red", "green", "blue"), "red-blue-green": ("red", "blue", "green")}

@@ -23,8 +23,6 @@ from ..video import (
 )
 from .bunches import list_first
 
-__all__ = ["find_leaks", "repeated_content", "warn_of_leaks"]
-
 # Bytes that are compared before a whole file is read.
 _EDGE = 2**16
 

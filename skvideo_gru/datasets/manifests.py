@@ -18,8 +18,6 @@ from ..video import VIDEO_SUFFIXES, VideoClip, describe_video, source_path, vide
 from .bunches import as_frames, make_bunch
 from .leakage import warn_of_leaks
 
-__all__ = ["load_video_manifest", "read_manifest"]
-
 _COLUMNS = ("path", "label", "split", "group", "start", "end")
 
 # From here on, a name is a misspelling of another: "lable", but not "table", of "label".

@@ -11,8 +11,6 @@ from sklearn.utils import Bunch, check_random_state
 
 from .scenes import MOTIONS, Camera, Track
 
-__all__ = ["make_motion_clips"]
-
 _Rng = np.random.Generator
 # A function of coordinates.
 _Field = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["MOTIONS", "Camera", "Track"]
-
 _Rng = np.random.Generator
 _Floats = Any  # an array over time, or a number
 

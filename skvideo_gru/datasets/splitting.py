@@ -6,8 +6,6 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from sklearn.utils import Bunch
 
-__all__ = ["SPLITS", "has_groups", "split_videos"]
-
 #: Values of the parameter `how` of `split_videos`.
 SPLITS = ("auto", "manifest", "grouped", "random")
 

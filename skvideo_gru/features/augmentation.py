@@ -11,8 +11,6 @@ from torch import nn
 
 from ..networks import Normalisation, normalise
 
-__all__ = ["AUGMENTATIONS", "augment", "check_augmentation"]
-
 #: Names of the parts of the augmentation.
 AUGMENTATIONS = ("shift", "scale", "rotate", "mirror", "light", "erase", "time", "mixup")
 

@@ -17,20 +17,6 @@ from sklearn.utils.validation import check_memory
 
 from ..caller_warnings import warn_caller
 
-__all__ = [
-    "CACHE_VERSION",
-    "backbone",
-    "cache_contents",
-    "cache_folder",
-    "cached",
-    "checkpoint_path",
-    "features",
-    "open_cache",
-    "open_memory",
-    "prune",
-    "remove_unfinished",
-]
-
 T = TypeVar("T")
 
 #: Part of every key: raise it when decoding, preprocessing or training change.

@@ -13,8 +13,6 @@ import numpy as np
 from ..persistence import map_file
 from ..video import VideoDecodeError
 
-__all__ = ["collect_clips"]
-
 _Clip = np.ndarray | VideoDecodeError
 
 

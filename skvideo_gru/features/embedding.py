@@ -28,16 +28,6 @@ from ..networks import (
     to_onnx,
 )
 
-__all__ = [
-    "ENGINES",
-    "FrameEmbedder",
-    "check_engine",
-    "check_normalisation",
-    "embedding_precision",
-    "frames_per_batch",
-    "numeric_precision",
-]
-
 #: Engines that can run the network, and the packages that they require.
 ENGINES: dict[str, tuple[str, ...]] = {
     "torch": ("torch",),

@@ -34,16 +34,6 @@ from ..video import (
 from .caching import CACHE_VERSION, cached, features
 from .embedding import FrameEmbedder, frames_per_batch
 
-__all__ = [
-    "Outcome",
-    "Reader",
-    "decode_videos",
-    "digest_videos",
-    "embed_cached",
-    "embed_videos",
-    "video_progress",
-]
-
 #: The features of a video, or the error of an unreadable video.
 Outcome = np.ndarray | VideoDecodeError
 

@@ -35,8 +35,6 @@ from .reading import FrameReader
 from .training import train_backbone
 from .visibility import agreement, summarise_clip
 
-__all__ = ["RECIPE_CONSTRAINTS", "Backbone", "BackboneFitter", "FittedVideos"]
-
 #: Valid values of the featurizer's parameters that `train_backbone` receives.
 RECIPE_CONSTRAINTS: dict[str, Any] = {
     "objective": [StrOptions({"frame", "clip"})],

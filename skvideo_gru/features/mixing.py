@@ -10,8 +10,6 @@ from torch.utils.data import default_collate
 
 from ..networks import MixedPrecisionNet
 
-__all__ = ["MixupNet", "blend", "collate_pairs"]
-
 # Both parameters of the beta distribution of the shares. Most pairs are blended little.
 _ALPHA = 0.4
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["motion_detail", "motion_images"]
-
 # Pixels of the longer side of the frames between which changes are computed.
 _DETAIL_SIZE = 128
 # Length of the time before and after an image, in distances between sampled images.

@@ -24,8 +24,6 @@ from ..video import (
 )
 from .motion import motion_detail, motion_images
 
-__all__ = ["READING_CONSTRAINTS", "FrameReader", "reading_options"]
-
 #: Valid values of the featurizer's parameters about reading.
 READING_CONSTRAINTS: dict[str, list[Any]] = {
     "n_frames": [Interval(Integral, 1, None, closed="left")],

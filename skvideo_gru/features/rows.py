@@ -9,8 +9,6 @@ import numpy as np
 from ..video import Video, VideoDecodeError, describe_video
 from .extraction import Outcome, video_progress
 
-__all__ = ["fill_rows"]
-
 
 def fill_rows(
     array: np.ndarray,

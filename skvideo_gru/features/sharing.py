@@ -26,8 +26,6 @@ from ..video import (
 if TYPE_CHECKING:
     from .featurizer import ResNet50FrameFeaturizer
 
-__all__ = ["EmbeddedWindow", "WindowEmbedder"]
-
 #: Describes a featurizer.
 Key = tuple[Any, ...]
 #: The converted forms of a frame, by what they depend on.

@@ -41,8 +41,6 @@ from ..video import segment_indices
 from .augmentation import augment
 from .mixing import MixupNet, blend, collate_pairs
 
-__all__ = ["MANY_VIDEOS", "train_backbone"]
-
 #: With so many videos, a backbone starts from random weights, because learned ones did not
 #: increase the accuracy, and is trained in twice as many steps; see benchmarks/accuracy.md.
 MANY_VIDEOS = 300

@@ -11,8 +11,6 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-__all__ = ["agreement", "summarise_clip"]
-
 _N_PARTS, _N_CELLS, _N_LEVELS, _N_FOLDS = 3, 4, 4, 5
 
 

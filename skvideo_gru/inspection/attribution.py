@@ -15,8 +15,6 @@ from ..sequence import GRUClassifier
 from ..video import Video
 from .evaluation import fitted_pipeline
 
-__all__ = ["Attribution", "attribute", "explainable_pipeline", "keeps_frames"]
-
 # The smallest height and width of a heat map.
 _SMALLEST_MAP = 4
 
@@ -83,7 +81,7 @@ def attribute(pipe: Pipeline, video: Video, column: int | None = None) -> Attrib
     """
     pipe = explainable_pipeline(pipe)
     features, gru = pipe[0], pipe[-1]
-    images = features._reader()(video)
+    images = features.read_frames(video)
     rows = np.asarray(features.transform([video]), np.float64)
     scaled = _scale(pipe, rows)
     gradients, attention = _through_gru(gru, scaled[0, : len(images)], column)

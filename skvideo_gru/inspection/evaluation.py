@@ -24,8 +24,6 @@ from sklearn.utils.validation import check_is_fitted
 from ..answers import find_selective, predicted_labels
 from ..video import Video, read_frames
 
-__all__ = ["Evaluation", "evaluate", "fitted_pipeline", "order_baselines"]
-
 # Width of a confidence interval of the accuracy that deserves a hint.
 _WIDE = 0.2
 

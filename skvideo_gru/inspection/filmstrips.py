@@ -27,17 +27,6 @@ from .attribution import attribute
 from .evaluation import fitted_pipeline
 from .plotting import STYLES, new_figure, one_line
 
-__all__ = [
-    "FilmStripDisplay",
-    "draw_frame",
-    "draw_strip",
-    "inches_wide",
-    "new_strip_figure",
-    "strip_height",
-    "strip_title",
-    "video_name",
-]
-
 # The largest numbers of frames and of coloured classes of one figure.
 _FRAMES = 10
 _CLASSES = len(STYLES)

@@ -16,8 +16,6 @@ from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import draw_strip, inches_wide, strip_height, strip_title, video_name
 from .plotting import draw_text, new_figure, one_line
 
-__all__ = ["Mistake", "MistakesDisplay"]
-
 
 @dataclass(frozen=True)
 class Mistake:

@@ -17,18 +17,6 @@ from sklearn.pipeline import Pipeline
 
 from .evaluation import Evaluation, fitted_pipeline
 
-__all__ = [
-    "STYLES",
-    "TrainingDisplay",
-    "contrasting_colour",
-    "draw_text",
-    "draw_tick_labels",
-    "new_figure",
-    "one_line",
-    "plot_confusion_matrix",
-    "without_pyplot",
-]
-
 #: Colour, marker and dashes of the lines of a figure. The colours are those of Okabe and Ito,
 #: which are distinct for colour-blind readers, except those too light for a white background.
 STYLES: list[dict[str, Any]] = [

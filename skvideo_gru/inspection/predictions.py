@@ -16,8 +16,6 @@ from .evaluation import evaluate
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["class_columns", "prediction_table", "tabulate"]
-
 
 def prediction_table(
     model: Any, videos: Sequence[Video], y: Any = None, *, groups: Any = None

@@ -13,11 +13,9 @@ from ..video import Video, VideoDecodeError, as_video_list
 from .attribution import keeps_frames
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .filmstrips import FilmStripDisplay, new_strip_figure, video_name
-from .pages import encode_figure, render_page
+from .pages import PHONE, encode_figure, render_page
 from .plotting import TrainingDisplay, plot_confusion_matrix, without_pyplot
 from .search_display import SearchDisplay, comparable_rows, main_score
-
-__all__ = ["evaluation_report", "report_page"]
 
 # The largest number of rows of the table of confusions.
 _CONFUSIONS = 20
@@ -25,9 +23,8 @@ _CONFUSIONS = 20
 # The largest number of rows of the table of a search.
 _CANDIDATES = 50
 
-# Widths of film strips in inches: that of the page's column, and one for phones, where it fits at
-# 0.7 of its size.
-_COLUMN, _PHONE = 9.8, 4.4
+# Width of the page's column, in inches.
+_COLUMN = 9.8
 
 
 def evaluation_report(
@@ -230,7 +227,7 @@ def _mistake(
         return shown | {"reason": error.reason}
     return shown | {
         "strip": _draw_strip(strip, _COLUMN, dpi=110),
-        "narrow": _draw_strip(strip, _PHONE, dpi=180),
+        "narrow": _draw_strip(strip, PHONE, dpi=180),
     }
 
 

@@ -10,11 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from sklearn.utils.validation import check_is_fitted
 
+from ..answers import score_names
 from .plotting import STYLES, contrasting_colour, draw_tick_labels, new_figure, one_line
 
-__all__ = ["SearchDisplay", "comparable_rows", "main_score"]
-
-# Heat maps of more cells have the same size, and no scores in their cells.
+# Tables of more cells have the same size, and no scores in their cells.
 _WRITTEN_COLUMNS, _WRITTEN_ROWS = 13, 16
 
 
@@ -122,7 +121,7 @@ class SearchDisplay:
                 f"{known}."
             )
         if f"mean_test_{score}" not in results:
-            known = [name[10:] for name in results if name.startswith("mean_test_")]
+            known = score_names(results)
             raise ValueError(f"The search did not compute score={score!r}; choose one of {known}.")
         metric = search.scoring if score == "score" and isinstance(search.scoring, str) else score
         return cls(
@@ -298,9 +297,5 @@ def main_score(search: Any) -> str:
     str
         The name, as in the columns ``mean_test_NAME`` of ``cv_results_``.
     """
-    names = [
-        column.removeprefix("mean_test_")
-        for column in search.cv_results_
-        if column.startswith("mean_test_")
-    ]
+    names = score_names(search.cv_results_)
     return search.refit if search.refit in names else names[0]

@@ -11,12 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 from PIL import Image
 
-from ..video import Video, VideoClip, VideoDecodeError, read_frames
+from ..video import SLACK, Video, VideoClip, VideoDecodeError, read_frames
 from .attribution import attribute, explainable_pipeline
 from .filmstrips import draw_frame, video_name
 from .plotting import STYLES, new_figure, one_line
-
-__all__ = ["TimelineDisplay", "explain_thumbnails", "format_time", "read_thumbnails"]
 
 # The largest numbers of thumbnails and of rows, and the height and width of thumbnails in pixels.
 _THUMBNAILS = 10
@@ -37,9 +35,6 @@ _TICKS = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
     *(3600, 7200, 10800, 21600, 43200, 86400),
 )
-
-# Seconds, for sums of steps such as 0.1.
-_SLACK = 1e-6
 
 _MEAN, _MAXIMUM, _EVENT = STYLES[0]["color"], "#9ecae8", STYLES[1]["color"]
 
@@ -368,7 +363,7 @@ def _most_probable(display: TimelineDisplay) -> dict[int, tuple[int, int]]:
     """Return the window and the class of the most probable event during each thumbnail."""
     centres = np.array([(start + end) / 2 for start, end, _ in display.windows])
     proba = np.array([window[2] for window in display.windows], float)
-    slots = np.searchsorted(display.seconds, centres + _SLACK, side="right") - 1
+    slots = np.searchsorted(display.seconds, centres + SLACK, side="right") - 1
     best: dict[int, tuple[float, int, int]] = {}
     for start, end, label, _ in display.events:
         column = display.classes.tolist().index(label)
@@ -453,7 +448,7 @@ def _summarize(bounds: np.ndarray, proba: np.ndarray) -> tuple[np.ndarray, np.nd
             values[: full[0]], values[full[-1] + 1 :] = values[full[0]], values[full[-1]]
         return edges, mean, maximum
     centres = bounds.mean(axis=1)
-    gaps = np.flatnonzero(bounds[1:, 0] > bounds[:-1, 1] + _SLACK)
+    gaps = np.flatnonzero(bounds[1:, 0] > bounds[:-1, 1] + SLACK)
     limits = (centres[1:] + centres[:-1]) / 2
     limits[gaps] = bounds[gaps, 1]
     edges = np.r_[bounds[0, 0], limits, bounds[-1, 1]]

@@ -7,17 +7,12 @@ from typing import Any
 
 from ..video import Video, VideoDecodeError
 from .filmstrips import video_name
-from .pages import encode_figure, render_page
+from .pages import PHONE, encode_figure, render_page
 from .plotting import new_figure, without_pyplot
 from .timeline_display import TimelineDisplay, explain_thumbnails, format_time, read_thumbnails
 
-__all__ = ["timeline_page", "timeline_section"]
-
 # The largest number of rows of the table of events.
 _EVENTS = 1000
-
-# Width of the figure for phones, in inches: it fits there at 0.7 of its size.
-_PHONE = 4.4
 
 
 @without_pyplot()
@@ -81,7 +76,7 @@ def timeline_section(
     except VideoDecodeError as failure:  # the file was changed after the prediction
         section["error"] = error or failure.reason
     wide = display.plot().figure_
-    narrow = display.plot(new_figure(_PHONE, wide.get_size_inches()[1])).figure_
+    narrow = display.plot(new_figure(PHONE, wide.get_size_inches()[1])).figure_
     return section | {
         "length": format_time(windows[-1][1]),
         "figure": encode_figure(wide, "jpeg"),

@@ -8,14 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..answers import find_selective
-from ..video import VideoDecodeError
+from ..video import SLACK, VideoDecodeError
 from .recordings import WindowPrediction
-
-__all__ = ["Event", "check_events", "event_thresholds", "find_events"]
-
-
-# Seconds, for sums of steps such as 0.1.
-_SLACK = 1e-6
 
 # Defaults: `high`, and `low` as a share of `high`.
 _HIGH, _LOW = 0.5, 0.8
@@ -187,7 +181,7 @@ def _find(
         if (
             column is not None
             and classes[column] not in nothing
-            and end - begin >= min_duration - _SLACK
+            and end - begin >= min_duration - SLACK
         ):
             yield Event(begin, end, classes[column], float(np.mean(shown)))
 
@@ -199,7 +193,7 @@ def _find(
                     "classes. Pass the classes_ of the model that predicted them."
                 )
             limit = float(start)
-            if last is not None and start > last[1] + _SLACK:  # a gap
+            if last is not None and start > last[1] + SLACK:  # a gap
                 yield from event(float(last[1]))
                 column = None
             elif last is not None:

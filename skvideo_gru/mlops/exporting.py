@@ -30,8 +30,6 @@ from ..networks import (
 from ..persistence import atomic_write, check_writable
 from ..sequence import FrameWise, GRUClassifier
 
-__all__ = ["export_onnx"]
-
 # Transformers that scale and shift each feature.
 _SCALERS = (MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler)
 

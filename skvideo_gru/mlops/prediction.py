@@ -9,8 +9,6 @@ import numpy as np
 
 from ..video import ALWAYS_RAISE, Video, VideoDecodeError
 
-__all__ = ["predict_each"]
-
 
 def predict_each(
     model: Any, videos: Sequence[Video], *, at_once: int = 16

@@ -14,8 +14,6 @@ from ..caller_warnings import warn_caller
 from ..features import WindowEmbedder
 from ..video import SlidingWindows, Video, VideoDecodeError, Window, check_window
 
-__all__ = ["LiveClassifier", "WindowPrediction", "predict_timeline"]
-
 # Windows that are predicted together, so that the network gets batches of many images.
 _AT_ONCE = 32
 # Steps in which the delay of live frames is measured.

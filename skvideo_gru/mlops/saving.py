@@ -14,8 +14,6 @@ import skops.io
 from ..features import find_featurizers
 from ..persistence import SKOPS_TRUSTED_TYPES, atomic_write
 
-__all__ = ["load_model", "portable", "save_model"]
-
 # Parameters of a featurizer that refer to this machine, and their values in a saved model.
 _PORTABLE = {"memory": None, "n_jobs": None, "verbose": 0}
 

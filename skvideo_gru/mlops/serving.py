@@ -24,8 +24,6 @@ from ..video import Video, VideoClip
 from .prediction import predict_each
 from .saving import load_model
 
-__all__ = ["FOLDERS_VARIABLE", "OUTPUTS", "SIGNATURE", "ServedModel", "save_model"]
-
 #: Environment variable with the folders that a server may read videos from.
 FOLDERS_VARIABLE = "SKVIDEO_GRU_FOLDERS"
 

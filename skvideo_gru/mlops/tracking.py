@@ -29,26 +29,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..answers import score_names
 from ..features import digest_videos
 from ..networks import listen_to_epochs
 from ..video import Video, VideoDecodeError, describe_video, video_bounds
 from . import serving
 from .saving import portable
-
-__all__ = [
-    "check_register",
-    "fetch_model",
-    "live_epochs",
-    "log_environment",
-    "log_history",
-    "log_model",
-    "log_pipeline_params",
-    "log_search",
-    "log_skipped",
-    "log_videos",
-    "open_run",
-    "run_address",
-]
 
 _EXPERIMENT = "skvideo_gru"
 # MLflow shows the pages of a training, not those of a language model.
@@ -276,7 +262,7 @@ def log_search(search: Any) -> None:
     if parent is None:
         return
     found = search.cv_results_
-    keys = [key.removeprefix("mean_test_") for key in found if key.startswith("mean_test_")]
+    keys = score_names(found)
     scoring = "accuracy" if search.scoring is None else search.scoring
     unnamed = scoring if isinstance(scoring, str) else "score"
     # MLflow allows only these characters.

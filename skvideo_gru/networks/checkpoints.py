@@ -17,8 +17,6 @@ from ..caller_warnings import warn_caller
 from ..persistence import atomic_write
 from .processes import first_result, gather_results, process_index
 
-__all__ = ["Checkpoint", "remove_checkpoint"]
-
 # Seconds between two writes: a file is three times as large as the weights.
 _PAUSE = 30.0
 

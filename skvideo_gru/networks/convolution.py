@@ -7,8 +7,6 @@ import math
 import torch
 from torch import nn
 
-__all__ = ["Convolution"]
-
 # Largest number of outputs per channel of a 1x1 convolution, and largest sides of the input
 # of a 3x3 convolution, that are computed as a matrix product.
 _FEW_OUTPUTS, _SMALL_SIDE = 64, 2

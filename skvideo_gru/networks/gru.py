@@ -10,8 +10,6 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-__all__ = ["POOLINGS", "GRUNetwork"]
-
 #: How a sequence of outputs is reduced to one vector.
 POOLINGS = ("last", "mean", "max", "attention", "pyramid")
 

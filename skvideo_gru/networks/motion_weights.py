@@ -11,8 +11,6 @@ import numpy as np
 from ..persistence import atomic_write
 from .weights import Weights
 
-__all__ = ["motion_weights", "pack_weights"]
-
 # Bits of a weight. With 6, the error of a convolution's weights is 3 % of their size.
 _LARGEST = 2 ** (6 - 1) - 1
 _SCALE = "/scale"

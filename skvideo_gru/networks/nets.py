@@ -12,8 +12,6 @@ from torch.utils.data import Dataset
 
 from .processes import mean_loss
 
-__all__ = ["MixedPrecisionNet", "SequenceDataset", "WeightedNet", "identity_collate"]
-
 
 class SequenceDataset(Dataset):
     """Sequences that are loaded in whole batches, without collation.

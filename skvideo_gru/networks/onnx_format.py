@@ -9,8 +9,6 @@ from io import BytesIO
 import torch
 from torch import nn
 
-__all__ = ["to_onnx"]
-
 # Version of ONNX's operators. ONNX Runtime reads it since version 1.12.
 _OPSET = 17
 

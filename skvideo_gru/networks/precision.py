@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["resolve_mixed_precision"]
-
 # Instruction sets of a CPU that compute in bfloat16.
 _BFLOAT16 = ("amx_bf16", "avx512_bf16")
 

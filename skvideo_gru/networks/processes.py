@@ -26,22 +26,6 @@ from joblib.parallel import get_active_backend
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-__all__ = [
-    "check_same",
-    "exchange_rows",
-    "first_result",
-    "fit_in_first",
-    "gather_results",
-    "gather_rows",
-    "local_index",
-    "mean_loss",
-    "n_processes",
-    "own_result",
-    "process_index",
-    "share_rows",
-    "train_together",
-]
-
 T = TypeVar("T")
 
 # How long a process waits for the others, for example for a GRU that the first one trains.

@@ -14,8 +14,6 @@ from tqdm.auto import tqdm
 from .processes import process_index
 from .runtime import epoch_records
 
-__all__ = ["EpochEvents", "EpochProgress", "listen_to_epochs", "progress_bar"]
-
 # Receives the name of a network and the records of its newest epochs.
 _Listener = Callable[[str, list[dict[str, float]]], None]
 _LISTENER: ContextVar[_Listener | None] = ContextVar("LISTENER", default=None)

@@ -11,16 +11,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .convolution import Convolution
 
-__all__ = [
-    "IMAGENET",
-    "N_FEATURES",
-    "Bottleneck",
-    "Normalisation",
-    "ResNet50",
-    "fold_batch_norm",
-    "normalise",
-]
-
 #: Number of features per frame.
 N_FEATURES = 2048
 

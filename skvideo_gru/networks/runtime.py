@@ -16,17 +16,6 @@ from skorch.callbacks import EarlyStopping
 from ..caller_warnings import warn_caller
 from .processes import local_index, n_processes
 
-__all__ = [
-    "check_same_network",
-    "diverged",
-    "epoch_records",
-    "initialize_net",
-    "resolve_device",
-    "run_epochs",
-    "seeded",
-    "to_builtin",
-]
-
 # Torch's random generators are global to the process.
 _SEEDED = threading.RLock()
 

@@ -8,8 +8,6 @@ import torch
 from skorch.callbacks import LRScheduler
 from torch.optim import lr_scheduler
 
-__all__ = ["FUSED", "OPTIMIZERS", "SCHEDULES", "learning_rate_schedule"]
-
 #: Optimizers by name.
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,

@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 
-__all__ = ["useful_threads"]
-
 # Floating-point operations of a forward pass for which a thread is worth its cost: after every
 # small operation the threads wait for each other, for milliseconds if a core is busy.
 # See benchmarks/threads.md.

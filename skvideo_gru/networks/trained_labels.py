@@ -6,8 +6,6 @@ import threading
 from collections import deque
 from typing import Any
 
-__all__ = ["record_backbone_labels", "trained_a_backbone"]
-
 # References, not ids alone: the id of a deleted object can be assigned to a new one.
 _LABELS: deque[Any] = deque(maxlen=64)
 _LOCK = threading.Lock()

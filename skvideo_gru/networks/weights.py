@@ -13,15 +13,6 @@ from ..persistence import atomic_write
 from .resnet import ResNet50
 from .runtime import seeded
 
-__all__ = [
-    "Weights",
-    "build_network",
-    "initial_weights",
-    "load_weights",
-    "save_weights",
-    "to_numpy",
-]
-
 #: A backbone's state dict as NumPy arrays, independent of a device.
 Weights = dict[str, np.ndarray]
 

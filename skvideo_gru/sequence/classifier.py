@@ -39,8 +39,6 @@ from .training_data import (
     split_rows,
 )
 
-__all__ = ["GRUClassifier"]
-
 
 class GRUClassifier(SequencePredictor):
     """Classify sequences of feature vectors with a GRU.

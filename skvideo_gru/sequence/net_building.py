@@ -31,8 +31,6 @@ from ..networks import (
 )
 from .training_data import TrainingData, class_weights, held_out_weights, relative_weights
 
-__all__ = ["build_net", "check_net_params", "net_state", "restore_net", "to_dataset"]
-
 # A data loader without its own generator draws a seed from torch's global generator,
 # even if it does not shuffle.
 _PREDICTING: dict[str, Any] = {

@@ -14,8 +14,6 @@ from ..persistence import Versioned
 from .net_building import net_state, restore_net
 from .sequences import sequence_lengths, validate_sequences
 
-__all__ = ["SequencePredictor"]
-
 # Frames in one batch of running probabilities, which bounds the memory for long sequences.
 _FRAMES_PER_BATCH = 4096
 

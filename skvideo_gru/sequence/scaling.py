@@ -31,8 +31,6 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from ..persistence import Versioned, restore_on_error, temporary_array
 from .sequences import fold_rows, is_three_d, real_frames, row_batches, validate_sequences
 
-__all__ = ["FrameWise"]
-
 
 def _inner_has(name: str) -> Callable[[Any], bool]:
     def check(self: Any) -> bool:

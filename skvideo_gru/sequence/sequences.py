@@ -10,15 +10,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import validate_data
 
-__all__ = [
-    "fold_rows",
-    "is_three_d",
-    "real_frames",
-    "row_batches",
-    "sequence_lengths",
-    "validate_sequences",
-]
-
 # Bytes of sequences that are processed at once.
 _BATCH = 2**27
 

@@ -17,22 +17,6 @@ from ..caller_warnings import warn_caller
 from ..targets import check_target
 from .sequences import sequence_lengths, validate_sequences
 
-__all__ = [
-    "MISSING_REPORTED",
-    "TrainingData",
-    "check_fit_arguments",
-    "check_training_data",
-    "class_weights",
-    "drop_unweighted",
-    "given_class_weights",
-    "held_out_weights",
-    "relative_weights",
-    "split_rows",
-    "usable_rows",
-    "weighted_rows",
-]
-
-
 #: Whether an earlier step of a pipeline warns about unreadable videos, whose sequences have no
 #: frames.
 MISSING_REPORTED: ContextVar[bool] = ContextVar("MISSING_REPORTED", default=False)

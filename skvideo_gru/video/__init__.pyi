@@ -18,6 +18,7 @@ from .outlines import OutlineConverter as OutlineConverter
 from .outlines import read_outlines as read_outlines
 from .packets import scan_packets as scan_packets
 from .sampling import SAMPLINGS as SAMPLINGS
+from .sampling import SLACK as SLACK
 from .sampling import segment_indices as segment_indices
 from .sampling import select_frames as select_frames
 from .sampling import uniform_indices as uniform_indices

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from .decoding import array_times, check_array, no_frame_reason, open_frames
+from .decoding import array_times, check_array, no_frame_reason, open_frames, with_times
 from .errors import VideoDecodeError
 from .opening import open_video
 from .packets import scan_packets
 from .sampling import frames_in_range
 from .videos import Video, VideoClip, describe_video, source_path, video_bounds
-
-__all__ = ["check_videos"]
 
 # Median intervals between frames.
 _GAP = 1.5
@@ -59,7 +57,7 @@ def _decode(video: Video) -> tuple[dict[str, Any], np.ndarray]:
         found["reason"] = error.reason
         if times:
             found["reason"] = f"corrupt after {len(times)} frames: {error.reason}"
-    from_first = np.asarray(times) - (times[0] if times else 0.0)
+    from_first = np.asarray(times)
     if times:
         found |= {"n_frames": len(times), "seconds": round(float(np.ptp(from_first)), 3)}
     intervals = np.diff(from_first)
@@ -70,11 +68,10 @@ def _decode(video: Video) -> tuple[dict[str, Any], np.ndarray]:
 
 def _decode_file(video: Video, found: dict[str, Any], times: array[float]) -> None:
     with open_frames(video, allow_partial=False) as opened:
-        for frame in opened.frames:
+        for time, frame in with_times(opened.frames, opened.rate):
             if not times:
                 found |= {"height": frame.height, "width": frame.width}
-            unknown = (times[0] if times else 0.0) + len(times) / opened.rate
-            times.append(unknown if frame.time is None else frame.time)
+            times.append(time)
             found["corrupt_frames"] += bool(frame.is_corrupt)
             if opened.timeline is not None:
                 found["timestamp_jumps"] = opened.timeline.n_jumps

@@ -28,21 +28,6 @@ from .timeline import Timeline, decode_frames, frame_rate
 from .videos import Video, describe_time_range, describe_video, video_bounds
 from .webp import is_webp, webp_frames
 
-__all__ = [
-    "DECODER_THREADS",
-    "IndexMismatchError",
-    "array_times",
-    "check_array",
-    "choose_threads",
-    "convert_frames",
-    "decode_pts",
-    "no_frame_reason",
-    "open_frames",
-    "pixel_aspect",
-    "read_frames",
-    "with_times",
-]
-
 #: Number of threads with which FFmpeg decodes one large video; 0 lets FFmpeg choose.
 DECODER_THREADS: ContextVar[int] = ContextVar("DECODER_THREADS", default=0)
 

@@ -11,8 +11,6 @@ from .errors import VideoDecodeError
 from .opening import open_video
 from .videos import Video, video_bounds
 
-__all__ = ["longest_duration", "video_duration"]
-
 # Opening a file takes a millisecond or more.
 _MOST_OPENED = 100
 

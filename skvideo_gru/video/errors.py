@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-__all__ = ["ALWAYS_RAISE", "VideoDecodeError"]
-
 #: Whether an unreadable video is an error regardless of `on_error`, so that it does not get a
 #: prediction. The setting does not affect featurizers that run in joblib's workers, such as
 #: those of a FeatureUnion.

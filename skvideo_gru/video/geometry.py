@@ -8,8 +8,6 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
-__all__ = ["RESIZES", "FrameConverter", "check_frame_size"]
-
 #: Values of the parameter `resize`.
 RESIZES = ("stretch", "crop", "pad")
 

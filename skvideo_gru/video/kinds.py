@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["array_fault", "bytes_fault", "is_url", "object_fault"]
-
 # What is accepted as one video.
 _ACCEPTED = (
     "a path, a VideoClip, bytes, a binary file object or a uint8 array of RGB frames (T, H, W, 3)"

@@ -21,16 +21,6 @@ from .errors import VideoDecodeError
 from .kinds import bytes_fault, is_url, object_fault
 from .videos import Video, VideoClip, describe_video, video_bounds
 
-__all__ = [
-    "MAX_PIXELS",
-    "VIDEO_SUFFIXES",
-    "check_pixels",
-    "content_digest",
-    "content_digests",
-    "open_file",
-    "open_video",
-]
-
 #: Largest frame that is decoded, in pixels: 8192 x 8192. Larger frames are an error, so that
 #: a small file cannot exhaust the memory. Increase it if you trust the files.
 MAX_PIXELS = 2**26

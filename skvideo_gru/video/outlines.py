@@ -13,8 +13,6 @@ from .geometry import FrameConverter
 from .sampling import select_frames
 from .videos import Video, describe_video, video_bounds
 
-__all__ = ["OutlineConverter", "read_outlines"]
-
 # Standard deviation of grey that outlines refer to.
 _DEVIATION = 64.0
 

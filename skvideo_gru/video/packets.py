@@ -15,8 +15,6 @@ from av.video.stream import VideoStream
 
 from .timeline import Timeline, demux, frame_rate, is_empty
 
-__all__ = ["NO_PTS", "PacketIndex", "scan_packets"]
-
 # Codecs with one frame per packet whose decoders depend on nothing before a keyframe.
 _CODECS = {"h264", "hevc", "vp9", "av1", "libdav1d", "libvpx-vp9", "mjpeg"}
 

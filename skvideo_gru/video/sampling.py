@@ -5,18 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = [
-    "SAMPLINGS",
-    "SLACK",
-    "dense_indices",
-    "fps_indices",
-    "frames_in_range",
-    "random_indices",
-    "segment_indices",
-    "select_frames",
-    "uniform_indices",
-]
-
 #: Values of the parameter `sampling` of `select_frames`.
 SAMPLINGS = ("uniform", "fps", "dense", "random", "all")
 

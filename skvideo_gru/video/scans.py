@@ -12,8 +12,6 @@ from av.video.stream import VideoStream
 from .packets import NO_PTS, PacketIndex, scan_packets
 from .videos import Video, VideoClip
 
-__all__ = ["distrust_packets", "find_packets"]
-
 # Number of files; the index of an hour at 25 frames per second needs about 10 MB.
 _LARGEST = 8
 

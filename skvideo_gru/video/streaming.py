@@ -24,8 +24,6 @@ from .packets import scan_packets
 from .sampling import SLACK, frames_in_range
 from .videos import Video, video_bounds
 
-__all__ = ["StreamRestartError", "stream_frames"]
-
 T = TypeVar("T")
 
 #: Turns the times of all frames into the frames to convert: an array of bool.

@@ -13,8 +13,6 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-__all__ = ["Timeline", "decode_frames", "demux", "frame_rate", "is_empty"]
-
 # FFmpeg marks formats whose timestamps may be discontinuous by this flag (AVFMT_TS_DISCONT).
 _MAY_JUMP = 0x200
 

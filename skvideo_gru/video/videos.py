@@ -13,15 +13,6 @@ import numpy as np
 
 from .kinds import array_fault, object_fault
 
-__all__ = [
-    "Video",
-    "VideoClip",
-    "as_video_list",
-    "describe_time_range",
-    "describe_video",
-    "video_bounds",
-]
-
 
 @dataclass(frozen=True)
 class VideoClip:

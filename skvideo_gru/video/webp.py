@@ -13,8 +13,6 @@ from . import opening
 from .errors import VideoDecodeError
 from .videos import Video, describe_video
 
-__all__ = ["is_webp", "webp_frames"]
-
 
 def is_webp(video: Video) -> bool:
     """Return whether a video is a WebP file.

@@ -8,8 +8,6 @@ from typing import Generic, NamedTuple, TypeVar
 
 from .sampling import SLACK, frames_in_range
 
-__all__ = ["SlidingWindows", "Window", "check_window"]
-
 T = TypeVar("T")
 
 

@@ -919,7 +919,7 @@ def test_few_videos_are_distributed_over_all_workers(colour_clips):
         def __call__(self, tasks):
             return super().__call__(sizes.append(len(task[1][0])) or task for task in tasks)
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, joblib.parallel_config("threading"):
         patch.setattr(extraction, "Parallel", Counting)
         model.set_params(n_jobs=2).transform(videos)
     assert sizes == [6, 6]
