@@ -37,17 +37,18 @@ autodoc_typehints = "none"  # the docstrings contain the types
 # Single backticks link to documented names and set other names in italics.
 default_role = "autolink"
 autosummary_generate = True
-# Methods are documented on the page of their class; attributes in the docstring of the
+# Methods, also of base classes, are documented on the page of their class; attributes in the docstring of the
 # class.
 numpydoc_show_class_members = False
 
 
-def _skip_routing(app, what, name, obj, skip, options):
-    """Skip the methods that scikit-learn generates for metadata routing."""
+def _skip_inherited(app, what, name, obj, skip, options):
+    """Skip what scikit-learn defines, and generates for metadata routing."""
     generated = name.startswith("set_") and name.endswith("_request")
-    return True if generated or name == "get_metadata_routing" else skip
+    inherited = str(getattr(obj, "__module__", "")).startswith("sklearn.")
+    return True if generated or inherited or name == "get_metadata_routing" else skip
 
 
 def setup(app):
     """Connect the event handlers."""
-    app.connect("autodoc-skip-member", _skip_routing)
+    app.connect("autodoc-skip-member", _skip_inherited)
