@@ -37,8 +37,8 @@ autodoc_typehints = "none"  # the docstrings contain the types
 # Single backticks link to documented names and set other names in italics.
 default_role = "autolink"
 autosummary_generate = True
-# Methods, also of base classes, are documented on the page of their class; attributes in the docstring of the
-# class.
+# Methods, also of base classes, are documented on the page of their class; attributes in the
+# docstring of the class.
 numpydoc_show_class_members = False
 
 
