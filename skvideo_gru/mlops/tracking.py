@@ -1,4 +1,4 @@
-"""Runs in MLflow: parameters, metrics, data sets, environment and models."""
+"""Runs in MLflow: parameters, metrics, data sets and environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import Distribution, distributions, version
+from importlib.metadata import Distribution, distributions
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +23,6 @@ from mlflow.data.pandas_dataset import from_pandas
 from mlflow.data.sources import LocalArtifactDatasetSource  # type: ignore[attr-defined]
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
@@ -32,9 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..answers import score_names
 from ..features import digest_videos
 from ..networks import listen_to_epochs
-from ..video import Video, VideoDecodeError, describe_video, video_bounds
-from . import serving
-from .saving import portable
+from ..video import VideoDecodeError, describe_video
 
 _EXPERIMENT = "skvideo_gru"
 # MLflow shows the pages of a training, not those of a language model.
@@ -45,7 +42,6 @@ _NAME_VARIABLE, _ID_VARIABLE = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"
 _NAMES = {"dur": "epoch_seconds", "event_lr": "lr"}
 # Shortest time between two requests with the metrics of epochs, in seconds.
 _LIVE_INTERVAL = 5.0
-_REQUIREMENTS = ("skvideo-gru", "torch", "scikit-learn", "skorch", "skops", "av")
 
 
 @contextmanager
@@ -81,16 +77,27 @@ def open_run(name: str) -> Iterator[mlflow.ActiveRun]:
         ) as run:
             yield run
     except MlflowException as error:
-        raise ValueError(f"MLflow: {_without_password(' '.join(str(error).split()))}") from error
+        raise ValueError(f"MLflow: {without_password(' '.join(str(error).split()))}") from error
     except SQLAlchemyError as error:
         raise ValueError(
-            f"MLflow cannot use the store {_without_password(mlflow.get_tracking_uri())}: "
+            f"MLflow cannot use the store {without_password(mlflow.get_tracking_uri())}: "
             f"{str(error).splitlines()[0]} Set MLFLOW_TRACKING_URI to another store."
         ) from error
 
 
-def _without_password(text: str) -> str:
-    """Remove the names and passwords from the addresses in a text."""
+def without_password(text: str) -> str:
+    """Remove the names and passwords from the addresses in a text.
+
+    Parameters
+    ----------
+    text : str
+        A text.
+
+    Returns
+    -------
+    str
+        The text without them.
+    """
     return re.sub(r"(\w://)[^/@\s]+@", r"\1", text)
 
 
@@ -303,139 +310,6 @@ def log_skipped(skipped: Sequence[VideoDecodeError]) -> None:
         rows = [(error.path, error.reason) for error in skipped]
         table = pd.DataFrame(rows, columns=["path", "reason"])
         mlflow.log_text(table.to_csv(index=False), "skipped.csv")
-
-
-def check_register(register: str) -> None:
-    """Check a name for the model registry before the model is trained.
-
-    Parameters
-    ----------
-    register : str
-        The parameter of `log_model`.
-
-    Raises
-    ------
-    ValueError
-        If MLflow does not accept the name or the alias.
-    """
-    name, _, alias = register.partition("@")
-    if register and (name.strip() in ("", ".", "..") or re.search("[/:]", name)):
-        raise ValueError(
-            f"register={register!r}: {name!r} is not a valid model name; it must not contain '/' "
-            "or ':', and must not be '.' or '..'."
-        )
-    reserved = re.fullmatch(r"latest|v\d+", alias, re.IGNORECASE)
-    if reserved or not re.fullmatch(r"[\w-]{,255}", alias):
-        raise ValueError(
-            f"register={register!r}: {alias!r} is not a valid alias; use at most 255 letters, "
-            "digits, '_' and '-', and not 'latest' or a version such as 'v1'."
-        )
-
-
-def log_model(pipe: Pipeline, example: Video, register: str = "") -> str:
-    """Log a fitted pipeline to the active MLflow run, in the skops format.
-
-    The logged model can be served by ``mlflow models serve`` and loaded by
-    `mlflow.pyfunc.load_model` and `mlflow.sklearn.load_model`. It contains neither the
-    cache folder nor the number of workers of this machine. MLflow is the extra ``mlflow``.
-
-    Parameters
-    ----------
-    pipe : Pipeline
-        A fitted pipeline from `make_video_classifier`.
-    example : Video
-        A video, whose path and time range become the input example of the model.
-    register : str, default=""
-        Name in the model registry, optionally followed by ``@`` and an alias for this
-        version. The default alias is ``champion``. An empty string does not register.
-
-    Returns
-    -------
-    str
-        The address of the model: ``models:/NAME@ALIAS`` if it is registered, otherwise
-        ``models:/ID``.
-
-    Raises
-    ------
-    ValueError
-        If MLflow does not accept the name or the alias.
-    ModuleNotFoundError
-        If MLflow is not installed.
-    MlflowException
-        If the model cannot be logged.
-
-    Examples
-    --------
-    >>> import mlflow
-    >>> from skvideo_gru import log_model
-    >>> with mlflow.start_run():  # doctest: +SKIP
-    ...     address = log_model(pipe, "clip.mp4", register="doors@candidate")
-    """
-    check_register(register)
-    name, _, alias = register.partition("@")
-    with portable(pipe):
-        info = Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=serving,
-            registered_model_name=name or None,
-            pipe=pipe,
-            input_example=_input_example(example),
-            # To infer the requirements, MLflow would load the model in another process.
-            pip_requirements=[f"{package}=={_released(package)}" for package in _REQUIREMENTS],
-        )
-    if not name:
-        return info.model_uri
-    alias = alias or "champion"
-    mlflow.MlflowClient().set_registered_model_alias(name, alias, info.registered_model_version)
-    return f"models:/{name}@{alias}"
-
-
-def _input_example(video: Video) -> pd.DataFrame:
-    start, end = video_bounds(video)
-    # Column by column: None stays None, which JSON writes as null.
-    columns = {"path": [describe_video(video)], "start": [start], "end": [end]}
-    return pd.DataFrame(columns, dtype=object)
-
-
-def _released(package: str) -> str:
-    return version(package).partition("+")[0]  # PyPI has no local versions such as 2.13.0+cpu
-
-
-def fetch_model(address: str, folder: str) -> str:
-    """Download a logged model.
-
-    Parameters
-    ----------
-    address : str
-        ``runs:/RUN``, ``models:/ID``, ``models:/NAME/VERSION`` or
-        ``models:/NAME@ALIAS``.
-    folder : str
-        The folder to download to.
-
-    Returns
-    -------
-    str
-        Path of the model file, for `load_model`.
-
-    Raises
-    ------
-    ValueError
-        If MLflow does not find the model.
-    """
-    if re.fullmatch(r"runs:/[^/]+/?", address):
-        address = address.rstrip("/") + "/model"
-    try:
-        model = mlflow.artifacts.download_artifacts(address, dst_path=folder)
-        flavour = Model.load(model).flavors["python_function"]
-    except (MlflowException, OSError, KeyError, SQLAlchemyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{address}: no such model in the MLflow store "
-            f"{_without_password(f'{mlflow.get_tracking_uri()} ({reason})')}. Check the name, or "
-            "set MLFLOW_TRACKING_URI to use another store."
-        ) from error
-    return os.path.join(model, flavour["model_path"])
 
 
 def log_videos(data: Bunch, parts: Mapping[str, np.ndarray]) -> None:

@@ -9,11 +9,9 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from .decoding import (
-    IndexMismatchError,
     array_times,
     check_array,
     choose_threads,
-    decode_pts,
     open_frames,
     pixel_aspect,
     with_times,
@@ -22,6 +20,7 @@ from .errors import VideoDecodeError
 from .opening import open_video
 from .packets import scan_packets
 from .sampling import SLACK, frames_in_range
+from .seeking import IndexMismatchError, decode_pts
 from .videos import Video, video_bounds
 
 T = TypeVar("T")

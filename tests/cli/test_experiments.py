@@ -29,8 +29,8 @@ from skvideo_gru import (
 from skvideo_gru.cli import experiments
 from skvideo_gru.cli.parser import parse_arguments
 from skvideo_gru.datasets.generated import write_video
+from skvideo_gru.mlops import log_model, open_run
 from skvideo_gru.mlops.saving import load_model, save_model
-from skvideo_gru.mlops.tracking import log_model, open_run
 
 
 def test_train_logs_params_metrics_and_artifacts(run):

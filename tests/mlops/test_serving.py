@@ -14,8 +14,8 @@ from mlflow.pyfunc import scoring_server
 
 from skvideo_gru import VideoClip, make_video_classifier
 from skvideo_gru.datasets.generated import write_video
+from skvideo_gru.mlops import log_model, open_run
 from skvideo_gru.mlops.serving import ServedModel, _rows
-from skvideo_gru.mlops.tracking import log_model, open_run
 
 
 @pytest.fixture(scope="module")

@@ -142,14 +142,20 @@ def test_progress_is_shown_once(results):
     assert "decoding: 4/4" not in results["stderr"]
 
 
-def test_a_killed_training_ends_everywhere_and_resumes(results, tmp_path):
-    _, done = start(["killed"], tmp_path)
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory):
+    """A training that is killed and resumed, and then one that fails in one process."""
+    folder = tmp_path_factory.mktemp("resumed")
+    _, done = start(["killed"], folder)
     assert done.returncode != 0
-    assert not list((tmp_path / "killed").glob("*.pickle"))
-    (tmp_path / "killed").rename(tmp_path / "resumed")
-    (resumed,), done = start(["resumed"], tmp_path)
-    assert done.returncode == 0, done.stderr
-    for found, expected in zip(resumed, results["backbone"], strict=True):
+    assert not list((folder / "killed").glob("*.pickle"))
+    (folder / "killed").rename(folder / "resumed")
+    (resumed, failing), done = start(["resumed", "failing"], folder)
+    return {"resumed": resumed, "failing": failing, "done": done}
+
+
+def test_a_killed_training_resumes(results, resumed):
+    for found, expected in zip(resumed["resumed"], results["backbone"], strict=True):
         # The checkpoint of the first epoch was complete, and perhaps that of the second.
         assert found["n_read"] in (4, 8)
         assert found["losses"] == expected["losses"]
@@ -157,11 +163,10 @@ def test_a_killed_training_ends_everywhere_and_resumes(results, tmp_path):
             np.testing.assert_array_equal(found["weights"][name], value, err_msg=name)
 
 
-def test_a_training_that_fails_in_one_process_ends_everywhere(tmp_path):
-    _, done = start(["failing"], tmp_path)
-    assert done.returncode != 0
-    assert "the disk is full" in done.stderr
-    assert not list((tmp_path / "failing").glob("*.pickle"))
+def test_a_training_that_fails_in_one_process_ends_everywhere(resumed):
+    assert resumed["done"].returncode != 0
+    assert "the disk is full" in resumed["done"].stderr
+    assert resumed["failing"] == []
 
 
 @needs_gpu

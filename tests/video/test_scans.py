@@ -8,7 +8,7 @@ from odd_files import decode_in_order
 
 from skvideo_gru import VideoClip, VideoDecodeError, read_frames
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.video import decoding, scans
+from skvideo_gru.video import decoding, scans, seeking
 
 RANGES = [(start / 10, start / 10 + 0.4) for start in range(0, 34, 3)]
 
@@ -81,7 +81,7 @@ def test_an_index_that_proves_wrong_is_not_reused(tmp_path, scanned, monkeypatch
     check_ranges(path, frames, RANGES[:2])
 
     def mismatch(*args):
-        raise decoding.IndexMismatchError
+        raise seeking.IndexMismatchError
 
     with monkeypatch.context() as patch:
         patch.setattr(decoding, "decode_pts", mismatch)

@@ -8,7 +8,7 @@ import pytest
 from odd_files import decode_in_order, disagreements, is_concealed_loss, make
 
 from skvideo_gru import read_frames
-from skvideo_gru.video import decoding
+from skvideo_gru.video import seeking
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("SKVIDEO_GRU_CLIPS", 70))))
@@ -31,9 +31,9 @@ def test_few_frames_of_a_long_clip_cost_little(tmp_path, monkeypatch):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         container.mux(stream.encode(None))
     decoded = []
-    is_unexpected = decoding._is_unexpected
+    is_unexpected = seeking._is_unexpected
     monkeypatch.setattr(
-        decoding,
+        seeking,
         "_is_unexpected",
         lambda frame, shown: decoded.append(0) or is_unexpected(frame, shown),
     )
