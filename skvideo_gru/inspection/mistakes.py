@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 from ..video import Video, VideoDecodeError, as_video_list, read_frames
 from .attribution import attribute
 from .evaluation import Evaluation, evaluate, fitted_pipeline
-from .filmstrips import draw_strip, inches_wide, strip_height, strip_title, video_name
 from .plotting import draw_text, new_figure, one_line
+from .strips import draw_strip, inches_wide, strip_height, strip_title, video_name
 
 
 @dataclass(frozen=True)

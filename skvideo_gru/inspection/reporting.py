@@ -12,10 +12,11 @@ from ..sequence import GRUClassifier
 from ..video import Video, VideoDecodeError, as_video_list
 from .attribution import keeps_frames
 from .evaluation import Evaluation, evaluate, fitted_pipeline
-from .filmstrips import FilmStripDisplay, new_strip_figure, video_name
+from .filmstrips import FilmStripDisplay, new_strip_figure
 from .pages import PHONE, encode_figure, render_page
 from .plotting import TrainingDisplay, plot_confusion_matrix, without_pyplot
 from .search_display import SearchDisplay, comparable_rows, main_score
+from .strips import video_name
 
 # The largest number of rows of the table of confusions.
 _CONFUSIONS = 20

@@ -13,8 +13,8 @@ from PIL import Image
 
 from ..video import SLACK, Video, VideoClip, VideoDecodeError, read_frames
 from .attribution import attribute, explainable_pipeline
-from .filmstrips import draw_frame, video_name
 from .plotting import STYLES, new_figure, one_line
+from .strips import draw_frame, video_name
 
 # The largest numbers of thumbnails and of rows, and the height and width of thumbnails in pixels.
 _THUMBNAILS = 10

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..video import Video, VideoDecodeError
-from .filmstrips import video_name
 from .pages import PHONE, encode_figure, render_page
 from .plotting import new_figure, without_pyplot
+from .strips import video_name
 from .timeline_display import TimelineDisplay, explain_thumbnails, format_time, read_thumbnails
 
 # The largest number of rows of the table of events.

@@ -4,7 +4,8 @@ from conftest import make_frames, pictures
 from matplotlib.figure import Figure
 
 from skvideo_gru import FilmStripDisplay, VideoClip, VideoDecodeError, read_frames
-from skvideo_gru.inspection.filmstrips import new_strip_figure, video_name
+from skvideo_gru.inspection.filmstrips import new_strip_figure
+from skvideo_gru.inspection.strips import video_name
 
 
 def centres(axes):

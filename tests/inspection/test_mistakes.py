@@ -5,7 +5,7 @@ from conftest import pictures
 
 from skvideo_gru import MistakesDisplay, evaluation_report, read_frames
 from skvideo_gru.inspection.evaluation import Evaluation, evaluate
-from skvideo_gru.inspection.filmstrips import video_name
+from skvideo_gru.inspection.strips import video_name
 
 
 @pytest.fixture(scope="module")
