@@ -17,6 +17,8 @@ from sklearn.model_selection import GridSearchCV
 from skvideo_gru import ResNet50FrameFeaturizer, make_video_classifier
 from skvideo_gru.features import embedding, extraction
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "dask_cluster.py"
+
 
 @pytest.fixture(scope="module")
 def client():
@@ -50,17 +52,18 @@ def test_a_cluster_computes_the_same_rows(client, featurizer, colour_clips, monk
 
 
 def test_the_example_searches_on_a_cluster(client, monkeypatch, capsys):
-    example = Path(__file__).parents[1] / "examples" / "dask_cluster.py"
-    monkeypatch.setattr(sys, "argv", [str(example), client.scheduler.address])
-    runpy.run_path(str(example), run_name="__main__")
-    assert "2 workers; best: {'gru__hidden_size': " in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", [str(EXAMPLE), client.scheduler.address])
+    runpy.run_path(str(EXAMPLE), run_name="__main__")
+    out = capsys.readouterr().out
+    assert out.startswith("GPUs of the workers: ")
+    assert "2 workers; best: {'gru__hidden_size': " in out
 
 
-def test_each_worker_of_the_example_sees_another_gpu(monkeypatch, capsys):
-    example = Path(__file__).parents[1] / "examples" / "dask_cluster.py"
-    monkeypatch.setattr(sys, "argv", [str(example)])
-    runpy.run_path(str(example), run_name="__main__")
-    assert capsys.readouterr().out.startswith("GPUs of the workers: 0, 1\n2 workers; best: ")
+def test_each_worker_of_the_example_sees_another_gpu():
+    names = runpy.run_path(str(EXAMPLE))
+    with names["start_workers"](2) as cluster, Client(cluster) as client:
+        seen = client.run(lambda: os.environ.get("CUDA_VISIBLE_DEVICES"))
+    assert sorted(seen.values()) == ["0", "1"]
 
 
 def test_a_cluster_searches(client, colour_clips, tmp_path):

@@ -95,7 +95,7 @@ def _open_container(source: str | BinaryIO, name: str) -> InputContainer:
         reason = "the file format is not supported; playlists are not supported either"
         raise VideoDecodeError(name, reason) from error
     except av.error.InvalidDataError as error:
-        reason = f"the file is not a video, or its beginning is damaged ({error.strerror})"
+        reason = f"the file is not a video, or is damaged or incomplete ({error.strerror})"
         raise VideoDecodeError(name, reason) from error
 
 

@@ -309,9 +309,9 @@ def test_unreadable_files_raise_an_error_that_names_them(clip, broken_clip, tmp_
     for name, reason in {
         "missing.mp4": "No such file",
         "empty.mp4": "the file is empty",
-        "text.mp4": "the file is not a video, or its beginning is damaged",
+        "text.mp4": "the file is not a video, or is damaged or incomplete",
         "sound.wav": "no video stream",
-        broken_clip.name: "corrupt after",
+        broken_clip.name: "the file is not a video, or is damaged or incomplete",
         ".": "the path is a folder",
     }.items():
         with pytest.raises(VideoDecodeError) as caught:
