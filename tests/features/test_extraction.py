@@ -211,6 +211,7 @@ def test_an_abandoned_generator_is_finalized_on_its_own_thread(monkeypatch):
             gc.collect()
         return video
 
+    others = set(threading.enumerate())
     videos = [np.full((1, 4, 4, 3), i, np.uint8) for i in range(8)]
     generator = extraction._decoded_ahead(videos, read, 1)
     next(generator)
@@ -220,9 +221,10 @@ def test_an_abandoned_generator_is_finalized_on_its_own_thread(monkeypatch):
     try:
         del generator, cycle
         abandoned.set()
-        for thread in threading.enumerate():
-            if thread.name.startswith("ThreadPoolExecutor"):
-                thread.join(10)
+        started = set(threading.enumerate()) - others
+        assert any(thread.name.startswith("ThreadPoolExecutor") for thread in started)
+        for thread in started:
+            thread.join(10)
     finally:
         gc.enable()
     assert failures == []

@@ -180,9 +180,9 @@ def test_the_page_fits_phones_and_desktops(report, tmp_path):
 def test_a_report_of_videos_and_labels(order_model, order_data):
     y = order_data.target[::-1]  # wrong
     outcome = evaluate(order_model, order_data.data, y)
-    summary = {"title": "Evaluation", "summary": {}, "split": ""}
+    summary = {"title": "Evaluation", "summary": {}, "split": "", "explain": False}
     page = report_page(order_model, {"test": (order_data.data, outcome)}, **summary)
-    report = evaluation_report(order_model, {"test": (order_data.data, y)})
+    report = evaluation_report(order_model, {"test": (order_data.data, y)}, explain=False)
     assert cells(report) == cells(page)
     assert ">Split</h2>" not in report
     assert report.count("image/jpeg") == page.count("image/jpeg") > 0
