@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == "experiments":
             from ..mlops import open_run  # noqa: F401 - without MLflow, an error with the remedy
         module = import_module(f".{name}", __package__)
-        with _interrupted_by_sigterm():
+        with _interrupted_by_sigterm(), _warnings_in_one_line(args.name):
             status = int(getattr(module, args.name)(args))
         sys.stdout.flush()
         return status
@@ -67,6 +68,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"skvideo-gru {args.name}: interrupted", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _warnings_in_one_line(command: str) -> Iterator[None]:
+    """Print warnings like the command's own, without their place in the code."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_: f"skvideo-gru {command}: warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _encode_any(error: UnicodeError) -> tuple[str | bytes, int]:

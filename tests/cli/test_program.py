@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,19 @@ def test_errors_are_one_readable_line(tracking, arguments, message, capsys):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_warnings_are_printed_in_one_line(tmp_path, monkeypatch, capsys):
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("path,groups\nmissing.mp4,a\n")
+    before = warnings.formatwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        # Pytest collects warnings; the interpreter prints them so.
+        monkeypatch.setattr(
+            warnings, "showwarning", lambda *w: sys.stderr.write(warnings.formatwarning(*w))
+        )
+        assert cli.main(["check", str(manifest)]) == 1
+    expected = f"skvideo-gru check: warning: {manifest}: the column 'groups' is ignored, and"
+    assert capsys.readouterr().err.startswith(expected)
+    assert warnings.formatwarning is before
