@@ -20,7 +20,7 @@ from skvideo_gru import (
     runs,
     tracked_run,
 )
-from skvideo_gru.mlops import load_model, tracking
+from skvideo_gru.mlops import fetch_model, load_model, tracking
 
 TRAIN, TEST = np.r_[0:4, 6:10], np.r_[4:6, 10:12]
 PARTS = {"train": TRAIN, "test": TEST}
@@ -109,7 +109,7 @@ def test_the_metrics_of_an_epoch_are_logged_before_the_next(client, data, pipe, 
     assert sizes == {"videos_train": 8, "videos_test": 4}
     page = mlflow.artifacts.load_text(f"{stored.info.artifact_uri}/report.html")
     assert "<title>lamps</title>" in page
-    model = load_model(tracking.fetch_model(run.model_uri, "."))
+    model = load_model(fetch_model(run.model_uri, "."))
     videos = [data.data[row] for row in TEST]
     assert (model.predict_proba(videos) == pipe.predict_proba(videos)).all()
 
