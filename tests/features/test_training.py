@@ -108,7 +108,7 @@ def test_training_starts_from_given_weights():
 def test_mixed_precision_changes_little(objective):
     clips, y = tone_clips(4), np.arange(4) % 2
     clips[0] = clips[0][:2]
-    options = {"max_epochs": 1, "batch_size": 8, "frames_per_clip": 2, "device": "cpu"}
+    options = {"max_epochs": 2, "batch_size": 8, "frames_per_clip": 2, "device": "cpu"}
     options["objective"] = objective
     _, exact = train_backbone(clips, y, **options)
     _, mixed = train_backbone(clips, y, mixed_precision=True, **options)
