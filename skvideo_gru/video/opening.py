@@ -73,20 +73,18 @@ def open_video(video: Video) -> Iterator[tuple[InputContainer, VideoStream]]:
     """
     name = describe_video(video)
     with open_file(video) as file:
-        if not file.read(1):
-            raise VideoDecodeError(name, "the file is empty")
-        file.seek(0)
         # The prefix keeps FFmpeg from reading a name as an address or an option.
         is_path = isinstance(video, str | os.PathLike | VideoClip)
         try:
-            with _open_container(f"file:{name}" if is_path else file, name) as container:
+            source = f"file:{name}" if is_path else file
+            with _open_container(source, file, name) as container:
                 stream = _best_stream(container, name)
                 yield container, stream
         except av.error.FFmpegError as error:
             raise VideoDecodeError(name, error.strerror or str(error)) from error
 
 
-def _open_container(source: str | BinaryIO, name: str) -> InputContainer:
+def _open_container(source: str | BinaryIO, file: BinaryIO, name: str) -> InputContainer:
     options = {"format_whitelist": ",".join(_FORMATS.split()), "protocol_whitelist": "file"}
     try:
         # Titles in old files may be in any encoding; they are not used.
@@ -96,6 +94,8 @@ def _open_container(source: str | BinaryIO, name: str) -> InputContainer:
         raise VideoDecodeError(name, reason) from error
     except av.error.InvalidDataError as error:
         reason = f"the file is not a video, or is damaged or incomplete ({error.strerror})"
+        if file.seek(0, os.SEEK_END) == 0:
+            reason = "the file is empty"
         raise VideoDecodeError(name, reason) from error
 
 
