@@ -62,15 +62,28 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, dest="name"
     )
+    for name, does, add_options in (
+        ("train", "train a classifier and evaluate it", _add_train_options),
+        ("tune", "search parameters by cross-validation", _add_tune_options),
+        ("evaluate", "evaluate a saved model on labelled videos", _add_evaluate_options),
+        ("predict", "write the class probabilities of videos as CSV", _add_predict_options),
+        (
+            "timeline",
+            "write the events of long recordings as CSV, JSON or WebVTT",
+            _add_timeline_options,
+        ),
+        ("check", "list unreadable and duplicate videos", _add_check_options),
+        ("cache", "list and prune the content of a cache folder", _add_cache_options),
+    ):
+        description = f"{does[0].upper()}{does[1:]}."
+        command = commands.add_parser(name, help=does, description=description, allow_abbrev=False)
+        add_options(command)
+    return parser, commands.choices
 
-    def command(name: str, does: str) -> argparse.ArgumentParser:
-        return commands.add_parser(
-            name, help=does, description=f"{does[0].upper()}{does[1:]}.", allow_abbrev=False
-        )
 
-    train = command("train", "train a classifier and evaluate it")
-    _add_data_options(train)
-    pipeline = _add_pipeline_options(train)
+def _add_train_options(parser: argparse.ArgumentParser) -> None:
+    _add_data_options(parser)
+    pipeline = _add_pipeline_options(parser)
     pipeline.add_argument(
         "--hidden-size",
         type=int,
@@ -86,13 +99,14 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
         help="factor that multiplies the GRU's learning rate after each "
         "epoch (default: %(default)s)",
     )
-    run = _add_run_options(train)
+    run = _add_run_options(parser)
     _add_min_accuracy(run, "test videos (without these, of the validation videos)")
 
-    tune = command("tune", "search parameters by cross-validation")
-    _add_data_options(tune)
-    _add_pipeline_options(tune)
-    search = tune.add_argument_group("search")
+
+def _add_tune_options(parser: argparse.ArgumentParser) -> None:
+    _add_data_options(parser)
+    _add_pipeline_options(parser)
+    search = parser.add_argument_group("search")
     search.add_argument(
         "--grid",
         type=grid,
@@ -124,73 +138,76 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
         metavar="N",
         help="folds of the cross-validation (default: %(default)s)",
     )
-    _add_run_options(tune)
+    _add_run_options(parser)
 
-    evaluate = command("evaluate", "evaluate a saved model on labelled videos")
-    _add_saved_model_options(evaluate)
-    evaluate.add_argument(
+
+def _add_evaluate_options(parser: argparse.ArgumentParser) -> None:
+    _add_saved_model_options(parser)
+    parser.add_argument(
         "--data", required=True, help="folder with one sub-folder per class, or CSV manifest"
     )
-    evaluate.add_argument(
+    parser.add_argument(
         "--part",
         default="all",
         help="part of the manifest's split to evaluate, or all (default: %(default)s)",
     )
-    evaluate.add_argument(
+    parser.add_argument(
         "--n-jobs",
         type=_auto(int),
         default="auto",
         metavar="N",
         help="parallel workers that read videos (default: 1 on a CPU, one per core on a GPU)",
     )
-    _add_on_error(evaluate)
+    _add_on_error(parser)
     _add_set(
-        evaluate,
+        parser,
         "parameter of the loaded pipeline, for example features__engine=openvino; repeatable; "
         "parameters of the training have no effect",
     )
-    _add_min_accuracy(evaluate, "evaluated videos")
-    _add_json(evaluate)
+    _add_min_accuracy(parser, "evaluated videos")
+    _add_json(parser)
 
-    predict = command("predict", "write the class probabilities of videos as CSV")
-    _add_saved_model_options(predict)
-    predict.add_argument(
+
+def _add_predict_options(parser: argparse.ArgumentParser) -> None:
+    _add_saved_model_options(parser)
+    parser.add_argument(
         "--data",
         default="",
         help="folder of videos or CSV manifest, in addition to VIDEO; labels are optional",
     )
-    predict.add_argument(
+    parser.add_argument(
         "--output",
         default="",
         metavar="FILE",
         help="CSV file to write (default: standard output)",
     )
     _add_on_error(
-        predict,
+        parser,
         default="skip",
         text="unreadable videos: raise stops at the first one, skip writes their errors to the "
         "column 'error' and exits with status 1 at the end (default: %(default)s)",
     )
-    _add_json(predict)
-    predict.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
+    _add_json(parser)
+    parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
 
-    timeline = command("timeline", "write the events of long recordings as CSV, JSON or WebVTT")
-    _add_saved_model_options(timeline)
-    timeline.add_argument(
+
+def _add_timeline_options(parser: argparse.ArgumentParser) -> None:
+    _add_saved_model_options(parser)
+    parser.add_argument(
         "--window",
         type=float,
         metavar="SECONDS",
         required=True,
         help="length of a window in seconds; choose the length of the training clips",
     )
-    timeline.add_argument(
+    parser.add_argument(
         "--step",
         type=_auto(float),
         metavar="SECONDS",
         default="auto",
         help="seconds from the start of one window to the next (default: a tenth of the window)",
     )
-    timeline.add_argument(
+    parser.add_argument(
         "--high",
         type=_auto(float),
         metavar="X",
@@ -198,34 +215,34 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
         help="probability of a class at which an event begins (default: the threshold of a "
         "SelectiveClassifierCV, otherwise 0.5)",
     )
-    timeline.add_argument(
+    parser.add_argument(
         "--low",
         type=_auto(float),
         metavar="X",
         default="auto",
         help="probability below which it ends (default: 0.8 times --high)",
     )
-    timeline.add_argument(
+    parser.add_argument(
         "--min-duration",
         type=float,
         metavar="SECONDS",
         default=0.0,
         help="omit shorter events (default: %(default)s)",
     )
-    timeline.add_argument(
+    parser.add_argument(
         "--output",
         default="",
         metavar="FILE",
         help="file to write, .csv, .json or .vtt (default: CSV to standard output)",
     )
-    timeline.add_argument(
+    parser.add_argument(
         "--report",
         default="",
         metavar="FILE",
         help="HTML page to write in addition: thumbnails, probabilities and events of all "
         "recordings",
     )
-    timeline.add_argument(
+    parser.add_argument(
         "--explain",
         default="no",
         choices=["no", "yes"],
@@ -233,40 +250,44 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
         "each recording (default: %(default)s)",
     )
     _add_on_error(
-        timeline,
+        parser,
         default="skip",
         text="unreadable recordings: raise stops at the first one, skip writes the events before "
         "the error and the error, and exits with status 1 at the end (default: %(default)s)",
     )
-    timeline.add_argument("recordings", nargs="+", metavar="RECORDING", help="video files")
+    parser.add_argument("recordings", nargs="+", metavar="RECORDING", help="video files")
 
-    check = command("check", "list unreadable and duplicate videos")
-    check.add_argument("data", metavar="DATA", help="folder of videos, CSV manifest or video file")
-    check.add_argument(
+
+def _add_check_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", metavar="DATA", help="folder of videos, CSV manifest or video file"
+    )
+    parser.add_argument(
         "--n-jobs",
         type=_auto(int),
         default="auto",
         metavar="N",
         help="threads (default: one per core)",
     )
-    check.add_argument("--json", action="store_true", help="print a report on every video as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print a report on every video as JSON"
+    )
 
-    cache = command("cache", "list and prune the content of a cache folder")
-    cache.add_argument("folder", metavar="FOLDER", help="folder that was used as --memory")
-    cache.add_argument(
+
+def _add_cache_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="FOLDER", help="folder that was used as --memory")
+    parser.add_argument(
         "--max-size",
         type=_size,
         metavar="SIZE",
         help="remove the least recently used entries above this total size, for example 10G",
     )
-    cache.add_argument(
+    parser.add_argument(
         "--max-age",
         type=_days,
         metavar="DAYS",
         help="remove entries that were not used for this number of days",
     )
-
-    return parser, commands.choices
 
 
 def _shown(values: dict[str, list[Any]]) -> list[str]:
