@@ -1,8 +1,11 @@
 """Clips, labels and helpers that the tests share; every clip is generated."""
 
+import contextlib
 import copy
 import functools
 import os
+import shutil
+import sqlite3
 import sys
 from itertools import pairwise
 
@@ -13,6 +16,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ["MPLBACKEND"] = "agg"  # no windows
 
 import av
+import joblib
+import mlflow
 import numpy as np
 import pytest
 import torch
@@ -21,6 +26,7 @@ from skvideo_gru import make_order_videos, make_video_classifier
 from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.features import fitting
 from skvideo_gru.inspection.evaluation import Evaluation
+from skvideo_gru.networks import initial_weights
 from skvideo_gru.video import check_videos
 
 needs_gpu = pytest.mark.skipif(
@@ -93,11 +99,41 @@ def ordinary_priority():
 
 @pytest.fixture(scope="session", autouse=True)
 def random_weights_are_drawn_once():
-    """Draw the initial weights of a seed once: they take most of the time of a small fit."""
-    draw = functools.lru_cache(2)(fitting.initial_weights)
+    """Draw and hash the initial weights of a seed once, which takes most of a small fit."""
+
+    @functools.lru_cache(3)
+    def draw(seed):
+        weights = initial_weights(seed)
+        return weights, joblib.hash(weights)
+
+    def initialise(fitter):
+        weights, digest = draw(fitter._definite_seed())
+        return fitting.Backbone(copy.deepcopy(weights), [], digest)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "initial_weights", lambda seed: copy.deepcopy(draw(seed)))
+        patch.setattr(fitting.BackboneFitter, "_initialise", initialise)
         yield
+
+
+@pytest.fixture(scope="session")
+def make_store(tmp_path_factory):
+    """Return a function that makes an MLflow store in a folder and returns its address.
+
+    MLflow takes seconds to create the tables. Here they are created once and copied.
+    """
+    folder = tmp_path_factory.mktemp("store")
+    tables = folder / "mlflow.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        mlflow.MlflowClient(f"sqlite:///{tables}").search_experiments()
+    with contextlib.closing(sqlite3.connect(tables)) as database, database:
+        database.execute("DELETE FROM experiments")  # their artifacts are in this folder
+
+    def copy_to(folder):
+        shutil.copy(tables, folder / "mlflow.db")
+        return f"sqlite:///{folder}/mlflow.db"
+
+    return copy_to
 
 
 @pytest.fixture(autouse=True)

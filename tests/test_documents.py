@@ -84,9 +84,10 @@ def set_cheap_defaults(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory):
+def clips(tmp_path_factory, make_store):
     """The folders of clips and the manifest that the documents use."""
     folder = tmp_path_factory.mktemp("documents")
+    make_store(folder)
     data = make_order_videos(folder / "clips", n_per_class=8, frame_size=32, random_state=0)
     make_order_videos(folder / "made", n_per_class=4, frame_size=32, random_state=1)
     make_order_videos(folder / "later", n_per_class=4, frame_size=32, random_state=2)

@@ -69,12 +69,12 @@ def test_listed_examples_exist():
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_example(name, tmp_path, monkeypatch, capsys):
+def test_example(name, tmp_path, make_store, monkeypatch, capsys):
     work, temporary = tmp_path / "work", tmp_path / "temporary"
     work.mkdir()
     temporary.mkdir()
     monkeypatch.chdir(work)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", make_store(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setattr(sys, "argv", [str(FOLDER / name)])
     try:

@@ -27,14 +27,14 @@ PARTS = {"train": TRAIN, "test": TEST}
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A folder with an MLflow store, which takes seconds to create."""
+def store(tmp_path_factory, make_store):
+    """A folder with an MLflow store."""
     folder = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
             patch.delenv(name, raising=False)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_TRACKING_URI", make_store(folder))
         yield folder
 
 

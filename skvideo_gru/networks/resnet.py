@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .convolution import Convolution
 
@@ -154,26 +153,35 @@ def fold_batch_norm(network: ResNet50) -> ResNet50:
     Parameters
     ----------
     network : ResNet50
-        The network, which is not modified.
+        The network, which is modified.
 
     Returns
     -------
     ResNet50
-        A copy in evaluation mode that computes the same up to rounding.
+        The same network in evaluation mode. It computes the same up to rounding.
     """
-    folded = copy.deepcopy(network).eval()
-    _fold_pair(folded, "conv1", "bn1")
-    for block in [m for m in folded.modules() if isinstance(m, Bottleneck)]:
+    network.eval()
+    _fold_pair(network, "conv1", "bn1")
+    for block in [m for m in network.modules() if isinstance(m, Bottleneck)]:
         for number in (1, 2, 3):
             _fold_pair(block, f"conv{number}", f"bn{number}")
         if isinstance(block.downsample, nn.Sequential):
             _fold_pair(block.downsample, "0", "1")
-    return folded
+    return network
 
 
 def _fold_pair(parent: nn.Module, conv: str, norm: str) -> None:
     modules: dict[str, Any] = dict(parent.named_children())
-    setattr(parent, conv, fuse_conv_bn_eval(modules[conv], modules[norm]))
+    before, after = modules[conv], modules[norm]
+    before.weight, before.bias = fuse_conv_bn_weights(
+        before.weight,
+        before.bias,
+        after.running_mean,
+        after.running_var,
+        after.eps,
+        after.weight,
+        after.bias,
+    )
     setattr(parent, norm, nn.Identity())
 
 

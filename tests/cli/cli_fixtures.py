@@ -24,13 +24,13 @@ FAST = [
 
 
 @pytest.fixture(scope="module")
-def tracking(tmp_path_factory):
+def tracking(tmp_path_factory, make_store):
     """A folder with an MLflow store, in which the commands run."""
     folder = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_RUN_ID", raising=False)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_TRACKING_URI", make_store(folder))
         patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
         yield folder
 

@@ -27,12 +27,12 @@ def pipe(colour_clips):
 
 
 @pytest.fixture(scope="module")
-def logged(pipe, tmp_path_factory):
+def logged(pipe, tmp_path_factory, make_store):
     """The folder of a logged model, outside the store that it was logged to."""
     folder = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_TRACKING_URI", make_store(folder))
         with open_run("train"):
             address = log_model(pipe, "clip.mp4")
         elsewhere = tmp_path_factory.mktemp("elsewhere")
@@ -256,9 +256,9 @@ def test_the_input_example_is_a_request(ask, logged):
     assert "not in a folder that this server may read" in answer["error"]
 
 
-def test_mlflow_evaluates_the_logged_model(logged, recording, tmp_path, monkeypatch):
+def test_mlflow_evaluates_the_logged_model(logged, recording, tmp_path, make_store, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", make_store(tmp_path))
     table = pd.DataFrame(
         [(*row, label) for row, label in zip(ranges_of(recording), "abc", strict=True)],
         columns=["path", "start", "end", "label"],

@@ -17,11 +17,11 @@ from skvideo_gru.networks.progress import _LISTENER
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(tmp_path, make_store, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", make_store(tmp_path))
     return mlflow.MlflowClient()
 
 

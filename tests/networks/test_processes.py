@@ -18,29 +18,45 @@ SCRIPT = Path(__file__).with_name("together.py")
 ROOT = str(Path(__file__).parents[2])
 
 
-def start(scenarios, folder):
-    """Run scenarios in two processes; return the results of both, and the finished command."""
-    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", str(SCRIPT)]
+def start(folder, *attempts):
+    """Run the scenarios of each attempt in two processes.
+
+    Return the results of both by scenario, and the finished command. The processes of another
+    attempt are started when one fails.
+    """
+    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
-        [sys.executable, "-m", *command, ",".join(scenarios), str(folder)],
+        [
+            *(sys.executable, "-m", *command, f"--max-restarts={len(attempts) - 1}", str(SCRIPT)),
+            *(str(folder), *map(",".join, attempts)),
+        ],
         env={**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
     )
-    results = []
-    for name in scenarios:
-        files = [folder / name / f"{index}.pickle" for index in (0, 1)]
-        results.append([pickle.loads(file.read_bytes()) for file in files if file.exists()])
+    files = {
+        name: sorted((folder / name).glob("*.pickle")) for names in attempts for name in names
+    }
+    results = {
+        name: [pickle.loads(file.read_bytes()) for file in found] for name, found in files.items()
+    }
     return results, done
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    scenarios = ["exchange", "gradients", "pipeline", "backbone"]
-    found, done = start(scenarios, tmp_path_factory.mktemp("together"))
-    assert done.returncode == 0, done.stderr
-    return {**dict(zip(scenarios, found, strict=True)), "stderr": done.stderr}
+def everything(tmp_path_factory):
+    """The results of scenarios, of which "killed" ends the first attempt; and the command."""
+    first = ["exchange", "gradients", "pipeline", "backbone", "killed"]
+    return start(tmp_path_factory.mktemp("together"), first, ["resumed", "failing"])
+
+
+@pytest.fixture(scope="module")
+def results(everything):
+    results, done = everything
+    for name in ("exchange", "gradients", "pipeline", "backbone", "resumed"):
+        assert len(results[name]) == 2, (name, done.stderr)
+    return results
 
 
 def test_without_torchrun_there_is_one_process():
@@ -134,28 +150,18 @@ def test_an_unreadable_or_different_video_is_an_error_in_all(results):
         assert found["shuffled"].startswith("ValueError: The processes have different videos or")
 
 
-def test_progress_is_shown_once(results):
-    assert results["stderr"].count("backbone (frame): 0/1") == 1
-    assert results["stderr"].count("GRU: 0/2") == 1
+def test_progress_is_shown_once(everything):
+    stderr = everything[1].stderr
+    assert stderr.count("backbone (frame): 0/1") == 1
+    assert stderr.count("GRU: 0/2") == 1
     # The first process decodes five of the nine videos, the second four.
-    assert "decoding: 5/5" in results["stderr"]
-    assert "decoding: 4/4" not in results["stderr"]
+    assert "decoding: 5/5" in stderr
+    assert "decoding: 4/4" not in stderr
 
 
-@pytest.fixture(scope="module")
-def resumed(tmp_path_factory):
-    """A training that is killed and resumed, and then one that fails in one process."""
-    folder = tmp_path_factory.mktemp("resumed")
-    _, done = start(["killed"], folder)
-    assert done.returncode != 0
-    assert not list((folder / "killed").glob("*.pickle"))
-    (folder / "killed").rename(folder / "resumed")
-    (resumed, failing), done = start(["resumed", "failing"], folder)
-    return {"resumed": resumed, "failing": failing, "done": done}
-
-
-def test_a_killed_training_resumes(results, resumed):
-    for found, expected in zip(resumed["resumed"], results["backbone"], strict=True):
+def test_a_killed_training_resumes(results):
+    assert results["killed"] == []
+    for found, expected in zip(results["resumed"], results["backbone"], strict=True):
         # The checkpoint of the first epoch was complete, and perhaps that of the second.
         assert found["n_read"] in (4, 8)
         assert found["losses"] == expected["losses"]
@@ -163,15 +169,17 @@ def test_a_killed_training_resumes(results, resumed):
             np.testing.assert_array_equal(found["weights"][name], value, err_msg=name)
 
 
-def test_a_training_that_fails_in_one_process_ends_everywhere(resumed):
-    assert resumed["done"].returncode != 0
-    assert "the disk is full" in resumed["done"].stderr
-    assert resumed["failing"] == []
+def test_a_training_that_fails_in_one_process_ends_everywhere(everything):
+    results, done = everything
+    assert done.returncode != 0
+    assert "the disk is full" in done.stderr
+    assert results["failing"] == []
 
 
 @needs_gpu
 def test_two_processes_on_gpus_get_the_same_backbone(tmp_path):
-    ((first, second),), done = start(["gpu"], tmp_path)
+    results, done = start(tmp_path, ["gpu"])
     assert done.returncode == 0, done.stderr
+    first, second = results["gpu"]
     for name, value in first["weights"].items():
         np.testing.assert_array_equal(second["weights"][name], value, err_msg=name)

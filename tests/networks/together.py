@@ -1,6 +1,6 @@
-"""What the processes of test_processes.py do: ``torchrun together.py SCENARIO FOLDER``.
+"""What the processes of test_processes.py do: ``torchrun together.py FOLDER ATTEMPT...``.
 
-Each process writes what it found to a file.
+An attempt is a list of scenarios, ``NAME,NAME,...``. Each process writes what it found to a file.
 """
 
 import os
@@ -193,7 +193,7 @@ def resumed(folder):
     training._RandomFrames.__getitem__ = lambda self, index: (
         taken.append(index) or read(self, index)
     )
-    return backbone(folder) | {"n_read": len(taken)}
+    return backbone(folder.with_name("killed")) | {"n_read": len(taken)}
 
 
 def pipeline(folder):
@@ -238,8 +238,9 @@ def pipeline(folder):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for name in sys.argv[1].split(","):
-        where = Path(sys.argv[2], name)
+    attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+    for name in sys.argv[2 + attempt].split(","):
+        where = Path(sys.argv[1], name)
         where.mkdir(exist_ok=True)
         content = pickle.dumps(globals()[name](where))
         (where / f"{process_index()}.pickle").write_bytes(content)
