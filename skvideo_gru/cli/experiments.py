@@ -19,7 +19,7 @@ from sklearn.utils import Bunch
 
 from ..answers import find_selective
 from ..datasets import has_groups, make_order_videos, select_rows
-from ..features import FrameReader, ResNet50FrameFeaturizer, reading_options
+from ..features import ResNet50FrameFeaturizer, frame_reader, starts_from_file
 from ..inspection import Evaluation, fitted_pipeline, order_baselines
 from ..mlops import (
     check_register,
@@ -318,7 +318,7 @@ def _check_parameters(pipe: Pipeline) -> None:
     features = pipe["features"]
     for step in (features, pipe["gru"]):
         resolve_device(step.device, training=True)
-    if features._weights_are_a_file() or features.engine != "torch":
+    if starts_from_file(features.weights) or features.engine != "torch":
         # Without labels, the weights and the engine are loaded, but no video is read.
         clone(features).set_params(max_epochs=0, memory=None).fit(["unread.mp4"])
 
@@ -350,10 +350,7 @@ def _reader(pipe: Pipeline) -> Callable[[Video], Any]:
     features = pipe[0]
     if not isinstance(features, ResNet50FrameFeaturizer):
         return read_frames
-    if hasattr(features, "frame_size_"):
-        return features._reader()
-    modality = features._choose_modality(training=features.max_epochs != 0)
-    return FrameReader(modality, reading_options(vars(features), features._choose_size(), seed=0))
+    return frame_reader(features)
 
 
 def _readers(pipes: Sequence[Pipeline]) -> Callable[[Video], Any]:

@@ -6,6 +6,6 @@ from .extraction import digest_videos as digest_videos
 from .extraction import video_progress as video_progress
 from .featurizer import ResNet50FrameFeaturizer as ResNet50FrameFeaturizer
 from .featurizer import find_featurizers as find_featurizers
-from .reading import FrameReader as FrameReader
-from .reading import reading_options as reading_options
+from .reading import frame_reader as frame_reader
+from .reading import starts_from_file as starts_from_file
 from .sharing import WindowEmbedder as WindowEmbedder

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from numbers import Integral
 from os import PathLike
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -35,7 +35,6 @@ from ..targets import check_target
 from ..video import (
     Video,
     as_video_list,
-    check_frame_size,
     describe_video,
     longest_duration,
     video_bounds,
@@ -44,7 +43,13 @@ from .augmentation import check_augmentation
 from .caching import open_memory
 from .embedding import ENGINES, check_engine, check_normalisation, embedding_precision
 from .fitting import RECIPE_CONSTRAINTS, BackboneFitter, FittedVideos
-from .reading import READING_CONSTRAINTS
+from .reading import (
+    READING_CONSTRAINTS,
+    frame_reader,
+    resolve_frame_size,
+    resolve_modality,
+    starts_from_file,
+)
 from .training import MANY_VIDEOS
 from .transforming import FrameTransformer
 
@@ -370,10 +375,10 @@ class ResNet50FrameFeaturizer(FrameTransformer):
             return self._fit_backbone(as_video_list(X), y)
 
     def _fit_backbone(self, videos: list[Video], y: Any) -> FittedVideos:
-        self.frame_size_ = self._choose_size()
+        self.frame_size_ = resolve_frame_size(self.frame_size, self.weights)
         self._normalisation = check_normalisation(self.pixel_mean, self.pixel_std)
         training = y is not None and self.max_epochs != 0
-        self.modality_ = self._choose_modality(training)
+        self.modality_ = resolve_modality(self.modality, self.weights, training)
         record_backbone_labels(y, trained=training)
         device = resolve_device(self.device, training=training)
         mixed_precision = embedding_precision(self.engine, self.mixed_precision, device)
@@ -388,7 +393,7 @@ class ResNet50FrameFeaturizer(FrameTransformer):
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         seed = first_result(lambda: seed)
         self._sampling_seed = seed or 0
-        reader = self._reader()
+        reader = frame_reader(self)
         may_differ = self.modality == "auto" and self.modality_ == "motion"
         fitter = BackboneFitter(
             reader=reader,
@@ -430,21 +435,8 @@ class ResNet50FrameFeaturizer(FrameTransformer):
         self.max_duration_ = longest_duration(videos)
         return fitted
 
-    def _weights_are_a_file(self) -> bool:
-        return self.weights is not None and self.weights != "auto"
-
-    def _choose_size(self) -> tuple[int, int]:
-        default_size = 224 if self._weights_are_a_file() else 32
-        size = self.frame_size if self.frame_size is not None else default_size
-        return cast(tuple[int, int], check_frame_size(size))
-
-    def _choose_modality(self, training: bool) -> str:
-        if self.modality != "auto":
-            return str(self.modality)
-        return "motion" if training and not self._weights_are_a_file() else "rgb"
-
     def _choose_start(self, training: bool, n_videos: int) -> Weights | None:
-        if self._weights_are_a_file():
+        if starts_from_file(self.weights):
             return load_weights(self.weights)
         learned = self.weights == "auto" and training and self.modality_ == "motion"
         return motion_weights() if learned and n_videos < MANY_VIDEOS else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from ..video import (
     FrameConverter,
     OutlineConverter,
     Video,
+    check_frame_size,
     read_frames,
     read_outlines,
     select_frames,
@@ -70,6 +71,65 @@ def reading_options(
     if params["allow_partial"]:
         options["allow_partial"] = True
     return options | {"frame_size": frame_size}
+
+
+def starts_from_file(weights: Any) -> bool:
+    """Return whether the featurizer's parameter `weights` is a file.
+
+    Parameters
+    ----------
+    weights : "auto", str, os.PathLike or None
+        The parameter.
+
+    Returns
+    -------
+    bool
+        Whether the backbone starts from the weights in a file.
+    """
+    return weights is not None and weights != "auto"
+
+
+def resolve_frame_size(frame_size: Any, weights: Any) -> tuple[int, int]:
+    """Return the size of the frames that the featurizer's parameters stand for.
+
+    Parameters
+    ----------
+    frame_size, weights : object
+        The parameters.
+
+    Returns
+    -------
+    (int, int)
+        Height and width in pixels.
+
+    Raises
+    ------
+    ValueError
+        If `frame_size` is not valid.
+    """
+    default_size = 224 if starts_from_file(weights) else 32
+    size = default_size if frame_size is None else frame_size
+    return cast(tuple[int, int], check_frame_size(size))
+
+
+def resolve_modality(modality: str, weights: Any, training: bool) -> str:
+    """Return the modality that the featurizer's parameters stand for, without seeing videos.
+
+    Parameters
+    ----------
+    modality, weights : object
+        The parameters.
+    training : bool
+        Whether the backbone is trained.
+
+    Returns
+    -------
+    {"rgb", "motion", "changes"}
+        The modality with which `fit` begins.
+    """
+    if modality != "auto":
+        return modality
+    return "motion" if training and not starts_from_file(weights) else "rgb"
 
 
 # How many times more images training reads. The number is odd, so that the images at the
@@ -247,3 +307,27 @@ class FrameReader:
             The options, and the modality if it is not ``"rgb"``.
         """
         return self.options | ({} if self.modality == "rgb" else {"modality": self.modality})
+
+
+def frame_reader(featurizer: Any) -> FrameReader:
+    """Return the reader of a featurizer's videos.
+
+    Parameters
+    ----------
+    featurizer : ResNet50FrameFeaturizer
+        The featurizer, fitted or not.
+
+    Returns
+    -------
+    FrameReader
+        The reader with which `transform` reads, or `fit` would begin to read.
+    """
+    params = vars(featurizer)
+    if hasattr(featurizer, "frame_size_"):
+        modality, size = featurizer.modality_, featurizer.frame_size_
+        seed = featurizer._sampling_seed
+    else:
+        training = featurizer.max_epochs != 0
+        modality = resolve_modality(featurizer.modality, featurizer.weights, training)
+        size, seed = resolve_frame_size(featurizer.frame_size, featurizer.weights), 0
+    return FrameReader(modality, reading_options(params, size, seed))

@@ -22,6 +22,7 @@ from ..video import (
     stream_frames,
     video_bounds,
 )
+from .reading import frame_reader
 
 if TYPE_CHECKING:
     from .featurizer import ResNet50FrameFeaturizer
@@ -114,7 +115,7 @@ class WindowEmbedder:
     def __init__(self, model: Any, window: float, step: float) -> None:
         self.window, self.step = window, step
         self._featurizers = _find_featurizers(model)
-        self._readers = {key: found._reader() for key, found in self._featurizers.items()}
+        self._readers = {key: frame_reader(found) for key, found in self._featurizers.items()}
         self._conversions = {reader.conversion: reader for reader in self._readers.values()}
         # Features by the digest of their image, and the latest window that shows it.
         self._known: dict[Key, dict[bytes, tuple[np.ndarray, int]]] = {

@@ -28,7 +28,7 @@ from .caching import cache_folder, open_memory
 from .embedding import FrameEmbedder, embedding_precision, numeric_precision
 from .extraction import Outcome, digest_videos, embed_cached, embed_videos
 from .fitting import FittedVideos
-from .reading import FrameReader, reading_options
+from .reading import frame_reader
 from .rows import fill_rows
 from .sharing import EmbeddedWindow
 
@@ -158,7 +158,7 @@ class FrameTransformer(TransformerMixin, Versioned, BaseEstimator):
             If the video cannot be read.
         """
         check_is_fitted(self, "weights_")
-        return self._reader()(video)
+        return frame_reader(self)(video)
 
     def save_weights(self, path: str | PathLike[str]) -> None:
         """Save the backbone's weights in torchvision's layout, without ``fc.*``.
@@ -218,19 +218,12 @@ class FrameTransformer(TransformerMixin, Versioned, BaseEstimator):
                 "missing; see the attribute failed_ for their paths and the reasons."
             )
 
-    def _reading(self) -> dict[str, Any]:
-        """Return the keyword arguments of `read_frames`."""
-        return reading_options(vars(self), self.frame_size_, self._sampling_seed)
-
-    def _reader(self) -> FrameReader:
-        return FrameReader(self.modality_, self._reading())
-
     def _embed(self, fitted: FittedVideos, out: Any = None) -> np.ndarray:
         """Embed videos, reusing their digests and frames if they are known."""
         videos, device = fitted.videos, resolve_device(self.device, training=False)
         precision = self._precision(device)
         embedder = self._current_embedder()
-        reader, memory = self._reader(), open_memory(self.memory)
+        reader, memory = frame_reader(self), open_memory(self.memory)
         rows = range(len(videos)) if fitted.rows is None else fitted.rows
         here = [videos[row] for row in rows]
         sources = here if fitted.clips is None else fitted.clips
@@ -288,7 +281,7 @@ class FrameTransformer(TransformerMixin, Versioned, BaseEstimator):
 
     def _features_key(self) -> tuple[Any, ...]:
         """Describe what the features of a window depend on."""
-        reading = tuple(sorted(self._reader().cache_key.items()))
+        reading = tuple(sorted(frame_reader(self).cache_key.items()))
         device = resolve_device(self.device, training=False)
         return reading, self._weights_digest, self._normalisation, *self._precision(device), device
 

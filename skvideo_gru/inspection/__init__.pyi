@@ -3,11 +3,11 @@ from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .evaluation import fitted_pipeline as fitted_pipeline
 from .evaluation import order_baselines as order_baselines
+from .figures import without_pyplot as without_pyplot
 from .filmstrips import FilmStripDisplay as FilmStripDisplay
 from .mistakes import MistakesDisplay as MistakesDisplay
 from .plotting import TrainingDisplay as TrainingDisplay
 from .plotting import plot_confusion_matrix as plot_confusion_matrix
-from .plotting import without_pyplot as without_pyplot
 from .predictions import class_columns as class_columns
 from .predictions import prediction_table as prediction_table
 from .predictions import tabulate as tabulate

@@ -22,6 +22,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from ..answers import find_selective, predicted_labels
+from ..features import frame_reader
 from ..video import Video, read_frames
 
 # Width of a confidence interval of the accuracy that deserves a hint.
@@ -339,7 +340,7 @@ def order_baselines(
     """
     rng = check_random_state(random_state)
     features = model.named_steps["features"]
-    reading = features._reading()
+    reading = frame_reader(features).options
 
     unordered = [
         ([rng.permutation(read_frames(video, **reading)) for video in videos], y)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
+from ..features import frame_reader
 from ..video import (
     Video,
     VideoDecodeError,
@@ -21,7 +22,7 @@ from ..video import (
 )
 from .attribution import attribute
 from .evaluation import fitted_pipeline
-from .plotting import STYLES, new_figure, one_line
+from .figures import STYLES, new_figure, one_line
 from .strips import LABELS, draw_strip, inches_wide, strip_height, strip_title, video_name
 
 # The largest number of coloured classes of one figure.
@@ -153,7 +154,7 @@ class FilmStripDisplay:
            Gradient-based Localization", 2017, arXiv:1610.02391.
         """
         pipe = fitted_pipeline(estimator)
-        reading = pipe[0]._reading()
+        reading = frame_reader(pipe[0]).options
         frames = read_frames(video, **reading)
         running = pipe[-1].predict_proba_frames(pipe[:-1].transform([video]))[0]
         found = attribute(pipe, video) if explain else None

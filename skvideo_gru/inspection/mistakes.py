@@ -10,10 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from sklearn.pipeline import Pipeline
 
+from ..features import frame_reader
 from ..video import Video, VideoDecodeError, as_video_list, read_frames
 from .attribution import attribute
 from .evaluation import Evaluation, evaluate, fitted_pipeline
-from .plotting import draw_text, new_figure, one_line
+from .figures import draw_text, new_figure, one_line
 from .strips import draw_strip, inches_wide, strip_height, strip_title, video_name
 
 
@@ -197,7 +198,7 @@ def _mistake(
         None,
     )
     try:
-        frames = read_frames(video, **pipe[0]._reading())
+        frames = read_frames(video, **frame_reader(pipe[0]).options)
         found = attribute(pipe, video) if explain else None
     except VideoDecodeError as error:
         return replace(mistake, reason=error.reason)

@@ -12,9 +12,10 @@ from ..sequence import GRUClassifier
 from ..video import Video, VideoDecodeError, as_video_list
 from .attribution import keeps_frames
 from .evaluation import Evaluation, evaluate, fitted_pipeline
+from .figures import without_pyplot
 from .filmstrips import FilmStripDisplay, new_strip_figure
 from .pages import PHONE, encode_figure, render_page
-from .plotting import TrainingDisplay, plot_confusion_matrix, without_pyplot
+from .plotting import TrainingDisplay, plot_confusion_matrix
 from .search_display import SearchDisplay, comparable_rows, main_score
 from .strips import video_name
 

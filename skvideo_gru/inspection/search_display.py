@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from sklearn.utils.validation import check_is_fitted
 
 from ..answers import score_names
-from .plotting import STYLES, contrasting_colour, draw_tick_labels, new_figure, one_line
+from .figures import STYLES, contrasting_colour, draw_tick_labels, new_figure, one_line
 
 # Tables of more cells have the same size, and no scores in their cells.
 _WRITTEN_COLUMNS, _WRITTEN_ROWS = 13, 16

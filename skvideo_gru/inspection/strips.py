@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from ..video import Video, describe_time_range, describe_video, uniform_indices, video_bounds
-from .plotting import one_line
+from .figures import one_line
 
 # The largest number of frames, and the smallest number of slots, which limits the size of a single
 # frame.

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 from PIL import Image
 
+from ..features import frame_reader
 from ..video import SLACK, Video, VideoClip, VideoDecodeError, read_frames
 from .attribution import attribute, explainable_pipeline
-from .plotting import STYLES, new_figure, one_line
+from .figures import STYLES, new_figure, one_line
 from .strips import draw_frame, video_name
 
 # The largest numbers of thumbnails and of rows, and the height and width of thumbnails in pixels.
@@ -342,7 +343,7 @@ def explain_thumbnails(display: TimelineDisplay, estimator: Any, video: Video) -
     """
     pipe = explainable_pipeline(estimator)
     path: Any = video.path if isinstance(video, VideoClip) else video
-    reading = pipe[0]._reading()
+    reading = frame_reader(pipe[0]).options
     height, width = pipe[0].frame_size_
     factor = min(_THUMBNAIL_SIZE[0] / height, _THUMBNAIL_SIZE[1] / width)
     reading["frame_size"] = max(1, round(factor * height)), max(1, round(factor * width))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..video import Video, VideoDecodeError
+from .figures import new_figure, without_pyplot
 from .pages import PHONE, encode_figure, render_page
-from .plotting import new_figure, without_pyplot
 from .strips import video_name
 from .timeline_display import TimelineDisplay, explain_thumbnails, format_time, read_thumbnails
 

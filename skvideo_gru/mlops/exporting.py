@@ -18,7 +18,7 @@ from torch import nn
 
 from .. import __version__
 from ..extras import import_extra
-from ..features import ResNet50FrameFeaturizer
+from ..features import ResNet50FrameFeaturizer, frame_reader
 from ..networks import (
     N_FEATURES,
     Normalisation,
@@ -116,7 +116,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     if "lengths" in inputs:
         _connect_lengths(exported.graph, onnx.helper)
     metadata = {
-        **features._reading(),
+        **frame_reader(features).options,
         "modality": features.modality_,
         "classes": gru.classes_.tolist(),
         "skvideo_gru_version": __version__,

@@ -32,7 +32,7 @@ from skvideo_gru import (
 from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.features import extraction, featurizer, fitting, reading
 from skvideo_gru.features.motion import motion_images
-from skvideo_gru.features.reading import FrameReader
+from skvideo_gru.features.reading import FrameReader, frame_reader
 from skvideo_gru.features.training import train_backbone
 from skvideo_gru.networks import build_network, motion_weights, normalise, progress
 from skvideo_gru.sequence.sequences import validate_sequences
@@ -562,7 +562,7 @@ def test_the_error_names_the_unreadable_video(colour_clips, broken_clip, tmp_pat
         refitted.fit([*videos, broken_clip], [*y, "dark"])
     with pytest.raises(NotFittedError):
         refitted.transform(videos)
-    with pytest.raises(VideoDecodeError, match="broken.mp4"):
+    with joblib.parallel_config("threading"), pytest.raises(VideoDecodeError, match="broken.mp4"):
         model.set_params(n_jobs=2, memory=None).transform([videos[0], broken_clip] * 10)
 
 
@@ -769,7 +769,7 @@ def test_rows_of_short_videos_are_padded_with_nan(tmp_path):
         real = ~np.isnan(sequences).all(axis=2)
         assert real.sum(axis=1).tolist() == list(counts)
         for row, count, video in zip(sequences, counts, videos, strict=True):
-            seed = model._reading().get("seed", 0)
+            seed = frame_reader(model).options.get("seed", 0)
             options = {"sampling": sampling, "fps": 4, "stride": 3, "seed": seed}
             frames = read_frames(video, n_frames=8, frame_size=32, **options)
             alone = model._embedder(frames)

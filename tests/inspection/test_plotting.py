@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from skvideo_gru import GRUClassifier, TrainingDisplay
-from skvideo_gru.inspection.plotting import one_line, plot_confusion_matrix
+from skvideo_gru.inspection.plotting import plot_confusion_matrix
 
 RECORDS = [
     {"epoch": 1, "train_loss": 0.9, "valid_loss": 1.0},
@@ -33,13 +33,6 @@ def test_the_confusion_matrix_contains_absent_classes():
 def test_any_label_can_be_drawn(label):
     figure = plot_confusion_matrix(outcome_of([label, "b"], ["b", "b"], classes=(label, "b")))
     figure.draw_without_rendering()
-    assert len(one_line(label)) <= 26 and "\n" not in one_line(label)
-
-
-def test_dollar_signs_are_literal():
-    figure = Figure()
-    shown, meant = figure.text(0, 0, one_line("$x$")), figure.text(0, 0, "$x$", parse_math=False)
-    assert shown.get_window_extent().width == meant.get_window_extent().width
 
 
 def test_losses_of_each_trained_network():
