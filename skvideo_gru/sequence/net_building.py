@@ -231,6 +231,10 @@ def net_state(net: WeightedNet) -> dict[str, Any]:
     }
 
 
+def _no_optimizer(*_: Any, **__: Any) -> None:
+    """Take the place of an optimizer: torch imports its compiler for one, which takes seconds."""
+
+
 def restore_net(
     state: Mapping[str, Any], history: list[dict[str, float]], device: str | torch.device
 ) -> WeightedNet:
@@ -248,12 +252,13 @@ def restore_net(
     Returns
     -------
     WeightedNet
-        The net, which predicts as the saved one; its optimizer is new.
+        The net, which predicts as the saved one; it has no optimizer.
     """
     net = WeightedNet(
         GRUNetwork,
         **{f"module__{name}": value for name, value in state["module"].items()},
         criterion=nn.CrossEntropyLoss,
+        optimizer=_no_optimizer,
         batch_size=state["batch_size"],
         **_PREDICTING,
         classes=np.arange(state["module"]["n_classes"]),
