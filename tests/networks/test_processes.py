@@ -18,43 +18,42 @@ SCRIPT = Path(__file__).with_name("together.py")
 ROOT = str(Path(__file__).parents[2])
 
 
-def start(folder, *attempts):
-    """Run the scenarios of each attempt in two processes.
-
-    Return the results of both by scenario, and the finished command. The processes of another
-    attempt are started when one fails.
-    """
-    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+def start(folder, *scenarios):
+    """Run scenarios in two processes; return the results of both by scenario, and the command."""
+    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", str(SCRIPT)]
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", *command, f"--max-restarts={len(attempts) - 1}", str(SCRIPT)),
-            *(str(folder), *map(",".join, attempts)),
-        ],
+        [sys.executable, "-m", *command, str(folder), *scenarios],
         env={**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
     )
-    files = {
-        name: sorted((folder / name).glob("*.pickle")) for names in attempts for name in names
-    }
     results = {
-        name: [pickle.loads(file.read_bytes()) for file in found] for name, found in files.items()
+        name: [
+            pickle.loads(file.read_bytes()) for file in sorted((folder / name).glob("*.pickle"))
+        ]
+        for name in scenarios
     }
     return results, done
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory):
-    """The results of scenarios, of which "killed" ends the first attempt; and the command."""
-    first = ["exchange", "gradients", "pipeline", "backbone", "killed"]
-    return start(tmp_path_factory.mktemp("together"), first, ["resumed", "failing"])
+def first(tmp_path_factory):
+    """The folder, the results and the command of scenarios, the last of which is killed."""
+    folder = tmp_path_factory.mktemp("together")
+    return folder, *start(folder, "exchange", "gradients", "pipeline", "backbone", "killed")
 
 
 @pytest.fixture(scope="module")
-def results(everything):
-    results, done = everything
-    for name in ("exchange", "gradients", "pipeline", "backbone", "resumed"):
+def second(first):
+    """The results and the command of scenarios after the kill, the last of which fails."""
+    return start(first[0], "resumed", "failing")
+
+
+@pytest.fixture(scope="module")
+def results(first):
+    _, results, done = first
+    for name in ("exchange", "gradients", "pipeline", "backbone"):
         assert len(results[name]) == 2, (name, done.stderr)
     return results
 
@@ -150,8 +149,8 @@ def test_an_unreadable_or_different_video_is_an_error_in_all(results):
         assert found["shuffled"].startswith("ValueError: The processes have different videos or")
 
 
-def test_progress_is_shown_once(everything):
-    stderr = everything[1].stderr
+def test_progress_is_shown_once(first):
+    stderr = first[-1].stderr
     assert stderr.count("backbone (frame): 0/1") == 1
     assert stderr.count("GRU: 0/2") == 1
     # The first process decodes five of the nine videos, the second four.
@@ -159,9 +158,14 @@ def test_progress_is_shown_once(everything):
     assert "decoding: 4/4" not in stderr
 
 
-def test_a_killed_training_resumes(results):
+def test_a_killed_training_ends_everywhere(first):
+    _, results, done = first
+    assert done.returncode != 0
     assert results["killed"] == []
-    for found, expected in zip(results["resumed"], results["backbone"], strict=True):
+
+
+def test_a_killed_training_resumes(results, second):
+    for found, expected in zip(second[0]["resumed"], results["backbone"], strict=True):
         # The checkpoint of the first epoch was complete, and perhaps that of the second.
         assert found["n_read"] in (4, 8)
         assert found["losses"] == expected["losses"]
@@ -169,8 +173,8 @@ def test_a_killed_training_resumes(results):
             np.testing.assert_array_equal(found["weights"][name], value, err_msg=name)
 
 
-def test_a_training_that_fails_in_one_process_ends_everywhere(everything):
-    results, done = everything
+def test_a_training_that_fails_in_one_process_ends_everywhere(second):
+    results, done = second
     assert done.returncode != 0
     assert "the disk is full" in done.stderr
     assert results["failing"] == []
@@ -178,7 +182,7 @@ def test_a_training_that_fails_in_one_process_ends_everywhere(everything):
 
 @needs_gpu
 def test_two_processes_on_gpus_get_the_same_backbone(tmp_path):
-    results, done = start(tmp_path, ["gpu"])
+    results, done = start(tmp_path, "gpu")
     assert done.returncode == 0, done.stderr
     first, second = results["gpu"]
     for name, value in first["weights"].items():

@@ -1,6 +1,6 @@
-"""What the processes of test_processes.py do: ``torchrun together.py FOLDER ATTEMPT...``.
+"""What the processes of test_processes.py do: ``torchrun together.py FOLDER SCENARIO...``.
 
-An attempt is a list of scenarios, ``NAME,NAME,...``. Each process writes what it found to a file.
+Each process writes what it found to a file.
 """
 
 import os
@@ -238,8 +238,7 @@ def pipeline(folder):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
-    for name in sys.argv[2 + attempt].split(","):
+    for name in sys.argv[2:]:
         where = Path(sys.argv[1], name)
         where.mkdir(exist_ok=True)
         content = pickle.dumps(globals()[name](where))
