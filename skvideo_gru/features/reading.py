@@ -128,7 +128,7 @@ def resolve_modality(modality: str, weights: Any, training: bool) -> str:
         The modality with which `fit` begins.
     """
     if modality != "auto":
-        return modality
+        return str(modality)  # NumPy's text would have another cache key
     return "motion" if training and not starts_from_file(weights) else "rgb"
 
 
