@@ -17,7 +17,6 @@ os.environ["MPLBACKEND"] = "agg"  # no windows
 
 import av
 import joblib
-import mlflow
 import numpy as np
 import pytest
 import torch
@@ -121,6 +120,8 @@ def make_store(tmp_path_factory):
 
     MLflow takes seconds to create the tables. Here they are created once and copied.
     """
+    import mlflow  # it takes seconds, which tests without a store need not wait
+
     folder = tmp_path_factory.mktemp("store")
     tables = folder / "mlflow.db"
     with pytest.MonkeyPatch.context() as patch:
