@@ -153,21 +153,7 @@ class FilmStripDisplay:
         .. [1] R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
            Gradient-based Localization", 2017, arXiv:1610.02391.
         """
-        pipe = fitted_pipeline(estimator)
-        reading = frame_reader(pipe[0]).options
-        frames = read_frames(video, **reading)
-        running = pipe[-1].predict_proba_frames(pipe[:-1].transform([video]))[0]
-        found = attribute(pipe, video) if explain else None
-        return cls(
-            frames,
-            running[: len(frames)],
-            pipe.classes_,
-            target=y,
-            name=video_name(video),
-            seconds=_frame_times(video, reading, len(frames)),
-            attention=found and found.attention,
-            heat=found and found.heat,
-        ).plot(figure)
+        return cls(**strip_values(fitted_pipeline(estimator), video, y, explain)).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:
         """Plot the frames and the probabilities.
@@ -254,6 +240,46 @@ class FilmStripDisplay:
         digits = 1 if seconds[-1] - seconds[0] >= 10 else 2
         axes.set_xticks(shown, [f"{seconds[frame]:.{digits}f}" for frame in shown])
         axes.set_xlabel("seconds")
+
+
+def strip_values(pipe: Any, video: Video, y: Any, explain: bool) -> dict[str, Any]:
+    """Compute what a film strip shows of a video.
+
+    Parameters
+    ----------
+    pipe : Pipeline
+        A fitted pipeline from `make_video_classifier`.
+    video : Video
+        The video.
+    y : object
+        The true label of the video; None if it is unknown.
+    explain : bool
+        Whether to compute what the prediction depends on.
+
+    Returns
+    -------
+    dict
+        The parameters of a `FilmStripDisplay`.
+
+    Raises
+    ------
+    VideoDecodeError
+        If the video is unreadable.
+    """
+    reading = frame_reader(pipe[0]).options
+    frames = read_frames(video, **reading)
+    running = pipe[-1].predict_proba_frames(pipe[:-1].transform([video]))[0]
+    found = attribute(pipe, video) if explain else None
+    return {
+        "frames": frames,
+        "probabilities": running[: len(frames)],
+        "classes": pipe.classes_,
+        "target": y,
+        "name": video_name(video),
+        "seconds": _frame_times(video, reading, len(frames)),
+        "attention": found and found.attention,
+        "heat": found and found.heat,
+    }
 
 
 def new_strip_figure(display: FilmStripDisplay, width: float) -> Figure:

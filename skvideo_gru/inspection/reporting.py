@@ -13,7 +13,7 @@ from ..video import Video, VideoDecodeError, as_video_list
 from .attribution import keeps_frames
 from .evaluation import Evaluation, evaluate, fitted_pipeline
 from .figures import without_pyplot
-from .filmstrips import FilmStripDisplay, new_strip_figure
+from .filmstrips import FilmStripDisplay, new_strip_figure, strip_values
 from .pages import PHONE, encode_figure, render_page
 from .plotting import TrainingDisplay, plot_confusion_matrix
 from .search_display import SearchDisplay, comparable_rows, main_score
@@ -222,9 +222,7 @@ def _mistake(
         "reason": "",
     }
     try:
-        strip = FilmStripDisplay.from_estimator(
-            pipe, video, evaluation.target[row], explain=explain
-        )
+        strip = FilmStripDisplay(**strip_values(pipe, video, evaluation.target[row], explain))
     except VideoDecodeError as error:
         return shown | {"reason": error.reason}
     return shown | {

@@ -129,8 +129,7 @@ def draw_frame(axes: Axes, frame: np.ndarray, heat: np.ndarray | None = None) ->
             interpolation="bilinear",
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         )
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
+    axes.set_axis_off()
 
 
 def strip_height(frames: np.ndarray, width: float, *, bars: bool = False) -> float:
