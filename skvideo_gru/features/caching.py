@@ -20,7 +20,7 @@ from ..caller_warnings import warn_caller
 T = TypeVar("T")
 
 #: Part of every key: raise it when decoding, preprocessing or training change.
-CACHE_VERSION = 11
+CACHE_VERSION = 12
 
 
 # joblib clears the cache of a function whose source code changes: do not edit the next two.

@@ -58,8 +58,9 @@ class ResNet50FrameFeaturizer(FrameTransformer):
     """Turn videos into sequences of ResNet-50 feature vectors.
 
     `fit` with labels trains a ResNet-50 [1]_ on the frames of the training videos and
-    freezes it. `transform` samples frames from each video and turns each frame
-    into 2048 numbers, the network's output after global average pooling.
+    freezes it with the mean of its weights in the second half of the training [2]_.
+    `transform` samples frames from each video and turns each frame into 2048 numbers, the
+    network's output after global average pooling.
 
     Parameters
     ----------
@@ -191,6 +192,8 @@ class ResNet50FrameFeaturizer(FrameTransformer):
     ----------
     .. [1] K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image
        Recognition", 2015, arXiv:1512.03385.
+    .. [2] P. Izmailov et al., "Averaging Weights Leads to Wider Optima and Better
+       Generalization", 2018, arXiv:1803.05407.
 
     Examples
     --------

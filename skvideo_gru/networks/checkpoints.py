@@ -17,7 +17,7 @@ from ..caller_warnings import warn_caller
 from ..persistence import atomic_write
 from .processes import first_result, gather_results, process_index
 
-# Seconds between two writes: a file is three times as large as the weights.
+# Seconds between two writes: a file is several times as large as the weights.
 _PAUSE = 30.0
 
 # Errors that torch raises for damaged files and for files that are not checkpoints.

@@ -3,6 +3,7 @@ import pytest
 import torch
 from conftest import needs_gpu
 from references import small_network, tone_clips
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from skvideo_gru.features import training
 from skvideo_gru.features.training import _FramesInOrder, train_backbone
@@ -64,6 +65,33 @@ def test_length_of_training_in_steps():
         assert len(history) == 5
         _, history = train_backbone(clips, y, max_epochs=2, **options)
         assert len(history) == 2
+
+
+def test_the_weights_are_a_mean_of_the_second_half(monkeypatch):
+    networks, after_steps = [], []
+
+    def start(weights):
+        networks.append(small_network(weights))
+        return networks[-1]
+
+    monkeypatch.setattr(training, "_start", start)
+    monkeypatch.setattr(training, "_N_AVERAGED", 3)
+    handle = register_optimizer_step_post_hook(
+        lambda *_: after_steps.append(
+            {name: value.numpy().copy() for name, value in networks[-1].state_dict().items()}
+        )
+    )
+    options = {"max_epochs": 6, "batch_size": 8, "frames_per_clip": 2, "device": "cpu"}
+    try:
+        weights, _ = train_backbone(tone_clips(8), np.arange(8) % 2, **options)
+    finally:
+        handle.remove()
+    assert len(after_steps) == 12
+    for name, value in weights.items():
+        if not name.endswith("num_batches_tracked"):
+            expected = np.mean([after_steps[step][name] for step in (6, 8, 10)], axis=0)
+            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-7, err_msg=name)
+            assert not np.allclose(value, after_steps[-1][name], rtol=1e-5, atol=1e-7), name
 
 
 @pytest.mark.parametrize(

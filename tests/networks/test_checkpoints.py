@@ -56,12 +56,12 @@ def small(monkeypatch):
 def test_a_resumed_training_gives_the_same_result(interrupt, tmp_path):
     path = tmp_path / "folder" / "training.pt"
     expected, history = train()
-    interrupt(EPOCH + 3)
+    interrupt(2 * EPOCH + 3)  # the mean contains the weights of the second epoch
     with pytest.raises(KeyboardInterrupt):
         train(path)
     taken = interrupt(-1)
     weights, resumed_history = train(path)
-    assert len(taken) == 2 * EPOCH
+    assert len(taken) == EPOCH
     assert losses(resumed_history) == losses(history)
     for name, value in expected.items():
         np.testing.assert_array_equal(weights[name], value, err_msg=name)
