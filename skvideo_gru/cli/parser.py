@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any
 
 from .. import __version__
@@ -37,17 +38,27 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         The command's name and options. Wrong arguments end the process with status 2.
     """
     parser, commands = _make_parsers()
-    if not (sys.argv[1:] if argv is None else argv):
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words:
         parser.print_help(sys.stderr)
         parser.exit(2)
-    args, unknown = parser.parse_known_args(argv)
+    if words[0] in commands:
+        _check_options(commands[words[0]], words[1:])
+    args, unknown = parser.parse_known_args(words)
     if unknown:  # show the usage of the command, not the list of commands
-        chosen = commands[args.name]
-        option = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
-        nearest = get_close_matches(option, chosen._option_string_actions, n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
-        chosen.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        commands[args.name].error(f"unrecognized arguments: {' '.join(unknown)}")
     return args
+
+
+def _check_options(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Name an unknown option before argparse can miss a required one, which it may mean."""
+    known = parser._option_string_actions
+    for word in takewhile(lambda word: word != "--", words):
+        option = word.partition("=")[0]
+        if option.startswith("--") and option not in known:
+            nearest = get_close_matches(option, known, n=1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            parser.error(f"unrecognized option: {option}{hint}")
 
 
 def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:

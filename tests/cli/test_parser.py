@@ -22,11 +22,25 @@ def test_wrong_usage_exits_with_2_and_shows_the_usage_of_the_command(arguments, 
     assert usage in capsys.readouterr().err
 
 
-def test_an_unknown_option_suggests_the_nearest(capsys):
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ("train clips --epoch=3", "unrecognized option: --epoch; did you mean --epochs?"),
+        # instead of "the following arguments are required: --model"
+        ("predict --modle m.skops", "unrecognized option: --modle; did you mean --model?"),
+        ("train --xyz", "unrecognized option: --xyz"),
+        ("train clips", "unrecognized arguments: clips"),
+    ],
+)
+def test_an_unknown_option_suggests_the_nearest(arguments, error, capsys):
     with pytest.raises(SystemExit, match="2"):
-        parse_arguments(["train", "clips", "--epoch=3"])
-    message = "error: unrecognized arguments: clips --epoch=3; did you mean --epochs?\n"
-    assert capsys.readouterr().err.endswith(message)
+        parse_arguments(arguments.split())
+    assert capsys.readouterr().err.endswith(f"error: {error}\n")
+
+
+def test_a_file_whose_name_looks_like_an_option():
+    args = parse_arguments(["predict", "--model", "m.skops", "--", "--modle.mp4"])
+    assert args.videos == ["--modle.mp4"]
 
 
 def test_no_arguments_show_the_help(capsys):
