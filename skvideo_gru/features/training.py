@@ -49,7 +49,8 @@ MANY_VIDEOS = 300
 
 # Optimizer steps of a training without `max_epochs`, and its smallest number of epochs.
 _N_STEPS, _MIN_EPOCHS = 1200, 5
-# How often the weights enter their mean; in a short training, up to twice as often.
+# The weights after at least so many steps are averaged, and after fewer than twice as many, if the
+# second half of the training has them; otherwise after all of its steps.
 _N_AVERAGED = 150
 # Largest share of a clip that the augmentation "time" removes.
 _TIME = 0.2
@@ -192,9 +193,10 @@ def train_backbone(
 
     Cross-entropy with inverse-frequency class weights and label smoothing,
     AdamW [1]_, one-cycle schedule [2]_, random augmentation. From scratch, every
-    residual block starts as the identity. The result is the mean [6]_ of the weights after 150
-    to 300 steps of the second half, spread evenly. Several processes train one backbone, each
-    on its share of the clips. The loss of each is weighted by the classes of all clips.
+    residual block starts as the identity. The result is the mean [6]_ of the weights after
+    evenly spread steps of the second half, fewer than 300. Several processes train one
+    backbone, each on its share of the clips. The loss of each is weighted by the classes of
+    all clips.
 
     Parameters
     ----------
