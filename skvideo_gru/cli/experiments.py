@@ -35,7 +35,8 @@ from ..pipeline import check_parameter, check_values, make_video_classifier
 from ..runs import log_evaluations, log_inputs, log_report, log_training, tracked_run
 from ..video import Video, VideoDecodeError, read_frames
 from .commands import load_data, load_named_model
-from .parser import DEFAULT_GRID, DEFAULTS, GENERATED
+from .option_groups import DEFAULTS, GENERATED
+from .parser import DEFAULT_GRID
 from .printing import (
     compare_accuracy,
     report_baselines,

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
 
 from .. import __version__
-from .parameters import Merge, grid, settings
+from .option_groups import (
+    add_data_options,
+    add_json,
+    add_min_accuracy,
+    add_on_error,
+    add_pipeline_options,
+    add_run_options,
+    add_saved_model_options,
+    add_set,
+)
+from .option_types import auto, days, list_of, size
+from .parameters import Merge, grid
 
-#: Values of "auto" for the user's videos.
-DEFAULTS: dict[str, int | None] = {"frame_size": 32, "n_frames": 20, "backbone_epochs": None}
-#: Values of "auto" for generated clips, whose single frames do not show the class.
-GENERATED: dict[str, int | None] = {"frame_size": 32, "n_frames": 6, "backbone_epochs": 0}
 #: What `tune` searches by default: the parameters of the GRU that change the accuracy most. They
 #: share the backbone of each fold.
 DEFAULT_GRID: dict[str, list[Any]] = {
@@ -93,8 +100,8 @@ def _make_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
 
 
 def _add_train_options(parser: argparse.ArgumentParser) -> None:
-    _add_data_options(parser)
-    pipeline = _add_pipeline_options(parser)
+    add_data_options(parser)
+    pipeline = add_pipeline_options(parser)
     pipeline.add_argument(
         "--hidden-size",
         type=int,
@@ -110,13 +117,13 @@ def _add_train_options(parser: argparse.ArgumentParser) -> None:
         help="factor that multiplies the GRU's learning rate after each "
         "epoch (default: %(default)s)",
     )
-    run = _add_run_options(parser)
-    _add_min_accuracy(run, "test videos (without these, of the validation videos)")
+    run = add_run_options(parser)
+    add_min_accuracy(run, "test videos (without these, of the validation videos)")
 
 
 def _add_tune_options(parser: argparse.ArgumentParser) -> None:
-    _add_data_options(parser)
-    _add_pipeline_options(parser)
+    add_data_options(parser)
+    add_pipeline_options(parser)
     search = parser.add_argument_group("search")
     search.add_argument(
         "--grid",
@@ -130,14 +137,14 @@ def _add_tune_options(parser: argparse.ArgumentParser) -> None:
     )
     search.add_argument(
         "--hidden-size",
-        type=_auto(_list_of(int)),
+        type=auto(list_of(int)),
         default="auto",
         metavar="N,N,...",
         help="numbers of hidden units to try (default: do not search)",
     )
     search.add_argument(
         "--lr-decay",
-        type=_auto(_list_of(float)),
+        type=auto(list_of(float)),
         default="auto",
         metavar="X,X,...",
         help="learning-rate decays to try (default: do not search)",
@@ -149,11 +156,11 @@ def _add_tune_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="folds of the cross-validation (default: %(default)s)",
     )
-    _add_run_options(parser)
+    add_run_options(parser)
 
 
 def _add_evaluate_options(parser: argparse.ArgumentParser) -> None:
-    _add_saved_model_options(parser)
+    add_saved_model_options(parser)
     parser.add_argument(
         "--data", required=True, help="folder with one sub-folder per class, or CSV manifest"
     )
@@ -164,23 +171,23 @@ def _add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--n-jobs",
-        type=_auto(int),
+        type=auto(int),
         default="auto",
         metavar="N",
         help="parallel workers that read videos (default: 1 on a CPU, one per core on a GPU)",
     )
-    _add_on_error(parser)
-    _add_set(
+    add_on_error(parser)
+    add_set(
         parser,
         "parameter of the loaded pipeline, for example features__engine=openvino; repeatable; "
         "parameters of the training have no effect",
     )
-    _add_min_accuracy(parser, "evaluated videos")
-    _add_json(parser)
+    add_min_accuracy(parser, "evaluated videos")
+    add_json(parser)
 
 
 def _add_predict_options(parser: argparse.ArgumentParser) -> None:
-    _add_saved_model_options(parser)
+    add_saved_model_options(parser)
     parser.add_argument(
         "--data",
         default="",
@@ -192,18 +199,18 @@ def _add_predict_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="CSV file to write (default: standard output)",
     )
-    _add_on_error(
+    add_on_error(
         parser,
         default="skip",
         text="unreadable videos: raise stops at the first one, skip writes their errors to the "
         "column 'error' and exits with status 1 at the end (default: %(default)s)",
     )
-    _add_json(parser)
+    add_json(parser)
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files")
 
 
 def _add_timeline_options(parser: argparse.ArgumentParser) -> None:
-    _add_saved_model_options(parser)
+    add_saved_model_options(parser)
     parser.add_argument(
         "--window",
         type=float,
@@ -213,14 +220,14 @@ def _add_timeline_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--step",
-        type=_auto(float),
+        type=auto(float),
         metavar="SECONDS",
         default="auto",
         help="seconds from the start of one window to the next (default: a tenth of the window)",
     )
     parser.add_argument(
         "--high",
-        type=_auto(float),
+        type=auto(float),
         metavar="X",
         default="auto",
         help="probability of a class at which an event begins (default: the threshold of a "
@@ -228,7 +235,7 @@ def _add_timeline_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--low",
-        type=_auto(float),
+        type=auto(float),
         metavar="X",
         default="auto",
         help="probability below which it ends (default: 0.8 times --high)",
@@ -260,7 +267,7 @@ def _add_timeline_options(parser: argparse.ArgumentParser) -> None:
         help="yes: thumbnails of the report show what its events depend on; a few seconds for "
         "each recording (default: %(default)s)",
     )
-    _add_on_error(
+    add_on_error(
         parser,
         default="skip",
         text="unreadable recordings: raise stops at the first one, skip writes the events before "
@@ -275,7 +282,7 @@ def _add_check_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--n-jobs",
-        type=_auto(int),
+        type=auto(int),
         default="auto",
         metavar="N",
         help="threads (default: one per core)",
@@ -289,13 +296,13 @@ def _add_cache_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="FOLDER", help="folder that was used as --memory")
     parser.add_argument(
         "--max-size",
-        type=_size,
+        type=size,
         metavar="SIZE",
         help="remove the least recently used entries above this total size, for example 10G",
     )
     parser.add_argument(
         "--max-age",
-        type=_days,
+        type=days,
         metavar="DAYS",
         help="remove entries that were not used for this number of days",
     )
@@ -303,227 +310,3 @@ def _add_cache_options(parser: argparse.ArgumentParser) -> None:
 
 def _shown(values: dict[str, list[Any]]) -> list[str]:
     return [f"{name}={','.join(map(str, options))}" for name, options in values.items()]
-
-
-def _size(text: str) -> int:
-    unit = text[-1:].upper()
-    factor = 1024 ** (" KMGT".index(unit)) if unit in "KMGT" else 1
-    size = float(text[:-1] if factor > 1 else text) * factor
-    if not 0 <= size < 1 << 60:
-        raise ValueError(text)
-    return int(size)
-
-
-_size.__name__ = "size"  # argparse shows it in errors
-
-
-def _days(text: str) -> float:
-    days = float(text)
-    if not 0 <= days < 1e6:
-        raise ValueError(text)
-    return days
-
-
-_days.__name__ = "number of days"
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"must be between 0 and 1, got {text}")
-    return share
-
-
-_share.__name__ = "number"  # argparse shows it in errors
-
-
-def _auto(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
-        return None if text in ("auto", "") else kind(text)
-
-    parse.__name__ = kind.__name__  # argparse shows it in errors
-    return parse
-
-
-def _list_of(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
-        return [kind(part) for part in text.split(",")]
-
-    parse.__name__ = f"comma-separated {kind.__name__}"
-    return parse
-
-
-def _names(text: str) -> list[str]:
-    return [] if text == "none" else text.split(",")
-
-
-def _add_data_options(parser: argparse.ArgumentParser) -> None:
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--data",
-        default="",
-        help="folder with one sub-folder per class, or CSV manifest with "
-        "the columns path and label (default: generate clips)",
-    )
-    data.add_argument(
-        "--split",
-        default="auto",
-        choices=["auto", "manifest", "grouped", "random"],
-        help="assignment of videos to train, validation and test; auto: "
-        "the manifest's split, else by groups, else random (default: %(default)s)",
-    )
-    _add_on_error(data)
-    data.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="random seed (default: %(default)s)"
-    )
-
-
-def _add_on_error(
-    parser: argparse._ActionsContainer,
-    default: str = "raise",
-    text: str = "unreadable videos: raise stops before training and "
-    "evaluation, skip leaves them out and lists them (default: %(default)s)",
-) -> None:
-    parser.add_argument("--on-error", default=default, choices=["raise", "skip"], help=text)
-
-
-def _add_set(parser: argparse._ActionsContainer, text: str) -> None:
-    parser.add_argument(
-        "--set", type=settings, action=Merge, default={}, metavar="NAME=VALUE", help=text
-    )
-
-
-def _add_json(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="print one JSON object to the standard output at the end, and all else to the "
-        "standard error",
-    )
-
-
-def _add_min_accuracy(parser: argparse._ActionsContainer, text: str) -> None:
-    parser.add_argument(
-        "--min-accuracy",
-        type=_auto(_share),
-        default="auto",
-        metavar="X",
-        help=f"exit with status 1 if the accuracy of the {text} is lower (default: no minimum)",
-    )
-
-
-def _add_saved_model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        required=True,
-        help="file saved by train or tune, or MLflow model URI: runs:/RUN_ID, models:/ID, "
-        "models:/NAME@ALIAS",
-    )
-    parser.add_argument(
-        "--trust",
-        default="no",
-        choices=["no", "yes"],
-        help="yes: also load pickles, which can run arbitrary code (default: %(default)s)",
-    )
-
-
-def _add_pipeline_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    pipeline = parser.add_argument_group("pipeline")
-
-    def number(name: str, text: str) -> None:
-        shown = f"{text} (default: {DEFAULTS[name]}; for generated clips: {GENERATED[name]})"
-        option = "--" + name.replace("_", "-")
-        pipeline.add_argument(option, type=_auto(int), default="auto", metavar="N", help=shown)
-
-    number("n_frames", "frames sampled from each video")
-    number("frame_size", "height and width of the frames in pixels")
-    pipeline.add_argument(
-        "--backbone-epochs",
-        type=_auto(int),
-        default="auto",
-        metavar="N",
-        help="training epochs of the ResNet-50; 0 leaves it untrained (default: as many as 1200 "
-        "optimizer steps need, or 2400 with at least 300 videos; for generated clips: 0)",
-    )
-    pipeline.add_argument(
-        "--objective",
-        default="clip",
-        choices=["frame", "clip"],
-        help="train the ResNet-50 on single frames or on clips (default: %(default)s)",
-    )
-    pipeline.add_argument(
-        "--modality",
-        default="auto",
-        choices=["auto", "rgb", "motion", "changes"],
-        help="input of the ResNet-50: RGB frames or motion images; auto: motion images if it is "
-        "trained, and RGB frames if not or if only these show the classes (default: %(default)s)",
-    )
-    pipeline.add_argument(
-        "--augmentation",
-        type=_names,
-        default=["shift", "scale", "rotate", "light", "erase", "time"],
-        metavar="NAME,NAME,...",
-        help="random variations of the training clips: shift, scale, rotate, mirror, light, "
-        "erase, time, mixup, or none (default: all but mirror and mixup)",
-    )
-    pipeline.add_argument(
-        "--epochs",
-        type=int,
-        default=20,
-        metavar="N",
-        help="training epochs of the GRU (default: %(default)s)",
-    )
-    pipeline.add_argument(
-        "--lr",
-        type=float,
-        default=1e-3,
-        metavar="X",
-        help="learning rate of the GRU (default: %(default)s)",
-    )
-    _add_set(
-        pipeline,
-        "parameter of the pipeline, for example features__sampling=fps; repeatable; takes "
-        "precedence over the other options",
-    )
-    return pipeline
-
-
-def _add_run_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    run = parser.add_argument_group("run")
-    run.add_argument(
-        "--memory",
-        default="",
-        metavar="FOLDER",
-        help="folder of the cache of features and backbones (default: no cache)",
-    )
-    run.add_argument(
-        "--output",
-        default="",
-        metavar="FILE",
-        help="file to save the model to: in skops format if its "
-        "extension is .skops, else with joblib",
-    )
-    run.add_argument(
-        "--register",
-        default="",
-        metavar="NAME[@ALIAS]",
-        help="name in the MLflow model registry, and alias of the new version (default alias: "
-        "champion)",
-    )
-    run.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    run.add_argument(
-        "--mixed-precision",
-        default="no",
-        choices=["no", "yes", "auto"],
-        help="compute in bfloat16; auto: if the GPU or processor supports it (default: "
-        "%(default)s)",
-    )
-    run.add_argument(
-        "--n-jobs",
-        type=_auto(int),
-        default="auto",
-        metavar="N",
-        help="parallel workers that read videos (default: 1 on a CPU, one per core on a GPU)",
-    )
-    _add_json(run)
-    return run

@@ -1,8 +1,8 @@
+from .cached_extraction import digest_videos as digest_videos
 from .caching import cache_contents as cache_contents
 from .caching import open_cache as open_cache
 from .caching import prune as prune
 from .caching import remove_unfinished as remove_unfinished
-from .extraction import digest_videos as digest_videos
 from .extraction import video_progress as video_progress
 from .featurizer import ResNet50FrameFeaturizer as ResNet50FrameFeaturizer
 from .featurizer import find_featurizers as find_featurizers

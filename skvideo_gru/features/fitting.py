@@ -28,9 +28,10 @@ from ..networks import (
     share_rows,
 )
 from ..video import Video, VideoDecodeError, describe_video, opening
+from .cached_extraction import digest_videos
 from .caching import CACHE_VERSION, backbone, cache_folder, cached, checkpoint_path
 from .clips import collect_clips
-from .extraction import decode_videos, digest_videos
+from .extraction import decode_videos
 from .reading import FrameReader
 from .training import train_backbone
 from .visibility import agreement, summarise_clip

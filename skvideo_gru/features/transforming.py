@@ -24,9 +24,10 @@ from ..networks import (
 )
 from ..persistence import Versioned, atomic_write, preallocate, temporary_array
 from ..video import ALWAYS_RAISE, Video, as_video_list
+from .cached_extraction import digest_videos, embed_cached
 from .caching import cache_folder, open_memory
 from .embedding import FrameEmbedder, embedding_precision, numeric_precision
-from .extraction import Outcome, digest_videos, embed_cached, embed_videos
+from .extraction import Outcome, embed_videos
 from .fitting import FittedVideos
 from .reading import frame_reader
 from .rows import fill_rows

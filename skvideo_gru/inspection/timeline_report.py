@@ -9,7 +9,8 @@ from ..video import Video, VideoDecodeError
 from .figures import new_figure, without_pyplot
 from .pages import PHONE, encode_figure, render_page
 from .strips import video_name
-from .timeline_display import TimelineDisplay, explain_thumbnails, format_time, read_thumbnails
+from .thumbnails import explain_thumbnails, read_thumbnails
+from .timeline_display import TimelineDisplay, format_time
 
 # The largest number of rows of the table of events.
 _EVENTS = 1000

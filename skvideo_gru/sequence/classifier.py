@@ -35,9 +35,9 @@ from .training_data import (
     TrainingData,
     check_fit_arguments,
     check_training_data,
-    drop_unweighted,
     split_rows,
 )
+from .weighting import drop_unweighted
 
 
 class GRUClassifier(SequencePredictor):

@@ -29,7 +29,8 @@ from ..networks import (
     seeded,
     to_builtin,
 )
-from .training_data import TrainingData, class_weights, held_out_weights, relative_weights
+from .training_data import TrainingData, relative_weights
+from .weighting import class_weights, held_out_weights
 
 # A data loader without its own generator draws a seed from torch's global generator,
 # even if it does not shuffle.

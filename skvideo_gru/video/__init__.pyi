@@ -1,5 +1,4 @@
 from .checking import check_videos as check_videos
-from .decoding import DECODER_THREADS as DECODER_THREADS
 from .decoding import no_frame_reason as no_frame_reason
 from .decoding import read_frames as read_frames
 from .durations import longest_duration as longest_duration
@@ -9,6 +8,7 @@ from .errors import VideoDecodeError as VideoDecodeError
 from .geometry import RESIZES as RESIZES
 from .geometry import FrameConverter as FrameConverter
 from .geometry import check_frame_size as check_frame_size
+from .in_order import DECODER_THREADS as DECODER_THREADS
 from .kinds import is_url as is_url
 from .opening import VIDEO_SUFFIXES as VIDEO_SUFFIXES
 from .opening import content_digest as content_digest

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from .decoding import array_times, check_array, no_frame_reason, open_frames, with_times
+from .arrays import array_times, check_array
+from .decoding import no_frame_reason
 from .errors import VideoDecodeError
+from .in_order import open_frames, with_times
 from .opening import open_video
 from .packets import scan_packets
 from .sampling import frames_in_range

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import ArrayLike
 
+from .arrays import array_times, check_array
 from .errors import VideoDecodeError
 from .geometry import RESIZES, FrameConverter, check_frame_size
-from .kinds import array_fault
+from .in_order import choose_threads, open_frames, pixel_aspect, with_times
 from .opening import open_video
 from .sampling import select_frames
 from .scans import distrust_packets, find_packets
 from .seeking import Convert, IndexMismatchError, decode_pts
 from .timeline import Timeline, decode_frames, frame_rate
 from .videos import Video, describe_time_range, describe_video, video_bounds
-from .webp import is_webp, webp_frames
-
-#: Number of threads with which FFmpeg decodes one large video; 0 lets FFmpeg choose.
-DECODER_THREADS: ContextVar[int] = ContextVar("DECODER_THREADS", default=0)
-
-# Below this size a second thread costs more than it saves.
-_PIXELS_FOR_THREADS = 1280 * 720
-
-# Frames per second of arrays and of WebP files, which have no timestamps.
-_RATE = 25.0
 
 Select = Callable[[ArrayLike], np.ndarray]
 
@@ -209,40 +197,6 @@ def no_frame_reason(start: float | None, end: float | None) -> str:
     return f"the video contains no frame{time_range}"
 
 
-def check_array(video: np.ndarray) -> None:
-    """Check that an array contains frames.
-
-    Parameters
-    ----------
-    video : ndarray
-        The array.
-
-    Raises
-    ------
-    VideoDecodeError
-        If it is not uint8 of shape (T, H, W, 3).
-    """
-    shaped = video.ndim == 4 and video.shape[-1] == 3 and all(video.shape[1:])
-    if not shaped or video.dtype != np.uint8:
-        raise VideoDecodeError(describe_video(video), array_fault(video))
-
-
-def array_times(video: np.ndarray) -> np.ndarray:
-    """Compute the times of the frames of an array.
-
-    Parameters
-    ----------
-    video : ndarray of shape (T, H, W, 3), uint8
-        The frames.
-
-    Returns
-    -------
-    ndarray of shape (T,), float64
-        Seconds from the first frame, at 25 frames per second.
-    """
-    return np.arange(len(video)) / _RATE
-
-
 def _decode(
     video: Video,
     select: Select,
@@ -297,96 +251,6 @@ def _in_order(
     return [converted[index] for index in wanted.tolist()], np.asarray(times)[wanted]
 
 
-@dataclass(frozen=True)
-class OpenFrames:
-    """All frames of an open video, in order.
-
-    Attributes
-    ----------
-    frames : iterator of av.VideoFrame
-        The frames. A frame is valid until the next one is requested.
-    pixel_aspect : float
-        Width of a pixel divided by its height.
-    rate : float
-        Frames per second, for frames without a timestamp.
-    timeline : Timeline, optional
-        The time line that makes the timestamps continuous, if the container has one.
-    """
-
-    frames: Iterator[VideoFrame]
-    pixel_aspect: float
-    rate: float
-    timeline: Timeline | None
-
-
-@contextmanager
-def open_frames(video: Video, allow_partial: bool) -> Iterator[OpenFrames]:
-    """Open a video to decode all its frames.
-
-    Parameters
-    ----------
-    video : str, os.PathLike, VideoClip, bytes or binary file object
-        The video.
-    allow_partial : bool
-        Whether the frames end at the first error instead of raising it.
-
-    Yields
-    ------
-    OpenFrames
-        The frames in order.
-
-    Raises
-    ------
-    VideoDecodeError
-        If the video cannot be read.
-    """
-    if is_webp(video):
-        yield OpenFrames(webp_frames(video, allow_partial), 1.0, _RATE, None)
-        return
-    with open_video(video) as (container, stream):
-        # One thread reports an error at the same frame every time.
-        choose_threads(stream, sliced=False, single=allow_partial)
-        timeline = Timeline(container, stream)
-        frames = decode_frames(container, stream, timeline, allow_partial=allow_partial)
-        yield OpenFrames(frames, pixel_aspect(stream), frame_rate(stream), timeline)
-
-
-def choose_threads(stream: VideoStream, sliced: bool, single: bool = False) -> None:
-    """Choose the number and the kind of threads that decode a stream.
-
-    Parameters
-    ----------
-    stream : av.video.stream.VideoStream
-        The stream, before its first frame is decoded.
-    sliced : bool
-        Whether its frames consist of several slices.
-    single : bool, default=False
-        Whether to use one thread.
-    """
-    # Slices of a frame are decoded in parallel at no cost. Threads for whole frames take
-    # time to start, which does not pay for small frames.
-    context = stream.codec_context
-    threads = sliced or context.width * context.height >= _PIXELS_FOR_THREADS
-    context.thread_type = "SLICE" if sliced else "FRAME"
-    context.thread_count = DECODER_THREADS.get() if threads and not single else 1
-
-
-def pixel_aspect(stream: VideoStream) -> float:
-    """Return the shape of a stream's pixels.
-
-    Parameters
-    ----------
-    stream : av.video.stream.VideoStream
-        The stream.
-
-    Returns
-    -------
-    float
-        Width of a pixel divided by its height.
-    """
-    return float(stream.sample_aspect_ratio or 1)
-
-
 def _decode_indices(
     decoded: Iterable[VideoFrame],
     wanted: np.ndarray,
@@ -405,27 +269,3 @@ def _decode_indices(
         if end is not None and time >= end:
             break
     return converted, times
-
-
-def with_times(frames: Iterable[VideoFrame], rate: float) -> Iterator[tuple[float, VideoFrame]]:
-    """Add the times of frames.
-
-    Parameters
-    ----------
-    frames : iterable of av.VideoFrame
-        All frames of a video in order.
-    rate : float
-        Frames per second, for frames without a timestamp.
-
-    Yields
-    ------
-    time : float
-        Seconds from the first frame.
-    frame : av.VideoFrame
-        The frame.
-    """
-    origin: float | None = None
-    for index, frame in enumerate(frames):
-        time = frame.time if frame.time is not None else (origin or 0.0) + index / rate
-        origin = time if origin is None else origin
-        yield time - origin, frame

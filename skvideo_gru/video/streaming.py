@@ -8,15 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 from av.video.frame import VideoFrame
 
-from .decoding import (
-    array_times,
-    check_array,
-    choose_threads,
-    open_frames,
-    pixel_aspect,
-    with_times,
-)
+from .arrays import array_times, check_array
 from .errors import VideoDecodeError
+from .in_order import choose_threads, open_frames, pixel_aspect, with_times
 from .opening import open_video
 from .packets import scan_packets
 from .sampling import SLACK, frames_in_range

@@ -15,7 +15,7 @@ import numpy as np
 
 from skvideo_gru import VideoClip, VideoDecodeError, read_frames
 from skvideo_gru.video import check_videos
-from skvideo_gru.video.decoding import open_frames
+from skvideo_gru.video.in_order import open_frames
 from skvideo_gru.video.sampling import select_frames
 
 CODECS = [

@@ -7,9 +7,9 @@ from conftest import break_video, check_video, make_frames
 
 from skvideo_gru import VideoClip, read_frames
 from skvideo_gru.datasets.generated import write_video
-from skvideo_gru.video import checking, decoding
+from skvideo_gru.video import checking, in_order
 from skvideo_gru.video.checking import check_videos
-from skvideo_gru.video.decoding import OpenFrames
+from skvideo_gru.video.in_order import OpenFrames
 
 
 def test_report_of_a_valid_video(clip):
@@ -58,7 +58,7 @@ def test_a_file_is_decoded_once_for_all_its_time_ranges(clip, tmp_path, monkeypa
     @contextmanager
     def open_frames(video, allow_partial):
         decoded.append(video)
-        with decoding.open_frames(video, allow_partial) as opened:
+        with in_order.open_frames(video, allow_partial) as opened:
             yield opened
 
     (tmp_path / "link.mp4").symlink_to(clip)
