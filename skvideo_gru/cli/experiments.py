@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from sklearn.utils import Bunch
 
 from ..answers import find_selective
 from ..datasets import has_groups, make_order_videos, select_rows
-from ..features import ResNet50FrameFeaturizer, frame_reader, starts_from_file
 from ..inspection import Evaluation, fitted_pipeline, order_baselines
 from ..mlops import (
     check_register,
@@ -29,14 +28,20 @@ from ..mlops import (
     portable,
     save_model,
 )
-from ..networks import resolve_device
 from ..persistence import check_writable
-from ..pipeline import check_parameter, check_values, make_video_classifier
+from ..pipeline import check_values
 from ..runs import log_evaluations, log_inputs, log_report, log_training, tracked_run
-from ..video import Video, VideoDecodeError, read_frames
+from ..video import VideoDecodeError
 from .commands import load_data, load_named_model
-from .option_groups import DEFAULTS, GENERATED
-from .parser import DEFAULT_GRID
+from .pipelines import (
+    build_pipeline,
+    check_parameter_names,
+    check_parameters,
+    check_training,
+    search_grid,
+    video_reader,
+    video_readers,
+)
 from .printing import (
     compare_accuracy,
     report_baselines,
@@ -70,11 +75,11 @@ def train(args: argparse.Namespace) -> int:
         Exit status.
     """
     with json_results(args) as results:
-        pipe = _pipeline(args, generated=not args.data, memory=args.memory or None)
-        _check_parameters(pipe)
+        pipe = build_pipeline(args, generated=not args.data, memory=args.memory or None)
+        check_parameters(pipe)
         with _data_set(args) as (data, generated):
-            _check_training([pipe], data)
-            data, skipped = readable_videos(args, data, _reader(pipe))
+            check_training([pipe], data)
+            data, skipped = readable_videos(args, data, video_reader(pipe))
             parts, split = split_data(args, data)
             check_labels(args, data, parts)
             leaks = warn_of_leaks(args, data, parts)
@@ -114,17 +119,17 @@ def tune(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         results = stack.enter_context(json_results(args))
         memory = args.memory or stack.enter_context(tempfile.TemporaryDirectory())
-        pipe = _pipeline(args, generated=not args.data, memory=memory)
-        grid = _grid(args)
-        _check_names(pipe, grid)
+        pipe = build_pipeline(args, generated=not args.data, memory=memory)
+        grid = search_grid(args)
+        check_parameter_names(pipe, grid)
         candidates = [clone(pipe).set_params(**values) for values in ParameterGrid(grid)]
         for candidate in candidates:
-            _check_parameters(candidate)
+            check_parameters(candidate)
         if args.cv < 2:
             raise ValueError(f"--cv must be at least 2, got {args.cv}.")
         data, _ = stack.enter_context(_data_set(args))
-        _check_training(candidates, data)
-        data, skipped = readable_videos(args, data, _readers(candidates))
+        check_training(candidates, data)
+        data, skipped = readable_videos(args, data, video_readers(candidates))
         parts, split = split_data(args, data)
         rows = np.concatenate([parts[name] for name in ("train", "val") if name in parts])
         test = {name: part for name, part in parts.items() if name == "test"}
@@ -146,21 +151,6 @@ def tune(args: argparse.Namespace) -> int:
         if unsaved:
             raise unsaved
     return 0
-
-
-def _grid(args: argparse.Namespace) -> dict[str, list[Any]]:
-    """Return the values to try by parameter."""
-    options = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
-    given = {name: values for name, values in options.items() if values is not None} | args.grid
-    if both := sorted(set(given) & set(args.set)):
-        raise ValueError(f"--set and the search both have {', '.join(both)}; remove one of them.")
-    grid = given or {name: DEFAULT_GRID[name] for name in DEFAULT_GRID if name not in args.set}
-    if not grid:
-        raise ValueError(
-            "--set has all parameters of the default search; pass the parameters to search as "
-            "--grid."
-        )
-    return grid
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -206,7 +196,7 @@ def _evaluate_saved(
     pipe = fitted_pipeline(model)
     if args.n_jobs is not None:
         pipe[0].set_params(n_jobs=args.n_jobs)
-    _check_names(pipe, args.set)
+    check_parameter_names(pipe, args.set)
     n_frames = getattr(pipe[0], "n_frames", None)
     check_values(pipe.set_params(**args.set))
     if getattr(pipe[0], "n_frames", None) != n_frames:
@@ -223,7 +213,7 @@ def _evaluate_saved(
             f"--data {args.data}: the labels {unknown} are not classes of the model; its classes "
             f"are {model.classes_.tolist()}. Correct the labels or remove the videos."
         )
-    data, skipped = readable_videos(args, data, _reader(pipe))
+    data, skipped = readable_videos(args, data, video_reader(pipe))
     data.target = np.array([labels[name] for name in data.target])
     parts = {args.part: np.arange(len(data.data))}
     subset = "all videos" if args.part == "all" else f"part {args.part!r} of the data set"
@@ -274,93 +264,10 @@ def _quieten() -> None:
         logging.getLogger(library).setLevel(logging.ERROR)
 
 
-def _pipeline(args: argparse.Namespace, generated: bool, memory: str | None) -> Pipeline:
-    defaults = GENERATED if generated else DEFAULTS
-    chosen = {
-        name: default if getattr(args, name) is None else getattr(args, name)
-        for name, default in defaults.items()
-    }
-    options = {}
-    if args.name == "train":
-        options = {"gru__hidden_size": args.hidden_size, "gru__lr_decay": args.lr_decay}
-    pipe = make_video_classifier(
-        memory=memory,
-        random_state=args.seed,
-        device=args.device,
-        n_jobs=args.n_jobs,
-        mixed_precision="auto"
-        if args.mixed_precision == "auto"
-        else args.mixed_precision == "yes",
-        verbose=1,
-        features__n_frames=chosen["n_frames"],
-        features__frame_size=chosen["frame_size"],
-        features__max_epochs=chosen["backbone_epochs"],
-        features__objective=args.objective,
-        features__modality=args.modality,
-        features__augmentation=args.augmentation,
-        gru__max_epochs=args.epochs,
-        gru__lr=args.lr,
-        **options,
-    )
-    _check_names(pipe, args.set)
-    return pipe.set_params(**args.set)
-
-
-def _check_names(pipe: Pipeline, names: Iterable[str]) -> None:
-    """Check that the names are parameters of the steps of a pipeline."""
-    known = [name for name in pipe.get_params() if "__" in name]
-    for name in names:
-        check_parameter(name, known)
-
-
-def _check_parameters(pipe: Pipeline) -> None:
-    """Check what would end the training late, or after a run is opened."""
-    check_values(pipe)
-    features = pipe["features"]
-    for step in (features, pipe["gru"]):
-        resolve_device(step.device, training=True)
-    if starts_from_file(features.weights) or features.engine != "torch":
-        # Without labels, the weights and the engine are loaded, but no video is read.
-        clone(features).set_params(max_epochs=0, memory=None).fit(["unread.mp4"])
-
-
-def _check_training(pipes: Sequence[Pipeline], data: Bunch) -> None:
-    """Check the parameters of the GRU for the labels: train on tiny sequences."""
-    if has_groups(data) and len({pipe["gru"].early_stopping for pipe in pipes}) > 1:
-        raise ValueError(
-            "--grid gru__early_stopping: with groups, all candidates need the same value, because "
-            "early stopping holds out whole groups. Use --set."
-        )
-    for pipe in pipes if len(data.target_names) > 1 else ():
-        gru = clone(pipe["gru"])
-        gru.set_params(max_epochs=min(2, gru.max_epochs), early_stopping=False, verbose=0)
-        try:
-            gru.fit(np.zeros((len(data.target_names), 2, 4), np.float32), data.target_names)
-        except TypeError as error:  # an argument in net_params that torch or skorch does not have
-            raise ValueError(f"the GRU cannot be trained with its parameters: {error}") from error
-
-
 def _groups(pipe: Pipeline, data: Bunch, rows: np.ndarray) -> dict[str, Any]:
     """Return the groups for early stopping as a parameter of `fit`."""
     grouped = pipe["gru"].early_stopping and has_groups(data)
     return {"gru__groups": data.groups[rows]} if grouped else {}
-
-
-def _reader(pipe: Pipeline) -> Callable[[Video], Any]:
-    """Return the function that reads videos as the pipeline does."""
-    features = pipe[0]
-    if not isinstance(features, ResNet50FrameFeaturizer):
-        return read_frames
-    return frame_reader(features)
-
-
-def _readers(pipes: Sequence[Pipeline]) -> Callable[[Video], Any]:
-    """Return the function that reads a video as each of the pipelines does."""
-    readers: list[Callable[[Video], Any]] = []
-    for pipe in pipes:
-        if (reader := _reader(pipe)) not in readers:
-            readers.append(reader)
-    return lambda video: [read(video) for read in readers]
 
 
 def _log_findings(skipped: list[VideoDecodeError], leaks: list[str]) -> None:

@@ -148,13 +148,13 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> argparse._ArgumentG
     """
     pipeline = parser.add_argument_group("pipeline")
 
-    def number(name: str, text: str) -> None:
+    def _number(name: str, text: str) -> None:
         shown = f"{text} (default: {DEFAULTS[name]}; for generated clips: {GENERATED[name]})"
         option = "--" + name.replace("_", "-")
         pipeline.add_argument(option, type=auto(int), default="auto", metavar="N", help=shown)
 
-    number("n_frames", "frames sampled from each video")
-    number("frame_size", "height and width of the frames in pixels")
+    _number("n_frames", "frames sampled from each video")
+    _number("frame_size", "height and width of the frames in pixels")
     pipeline.add_argument(
         "--backbone-epochs",
         type=auto(int),

@@ -101,11 +101,11 @@ def auto(kind: Callable[[str], Any]) -> Callable[[str], Any]:
         Parses a word; None for ``auto`` and for an empty word.
     """
 
-    def parse(text: str) -> Any:
+    def _parse(text: str) -> Any:
         return None if text in ("auto", "") else kind(text)
 
-    parse.__name__ = kind.__name__  # argparse shows it in errors
-    return parse
+    _parse.__name__ = kind.__name__  # argparse shows it in errors
+    return _parse
 
 
 def list_of(kind: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -122,11 +122,11 @@ def list_of(kind: Callable[[str], Any]) -> Callable[[str], Any]:
         Parses a word as a list.
     """
 
-    def parse(text: str) -> Any:
+    def _parse(text: str) -> Any:
         return [kind(part) for part in text.split(",")]
 
-    parse.__name__ = f"comma-separated {kind.__name__}"
-    return parse
+    _parse.__name__ = f"comma-separated {kind.__name__}"
+    return _parse
 
 
 def names(text: str) -> list[str]:

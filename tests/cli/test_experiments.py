@@ -342,22 +342,6 @@ def test_unreadable_videos_are_an_error_before_the_work(
     assert n_runs() == before
 
 
-@pytest.mark.parametrize(("modality", "readable"), [("auto", False), ("rgb", True)])
-def test_videos_are_checked_in_the_modality_of_the_training(tmp_path, modality, readable):
-    path = tmp_path / "end.mp4"
-    write_video(path, make_frames(40))
-    break_video(path, 36)  # after the two frames that are sampled
-    options = ["--n-frames", "2", "--backbone-epochs", "1", "--modality", modality]
-    read = experiments._reader(
-        experiments._pipeline(parse_arguments(["train", *options]), False, None)
-    )
-    if readable:
-        assert len(read(str(path))) == 2
-    else:
-        with pytest.raises(VideoDecodeError, match=r"end\.mp4"):
-            read(str(path))
-
-
 @pytest.mark.parametrize("command", ["train", "tune", "evaluate"])
 def test_unreadable_videos_are_skipped_and_logged(
     tracking, model, split_clips, broken_clip, command, capsys
@@ -461,14 +445,6 @@ def test_leaks_between_folds_are_printed_and_logged(tracking, clips, tmp_path, c
     assert "the same content" in parent.data.tags["leaks"]
 
 
-def test_options_of_the_backbone_are_passed_to_it():
-    options = ["--objective", "clip", "--modality", "motion", "--augmentation", "mirror,light"]
-    pipe = experiments._pipeline(parse_arguments(["train", *options]), generated=True, memory=None)
-    features = pipe["features"]
-    assert (features.objective, features.modality) == ("clip", "motion")
-    assert features.augmentation == ["mirror", "light"]
-
-
 def test_tune_searches_any_parameter_and_prints_json(tracking, clips, capsys):
     grid = ["--grid", "gru__delta_weight=0,10", "--grid", "features__sampling=uniform,fps"]
     options = ["--set", "gru__pooling=mean,features__fps=20", "--cv", "2", "--json"]
@@ -554,29 +530,6 @@ def test_parameters_are_checked_before_videos_are_read(
     assert cli.main([*arguments, "--data", str(clips), *FAST]) == 1
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    "schedule", ["exponential", "step", "cosine", "plateau", "one_cycle", "null"]
-)
-def test_the_check_of_the_training_accepts_valid_parameters(schedule):
-    values = f"gru__lr_schedule={schedule},gru__early_stopping=true,gru__fc_sizes=[8],"
-    values += "gru__optimizer=sgd,gru__class_weight=balanced,gru__max_grad_norm=1"
-    pipe = experiments._pipeline(parse_arguments(["train", "--set", values]), True, None)
-    experiments._check_training([pipe], Bunch(target_names=["a", "b", "c"], groups=None))
-
-
-def test_candidates_are_read_as_each_samples(tmp_path):
-    path = tmp_path / "end.mp4"
-    write_video(path, make_frames(40))
-    break_video(path, 36)
-    pipe = experiments._pipeline(
-        parse_arguments(["train", "--n-frames", "2", "--backbone-epochs", "0"]), False, None
-    )
-    others = [clone(pipe).set_params(features__n_frames=n) for n in (2, 20)]
-    assert len(experiments._readers([pipe, others[0]])(str(path))) == 1
-    with pytest.raises(VideoDecodeError, match=r"end\.mp4"):
-        experiments._readers([pipe, *others])(str(path))
 
 
 def test_a_minimum_of_the_accuracy(tracking, model, clips, tmp_path, capsys):

@@ -1,9 +1,7 @@
 import argparse
 
 import pytest
-from sklearn.model_selection import ParameterGrid
 
-from skvideo_gru.cli.experiments import _grid
 from skvideo_gru.cli.parameters import grid, settings
 from skvideo_gru.cli.parser import parse_arguments
 
@@ -63,34 +61,3 @@ def test_the_options_can_be_repeated(capsys):
     with pytest.raises(SystemExit, match="2"):
         parse_arguments(["train", "--set", "a"])
     assert "argument --set: expected NAME=VALUE, got 'a'" in capsys.readouterr().err
-
-
-def searched(*words):
-    return _grid(parse_arguments(["tune", *words]))
-
-
-def test_the_default_search_has_parameters_of_the_gru_that_are_not_set():
-    grid = searched()
-    assert all(name.startswith("gru__") for name in grid)  # one backbone for each fold
-    candidates = list(ParameterGrid(grid))
-    assert len(candidates) <= 12
-    assert {"gru__delta_weight": 100, "gru__pooling": "pyramid"} in candidates  # the defaults
-    assert searched("--set", "gru__pooling=max") == {"gru__delta_weight": [0, 10, 100]}
-
-
-def test_given_parameters_replace_the_default_search():
-    assert searched("--hidden-size", "4,8") == {"gru__hidden_size": [4, 8]}
-    words = ["--grid", "gru__dropout=0,0.5", "--lr-decay", "0.9"]
-    assert searched(*words) == {"gru__dropout": [0, 0.5], "gru__lr_decay": [0.9]}
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--set", "gru__lr_decay=1", "--lr-decay", "0.9"], "both have gru__lr_decay"),
-        (["--set", "gru__pooling=max,gru__delta_weight=1"], "pass the parameters to search as"),
-    ],
-)
-def test_a_parameter_is_set_or_searched(words, message):
-    with pytest.raises(ValueError, match=message):
-        searched(*words)
