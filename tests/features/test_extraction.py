@@ -101,8 +101,9 @@ def test_an_abandoned_generator_is_finalized_on_its_own_thread(monkeypatch):
         del generator, cycle
         abandoned.set()
         started = set(threading.enumerate()) - others
-        assert any(thread.name.startswith("ThreadPoolExecutor") for thread in started)
-        for thread in started:
+        readers = [thread for thread in started if thread.name.startswith("ThreadPoolExecutor")]
+        assert readers
+        for thread in readers:
             thread.join(10)
     finally:
         gc.enable()
