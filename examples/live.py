@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -59,11 +60,14 @@ def film(camera: str) -> Iterator[tuple[float, np.ndarray]]:
 def predict(live: LiveClassifier, classes: np.ndarray, frames: Iterator) -> None:
     """Print the most probable class of each window."""
     n_predicted = 0
-    for shown, frame in frames:
-        for row in live.push(shown, frame):
-            label = classes[row.proba.argmax()]
-            print(f"{row.start:.1f}-{row.end:.1f} s: {label} {row.proba.max():.2f}", flush=True)
-            n_predicted += 1
+    with suppress(KeyboardInterrupt):
+        for shown, frame in frames:
+            for row in live.push(shown, frame):
+                label = classes[row.proba.argmax()]
+                print(
+                    f"{row.start:.1f}-{row.end:.1f} s: {label} {row.proba.max():.2f}", flush=True
+                )
+                n_predicted += 1
     print(f"{n_predicted} windows predicted, {live.n_dropped} dropped")
 
 

@@ -1,8 +1,8 @@
 """A backbone with weights from a file in torchvision's layout.
 
 Run ``python examples/pretrained_weights.py [WEIGHTS]``, where WEIGHTS is a
-``resnet50`` state dict, ``.pth`` or ``.safetensors``. Without an argument, the
-example writes such a file first. It downloads nothing.
+``resnet50`` state dict, ``.pth`` or, with the extra ``safetensors``, ``.safetensors``. Without
+an argument, the example writes such a file first. It downloads nothing.
 """
 
 import sys
@@ -19,7 +19,7 @@ def main(weights: str | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = make_order_videos(Path(folder, "clips"), n_per_class=6, random_state=0)
         if weights is None:
-            weights = str(Path(folder, "resnet50.safetensors"))
+            weights = str(Path(folder, "resnet50.pth"))
             # A placeholder for a long training on your own videos.
             donor = ResNet50FrameFeaturizer(n_frames=4, frame_size=32, max_epochs=1)
             donor.fit(data.data, data.target).save_weights(weights)

@@ -17,6 +17,7 @@ from skvideo_gru import (
     FrameWise,
     GRUClassifier,
     ResNet50FrameFeaturizer,
+    VideoDecodeError,
     VideoPipeline,
     make_video_classifier,
 )
@@ -94,6 +95,15 @@ def test_a_trained_backbone_before_early_stopping_is_refused():
     # A backbone that was trained without labels leaks nothing.
     pipe.set_params(features__max_epochs=0).fit(videos, y)
     pipe.set_params(features__max_epochs=0).fit(videos, labels)
+
+
+def test_a_failed_training_leaves_the_labels_unused():
+    videos, y = tone_clips(12), np.arange(12) % 2
+    features = ResNet50FrameFeaturizer(max_epochs=1, n_frames=2)
+    with pytest.raises(VideoDecodeError, match="missing"):
+        features.fit([*videos[:11], "missing.mp4"], y)
+    gru = GRUClassifier(max_epochs=1, early_stopping=True, random_state=0)
+    gru.fit(np.random.default_rng(0).random((12, 2, 4)), y)
 
 
 def test_members_of_an_ensemble_do_not_affect_each_other():

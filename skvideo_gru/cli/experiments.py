@@ -178,42 +178,19 @@ def _evaluate_saved(
     data = load_data(args.data)
     check_names(args, data)
     print(data.DESCR)
-    warn_of_leaks(args, data)
-    if args.part != "all":
-        known = [] if data.split is None else np.unique(data.split).tolist()
-        if args.part not in known:
-            raise ValueError(
-                f"--part {args.part}: "
-                + (
-                    f"the split has no such part; choose one of {known} or all."
-                    if known
-                    else "the data set has no split; use --part all."
-                )
-            )
-        data = select_rows(data, np.flatnonzero(data.split == args.part))
-    loaded = load_named_model(args)
-    model = getattr(loaded, "best_estimator_", loaded)
-    pipe = fitted_pipeline(model)
-    if args.n_jobs is not None:
-        pipe[0].set_params(n_jobs=args.n_jobs)
-    check_parameter_names(pipe, args.set)
-    n_frames = getattr(pipe[0], "n_frames", None)
-    check_values(pipe.set_params(**args.set))
-    if getattr(pipe[0], "n_frames", None) != n_frames:
-        raise ValueError(
-            f"--set {pipe.steps[0][0]}__n_frames: the model was trained on {n_frames} frames of "
-            "each video; train another model to change this."
-        )
+    part = _select_part(args, data)
+    model, pipe = _load_pipeline(args)
     selective = find_selective(model)
     known = [*model.classes_, *([] if selective is None else [selective.unknown_label])]
     labels = {str(label): label for label in known}  # labels may be numbers
-    unknown = sorted(set(data.target.tolist()) - set(labels))
+    unknown = sorted(set(part.target.tolist()) - set(labels))
     if unknown:
         raise ValueError(
             f"--data {args.data}: the labels {unknown} are not classes of the model; its classes "
             f"are {model.classes_.tolist()}. Correct the labels or remove the videos."
         )
-    data, skipped = readable_videos(args, data, video_reader(pipe))
+    warn_of_leaks(args, data)
+    data, skipped = readable_videos(args, part, video_reader(pipe))
     data.target = np.array([labels[name] for name in data.target])
     parts = {args.part: np.arange(len(data.data))}
     subset = "all videos" if args.part == "all" else f"part {args.part!r} of the data set"
@@ -234,6 +211,41 @@ def _evaluate_saved(
             model, outcomes, name="skvideo-gru evaluate", split=split, summary=_summary(args, data)
         )
     return outcomes
+
+
+def _select_part(args: argparse.Namespace, data: Bunch) -> Bunch:
+    """Return the part of the data set that is evaluated."""
+    if args.part == "all":
+        return data
+    known = [] if data.split is None else np.unique(data.split).tolist()
+    if args.part not in known:
+        raise ValueError(
+            f"--part {args.part}: "
+            + (
+                f"the split has no such part; choose one of {known} or all."
+                if known
+                else "the data set has no split; use --part all."
+            )
+        )
+    return select_rows(data, np.flatnonzero(data.split == args.part))
+
+
+def _load_pipeline(args: argparse.Namespace) -> tuple[Any, Pipeline]:
+    """Load the saved model, and set the parameters of its pipeline."""
+    loaded = load_named_model(args)
+    model = getattr(loaded, "best_estimator_", loaded)
+    pipe = fitted_pipeline(model)
+    if args.n_jobs is not None:
+        pipe[0].set_params(n_jobs=args.n_jobs)
+    check_parameter_names(pipe, args.set)
+    n_frames = getattr(pipe[0], "n_frames", None)
+    check_values(pipe.set_params(**args.set))
+    if getattr(pipe[0], "n_frames", None) != n_frames:
+        raise ValueError(
+            f"--set {pipe.steps[0][0]}__n_frames: the model was trained on {n_frames} frames of "
+            "each video; train another model to change this."
+        )
+    return model, pipe
 
 
 @contextmanager

@@ -142,4 +142,4 @@ def names(text: str) -> list[str]:
     list of str
         The names; none for ``none``.
     """
-    return [] if text == "none" else text.split(",")
+    return [] if text == "none" else [name.strip() for name in text.split(",")]

@@ -36,10 +36,15 @@ def search_grid(args: argparse.Namespace) -> dict[str, list[Any]]:
     Raises
     ------
     ValueError
-        If ``--set`` and the search have a parameter in common, or nothing is searched.
+        If two options have a parameter in common, or nothing is searched.
     """
     options = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
-    given = {name: values for name, values in options.items() if values is not None} | args.grid
+    options = {name: values for name, values in options.items() if values is not None}
+    if both := sorted(set(options) & set(args.grid)):
+        raise ValueError(
+            f"--grid has {', '.join(both)}, which another option also searches; use one of both."
+        )
+    given = options | args.grid
     if both := sorted(set(given) & set(args.set)):
         raise ValueError(f"--set and the search both have {', '.join(both)}; remove one of them.")
     grid = given or {name: DEFAULT_GRID[name] for name in DEFAULT_GRID if name not in args.set}

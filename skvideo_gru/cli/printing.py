@@ -69,8 +69,8 @@ def report_outcomes(
         )
         if outcome.unknown is not None:
             print(
-                f"       the answer {outcome.unknown!r} counts as wrong; coverage "
-                f"{metrics['coverage']:.3f}, accuracy of the other answers "
+                f"       the answer {outcome.unknown!r} counts as wrong for all other labels; "
+                f"coverage {metrics['coverage']:.3f}, accuracy of the other answers "
                 f"{metrics['accuracy_answered']:.3f}"
             )
         print(

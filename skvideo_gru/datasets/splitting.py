@@ -108,8 +108,8 @@ def _grouped_split(data: Bunch, seed: int) -> dict[str, np.ndarray]:
     n_groups = len(set(data.groups))
     if n_groups < 3:
         raise ValueError(
-            f"split='grouped' requires at least 3 groups, but the data set has {n_groups}. Add "
-            "groups, or use split='random', which ignores groups."
+            "A split that keeps groups together requires at least 3 groups, but the data set has "
+            f"{n_groups}. Add groups, or use split='random', which ignores groups."
         )
     rows = np.arange(len(data.target))
     parts = {}

@@ -47,7 +47,7 @@ def check_augmentation(augmentation: Any) -> tuple[str, ...]:
     """
     names = () if augmentation is None else augmentation
     known = isinstance(names, Iterable) and not isinstance(names, str)
-    if not known or not set(names) <= set(AUGMENTATIONS):
+    if not known or not all(name in AUGMENTATIONS for name in names):
         raise ValueError(
             f"augmentation={augmentation!r} must be None or a list of names from "
             f"{list(AUGMENTATIONS)}."

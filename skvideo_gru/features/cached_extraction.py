@@ -43,11 +43,12 @@ def digest_videos(
     list of str or VideoDecodeError
         The `content_digest` of each video, or the error of an unreadable video.
     """
-    # A file is read once, however many of its time ranges are given.
+    # A file is read once, however many of its time ranges are given. A file object has one
+    # position, so that two threads cannot read it.
     rows_of: dict[Any, list[int]] = {}
     for row, video in enumerate(videos):
         has_path = isinstance(video, str | os.PathLike | VideoClip)
-        rows_of.setdefault(describe_video(video) if has_path else row, []).append(row)
+        rows_of.setdefault(describe_video(video) if has_path else id(video), []).append(row)
     threads = Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem", return_as="generator")
     files = threads(delayed(_digests)([videos[row] for row in rows]) for rows in rows_of.values())
     digests: list[Any] = [None] * len(videos)

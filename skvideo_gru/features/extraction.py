@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pickle import PicklingError
+from threading import Lock
 from typing import Any
 
 import joblib
@@ -260,9 +261,16 @@ def _decoded_ahead(videos: Sequence[Any], read: Reader | None, n_threads: int) -
     """Decode the next videos in threads while the network computes."""
     pool = ThreadPoolExecutor(n_threads)
     ahead: deque[Future[Any]] = deque()
+    # A file object has one position, so that two threads cannot read it.
+    locks = {id(video): Lock() for video in videos if hasattr(video, "read")}
+
+    def read_alone(video: Any) -> Any:
+        with locks.get(id(video), nullcontext()):
+            return _read(video, read, n_threads)
+
     try:
         for video in videos:
-            ahead.append(pool.submit(_read, video, read, n_threads))
+            ahead.append(pool.submit(read_alone, video))
             if len(ahead) > _AHEAD * n_threads:
                 yield ahead.popleft().result()
         while ahead:

@@ -111,7 +111,7 @@ class ResNet50FrameFeaturizer(FrameTransformer):
         Frames of each clip per epoch, drawn at random; with ``objective="clip"`` one from
         each of as many equal segments.
     batch_size : int, default=64
-        Frames per training step.
+        Frames per training step; two frames or clips at least.
     augmentation : collection of str or None
         Random variation of the training clips, for all frames of a clip alike.
         ``"shift"``: the position, by up to 15% of the frame. ``"scale"``: the size, by a
@@ -382,7 +382,6 @@ class ResNet50FrameFeaturizer(FrameTransformer):
         self._normalisation = check_normalisation(self.pixel_mean, self.pixel_std)
         training = y is not None and self.max_epochs != 0
         self.modality_ = resolve_modality(self.modality, self.weights, training)
-        record_backbone_labels(y, trained=training)
         device = resolve_device(self.device, training=training)
         mixed_precision = embedding_precision(self.engine, self.mixed_precision, device)
         check_engine(self.engine, mixed_precision, device)
@@ -422,13 +421,16 @@ class ResNet50FrameFeaturizer(FrameTransformer):
         check_same((named, None if y is None else list(y)), "videos or labels")
         check_same(fitter.recipe, "parameters")
         if training:
-            y = check_target(self, y)
-            made, fitted = fitter.train(videos, y)
+            target = check_target(self, y)
+            made, fitted = fitter.train(videos, target)
             self.modality_ = made.modality or self.modality_
-            self.classes_ = np.unique(y[[row not in made.failed for row in range(len(videos))]])
+            self.classes_ = np.unique(
+                target[[row not in made.failed for row in range(len(videos))]]
+            )
         else:
             made = fitter.untrained()
             fitted = FittedVideos(videos, rows=share_rows(np.zeros(len(videos))))
+        record_backbone_labels(y, trained=training)
         self.weights_, self.history_, self._weights_digest = (
             made.weights,
             made.history,

@@ -49,7 +49,7 @@ MANY_VIDEOS = 300
 
 # Optimizer steps of a training without `max_epochs`, and its smallest number of epochs.
 _N_STEPS, _MIN_EPOCHS = 1200, 5
-# The weights after at least so many steps are averaged, and after fewer than twice as many, if the
+# The weights after at least so many steps are averaged, and after at most twice as many, if the
 # second half of the training has them; otherwise after all of its steps.
 _N_AVERAGED = 150
 # Largest share of a clip that the augmentation "time" removes.
@@ -194,7 +194,7 @@ def train_backbone(
     Cross-entropy with inverse-frequency class weights and label smoothing,
     AdamW [1]_, one-cycle schedule [2]_, random augmentation. From scratch, every
     residual block starts as the identity. The result is the mean [6]_ of the weights after
-    evenly spread steps of the second half, fewer than 300. Several processes train one
+    evenly spread steps of the second half, at most 300. Several processes train one
     backbone, each on its share of the clips. The loss of each is weighted by the classes of
     all clips.
 
@@ -225,7 +225,8 @@ def train_backbone(
         Frames of each clip in an epoch, drawn at random; for ``"clip"`` one from each of as
         many equal segments [3]_.
     batch_size : int, default=64
-        Frames in a training step of all processes.
+        Frames in a training step of all processes; two frames or clips at least for each
+        process.
     augmentation : collection of str, optional
         What varies at random, for all frames of a clip alike. ``"shift"``: the position,
         by up to 15% of the frame. ``"scale"``: the size, by a factor from 1/1.4 to 1.4.

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..features import ResNet50FrameFeaturizer
 from ..sequence import GRUClassifier
 from ..video import Video, VideoDecodeError, as_video_list
 from .attribution import keeps_frames
@@ -120,7 +121,8 @@ def report_page(
     split : str
         Description of the split.
     n_mistakes : int, default=5
-        The largest number of mistakes shown per part; none if a step combines the frames.
+        The largest number of mistakes shown per part; none if a step combines the frames or
+        replaces the featurizer or the GRU.
     explain : bool, default=True
         Whether to show what these predictions depend on, as `FilmStripDisplay` does.
 
@@ -130,7 +132,8 @@ def report_page(
         The page.
     """
     pipe = fitted_pipeline(model)
-    if isinstance(pipe[-1], GRUClassifier) and not keeps_frames(pipe):
+    standard = isinstance(pipe[0], ResNet50FrameFeaturizer) and isinstance(pipe[-1], GRUClassifier)
+    if not standard or not keeps_frames(pipe):
         n_mistakes = 0  # there are no frames to show the probabilities of
     return render_page(
         "report.html.jinja",

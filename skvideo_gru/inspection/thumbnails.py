@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def read_thumbnails(video: Video, start: float, end: float) -> tuple[np.ndarray,
     Parameters
     ----------
     video : Video
-        The recording.
+        The recording. If it is not a file, `start` must be 0.
     start, end : float
         Start and end of its windows in seconds.
 
@@ -42,7 +43,16 @@ def read_thumbnails(video: Video, start: float, end: float) -> tuple[np.ndarray,
     ------
     VideoDecodeError
         If no frame can be read.
+    ValueError
+        If the recording is not a file, and `start` is not 0.
     """
+    if isinstance(video, VideoClip | str | os.PathLike):
+        video = VideoClip(video.path if isinstance(video, VideoClip) else video, start, end)
+    elif start > SLACK:
+        raise ValueError(
+            f"The first window starts at {start:g} seconds, but this video can be read from its "
+            "start only. Pass all windows, or a path instead of the video."
+        )
     step = (end - start) / N_THUMBNAILS
     reading: dict[str, Any] = {
         "sampling": "fps",

@@ -138,7 +138,7 @@ def fetch_model(address: str, folder: str) -> str:
     Raises
     ------
     ValueError
-        If MLflow does not find the model.
+        If MLflow does not find the model, or it is not one of scikit-learn.
     """
     if re.fullmatch(r"runs:/[^/]+/?", address):
         address = address.rstrip("/") + "/model"
@@ -152,4 +152,9 @@ def fetch_model(address: str, folder: str) -> str:
             f"{without_password(f'{mlflow.get_tracking_uri()} ({reason})')}. Check the name, or "
             "set MLFLOW_TRACKING_URI to use another store."
         ) from error
+    if "model_path" not in flavour:
+        raise ValueError(
+            f"{address}: not a scikit-learn model, but of MLflow's flavour "
+            f"{flavour.get('loader_module')}. Log the pipeline with log_model."
+        )
     return os.path.join(model, flavour["model_path"])

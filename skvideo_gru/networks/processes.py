@@ -44,7 +44,7 @@ def n_processes() -> int:
     """
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_world_size()
-    return int(os.environ.get("WORLD_SIZE", 1))
+    return int(os.environ.get("WORLD_SIZE") or 1)
 
 
 def process_index() -> int:

@@ -68,10 +68,15 @@ def check_net_params(params: Mapping[str, Any]) -> None:
         for size in params["fc_sizes"]
     ):
         raise ValueError(f"fc_sizes={params['fc_sizes']!r} must contain positive ints only.")
-    for name in params["net_params"] or {}:
-        whole = "criterion" if name.startswith("criterion__") else name
+    for name, value in (params["net_params"] or {}).items():
+        part = name.partition("__")[0]
+        whole = part if part in ("criterion", "module") else name
         if whole in _NOT_IN_NET_PARAMS:
             raise ValueError(f"net_params must not contain {name!r}: {_NOT_IN_NET_PARAMS[whole]}.")
+        if name in ("batch_size", "max_epochs") and not (
+            isinstance(value, Integral) and int(value) > 0
+        ):
+            raise ValueError(f"net_params: {name}={value!r} must be a positive int.")
     for entry in _copy_callbacks(params["callbacks"]):
         callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
         of_skorch = callback if isinstance(callback, type) else type(callback)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ def check_frame_size(frame_size: Any) -> tuple[int, int] | None:
     if frame_size is None:
         return None
     size = (frame_size, frame_size) if np.ndim(frame_size) == 0 else tuple(frame_size)
-    if len(size) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in size):
+    integers = all(isinstance(n, Integral) and not isinstance(n, bool) for n in size)
+    if len(size) != 2 or not integers or min(size) < 1:
         raise ValueError(
             f"frame_size={frame_size!r} must be a positive int or a pair of them, (height, width)."
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -261,7 +263,7 @@ def select_frames(
     Raises
     ------
     ValueError
-        If `sampling` is unknown or a number is out of range.
+        If `sampling` is unknown, or a number is out of range or not an int.
 
     Examples
     --------
@@ -270,9 +272,13 @@ def select_frames(
     """
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling={sampling!r} is unknown; choose one of {list(SAMPLINGS)}.")
-    for name, value in {"n_frames": n_frames, "stride": stride}.items():
-        if value < 1:
-            raise ValueError(f"{name}={value} must be at least 1.")
+    for name, value, least in (
+        ("n_frames", n_frames, 1),
+        ("stride", stride, 1),
+        ("seed", seed, 0),
+    ):
+        if not isinstance(value, Integral) or value < least:
+            raise ValueError(f"{name}={value!r} must be an int, at least {least}.")
     if not 0 < fps < np.inf:
         raise ValueError(f"fps={fps} must be a positive number of frames per second.")
     seconds = np.asarray(times, dtype=np.float64)

@@ -260,8 +260,8 @@ def test_evaluate_a_model_that_answers_unknown(tracking, clips, colour_clips, ca
     out = capsys.readouterr().out
     coverage, answered = accepted[:-1].mean(), accepted[:-1].sum() / accepted.sum()
     assert (
-        f"the answer 'unknown' counts as wrong; coverage {coverage:.3f}, accuracy of the other "
-        f"answers {answered:.3f}"
+        "the answer 'unknown' counts as wrong for all other labels; coverage "
+        f"{coverage:.3f}, accuracy of the other answers {answered:.3f}"
     ) in out
     metrics = newest_runs()[0].data.metrics
     assert metrics["all_coverage"] == pytest.approx(coverage)
@@ -530,6 +530,15 @@ def test_parameters_are_checked_before_videos_are_read(
     assert cli.main([*arguments, "--data", str(clips), *FAST]) == 1
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1
+
+
+def test_evaluate_checks_its_parameters_before_videos_are_read(
+    tracking, model, clips, monkeypatch, capsys
+):
+    monkeypatch.setattr(experiments, "warn_of_leaks", None)
+    command = ["evaluate", "--model", str(model), "--data", str(clips)]
+    assert cli.main([*command, "--set", "features__engin=torch"]) == 1
+    assert "did you mean features__engine" in capsys.readouterr().err
 
 
 def test_a_minimum_of_the_accuracy(tracking, model, clips, tmp_path, capsys):

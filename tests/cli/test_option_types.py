@@ -17,7 +17,7 @@ from skvideo_gru.cli.option_types import auto, days, list_of, names, share, size
         (auto(int), "auto", None),
         (auto(int), "", None),
         (list_of(float), "0.9,1", [0.9, 1.0]),
-        (names, "shift,mirror", ["shift", "mirror"]),
+        (names, "shift, mirror", ["shift", "mirror"]),
         (names, "none", []),
     ],
 )

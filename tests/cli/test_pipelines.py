@@ -84,6 +84,10 @@ def test_given_parameters_replace_the_default_search():
     ("words", "message"),
     [
         (["--set", "gru__lr_decay=1", "--lr-decay", "0.9"], "both have gru__lr_decay"),
+        (
+            ["--grid", "gru__hidden_size=4", "--hidden-size", "8"],
+            "--grid has gru__hidden_size, which another option also searches",
+        ),
         (["--set", "gru__pooling=max,gru__delta_weight=1"], "pass the parameters to search as"),
     ],
 )

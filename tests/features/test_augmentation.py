@@ -36,7 +36,7 @@ def test_names_of_parts_are_checked_and_sorted():
     assert check_augmentation(None) == check_augmentation([]) == ()
     assert check_augmentation(["time", "mirror", "time"]) == ("mirror", "time")
     assert check_augmentation(set(AUGMENTATIONS)) == AUGMENTATIONS
-    for value in ("strong", ["shift", "turn"], 3, True):
+    for value in ("strong", ["shift", "turn"], [["shift"]], 3, True):
         with pytest.raises(ValueError, match="must be None or a list of names from .'shift'"):
             check_augmentation(value)
 

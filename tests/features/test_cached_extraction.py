@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from joblib import Memory, parallel_config
@@ -109,6 +111,12 @@ def test_a_file_is_hashed_once_for_all_its_time_ranges(clip, tmp_path, monkeypat
     assert len(set(expected)) == 4
     assert [error.path for error in digests[5:]] == [str(tmp_path / "missing.mp4")] * 2
     assert len(opened) == 2
+
+
+def test_a_file_object_that_occurs_twice_has_one_digest(clip):
+    files = [io.BytesIO(clip.read_bytes()), io.BytesIO(bytes(10**6))] * 20
+    digests = digest_videos(files, n_jobs=4, verbose=0)
+    assert digests == [content_digest(file) for file in files[:2]] * 20
 
 
 def test_errors_of_repeated_content_name_each_video(tmp_path):

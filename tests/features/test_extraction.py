@@ -1,6 +1,8 @@
 import gc
+import io
 import sys
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -108,6 +110,13 @@ def test_an_abandoned_generator_is_finalized_on_its_own_thread(monkeypatch):
     finally:
         gc.enable()
     assert failures == []
+
+
+def test_a_file_object_that_occurs_twice_is_read_by_one_thread_at_a_time(clip):
+    expected = read_frames(clip, n_frames=4)
+    file = io.BytesIO(clip.read_bytes())
+    for frames in extraction._decoded_ahead([file] * 12, partial(read_frames, n_frames=4), 4):
+        np.testing.assert_array_equal(frames, expected)
 
 
 def test_workers_use_the_limit_of_pixels(clip, monkeypatch):

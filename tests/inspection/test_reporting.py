@@ -10,6 +10,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -220,6 +221,15 @@ def test_a_report_of_flattened_rows_explains_no_frames(order_data):
     gru = GRUClassifier(max_epochs=1, frame_dim=4, random_state=0)
     pipe = Pipeline([("features", features), ("pca", PCA(4)), ("gru", gru)]).fit(videos, y)
     assert "attention" not in evaluation_report(pipe, {"all": (videos, y)})
+
+
+def test_a_report_of_a_pipeline_with_another_classifier_has_no_film_strips(order_data):
+    videos, y = order_data.data[:20], order_data.target[:20]
+    features = ResNet50FrameFeaturizer(3, frame_size=32, max_epochs=0, random_state=0)
+    pipe = Pipeline([("features", features), ("linear", LogisticRegression())]).fit(videos, y)
+    report = evaluation_report(pipe, {"all": (videos, np.roll(y, 1))})
+    assert "accuracy" in report
+    assert "image/jpeg" not in report
 
 
 def test_the_score_of_a_search_with_a_function_as_refit():

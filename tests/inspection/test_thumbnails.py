@@ -64,6 +64,17 @@ def test_thumbnails_of_a_time_range(recording):
     )
 
 
+def test_thumbnails_of_the_last_windows(recording):
+    windows = HALF_SECONDS[4:]  # from 2 to 5 seconds
+    display = TimelineDisplay.from_predictions(windows, ["a", "b"], video=recording)
+    np.testing.assert_array_equal(
+        pictures(display.axes_[0]), expected_thumbnails(recording, np.arange(20, 50, 3))
+    )
+    frames = read_frames(recording, sampling="all")
+    with pytest.raises(ValueError, match="The first window starts at 2 seconds"):
+        TimelineDisplay.from_predictions(windows, ["a", "b"], video=frames)
+
+
 def test_thumbnails_of_a_corrupt_recording_end_at_the_error(recording, broken_clip):
     break_video(recording, 30)
     windows = HALF_SECONDS

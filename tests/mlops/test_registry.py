@@ -1,9 +1,21 @@
+import mlflow
 import pytest
 
-from skvideo_gru.mlops.registry import check_register
+from skvideo_gru.mlops.registry import check_register, fetch_model
 
 
 @pytest.mark.parametrize("register", ["a/b", "a:b", "@new", "..", "doors@v1", "doors@a b"])
 def test_names_that_mlflow_refuses(register):
     with pytest.raises(ValueError, match="is not a valid (model name|alias)"):
         check_register(register)
+
+
+def test_a_model_of_another_flavour_is_named(tmp_path):
+    class Constant(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input):
+            return 0
+
+    folder = tmp_path / "constant"
+    mlflow.pyfunc.save_model(folder, python_model=Constant(), pip_requirements=[])
+    with pytest.raises(ValueError, match="constant: not a scikit-learn model, .* mlflow.pyfunc"):
+        fetch_model(str(folder), str(tmp_path / "copy"))

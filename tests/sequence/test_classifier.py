@@ -797,6 +797,7 @@ def test_net_params_override_parameters(options, net_params):
         ("criterion__reduction", "the loss is always cross-entropy"),
         ("train_split", "use early_stopping"),
         ("module", "the network is always a GRU"),
+        ("module__hidden_size", "the network is always a GRU"),
         ("predict_nonlinearity", "softmax"),
     ],
 )
@@ -804,6 +805,15 @@ def test_net_params_that_saving_would_lose_are_errors(name, message):
     X, y = order_data(20)
     with pytest.raises(ValueError, match=f"net_params must not contain '{name}': .*{message}"):
         GRUClassifier(net_params={name: None}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("batch_size", 0), ("max_epochs", 0), ("batch_size", 2.5)]
+)
+def test_net_params_that_cannot_train_are_named(name, value):
+    X, y = order_data(20)
+    with pytest.raises(ValueError, match=f"net_params: {name}={value} must be a positive int"):
+        GRUClassifier(net_params={name: value}).fit(X, y)
 
 
 def test_callbacks_keep_shared_references():
