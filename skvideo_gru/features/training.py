@@ -43,12 +43,8 @@ from ..video import segment_indices
 from .augmentation import augment
 from .mixing import MixupNet, blend, collate_pairs
 
-#: With so many videos, a backbone starts from random weights, because learned ones did not
-#: increase the accuracy, and is trained in twice as many steps; see benchmarks/accuracy.md.
-MANY_VIDEOS = 300
-
-# Optimizer steps of a training without `max_epochs`, and its smallest number of epochs.
-_N_STEPS, _MIN_EPOCHS = 1200, 5
+# The smallest number of epochs of a training without `max_epochs`.
+_MIN_EPOCHS = 5
 # The weights after at least so many steps are averaged, and after at most twice as many, if the
 # second half of the training has them; otherwise after all of its steps.
 _N_AVERAGED = 150
@@ -108,13 +104,13 @@ class _ClipObjective(_Objective):
 class _Averaging(Callback):
     """Average the backbone's weights over steps of the second half of the training."""
 
-    def __init__(self, n_steps: int) -> None:
-        self.n_steps = n_steps  # of an epoch
+    def __init__(self, n_batches: int) -> None:
+        self.n_batches = n_batches  # of an epoch
 
     def on_batch_end(self, net: Any, training: bool = False, **_: Any) -> None:
-        n_first = self.n_steps * net.max_epochs // 2
+        n_first = self.n_batches * net.max_epochs // 2
         every = max(1, n_first // _N_AVERAGED)
-        step = self.n_steps * (len(net.history) - 1) + len(net.history[-1, "batches"])
+        step = self.n_batches * (len(net.history) - 1) + len(net.history[-1, "batches"])
         if step > n_first and (step - 1 - n_first) % every == 0:
             module = getattr(net.module_, "module", net.module_)  # of several processes
             module.average.update_parameters(module.backbone)
@@ -177,6 +173,7 @@ def train_backbone(
     normalisation: Normalisation = IMAGENET,
     objective: str = "clip",
     max_epochs: int | None = None,
+    n_steps: int = 1200,
     lr: float = 1e-3,
     weight_decay: float = 0.05,
     label_smoothing: float = 0.1,
@@ -213,8 +210,10 @@ def train_backbone(
     objective : {"frame", "clip"}, default="clip"
         Classify single frames, or sequences of frames through a temporary GRU.
     max_epochs : int, optional
-        Passes over the clips. By default the smallest number, at least 5, that makes 1200
-        optimizer steps, or 2400 with at least 300 clips.
+        Passes over the clips. By default the smallest number, at least 5, that makes `n_steps`
+        optimizer steps.
+    n_steps : int, default=1200
+        Optimizer steps of a training without `max_epochs`.
     lr : float, default=1e-3
         Highest learning rate of the schedule.
     weight_decay : float, default=0.05
@@ -290,18 +289,16 @@ def train_backbone(
     # BatchNorm needs more than one frame per batch.
     per_step = max(2, per_step // n_processes())
     # All processes make the same number of steps, without a smaller batch at the end.
-    n_steps = max(1, min(gather_results(lambda: len(data))) // per_step)
-    sampler = RandomSampler(data, num_samples=min(len(data), n_steps * per_step))
+    n_batches = max(1, min(gather_results(lambda: len(data))) // per_step)
+    sampler = RandomSampler(data, num_samples=min(len(data), n_batches * per_step))
     if max_epochs is None:
-        many = sum(map(len, everyone)) >= MANY_VIDEOS
-        wanted = 2 * _N_STEPS if many else _N_STEPS
-        max_epochs = max(_MIN_EPOCHS, math.ceil(wanted / n_steps))
+        max_epochs = max(_MIN_EPOCHS, math.ceil(n_steps / n_batches))
     counts = np.bincount(np.concatenate(everyone))
     class_weight = counts.sum() / (len(counts) * counts)
     callbacks: list[Any] = learning_rate_schedule(
-        "one_cycle", lr=lr, max_epochs=max_epochs, n_batches=n_steps
+        "one_cycle", lr=lr, max_epochs=max_epochs, n_batches=n_batches
     )
-    callbacks.append(_Averaging(n_steps))
+    callbacks.append(_Averaging(n_batches))
     if checkpoint is not None:
         callbacks.append(Checkpoint(checkpoint))
     if verbose:

@@ -131,6 +131,7 @@ def test_initial_weights(colour_clips, monkeypatch, trainings):
     monkeypatch.setattr(featurizer, "MANY_VIDEOS", len(videos))
     ResNet50FrameFeaturizer(n_frames=4, modality="motion").fit(videos, y)
     assert trainings[-1]["weights"] is None
+    assert [options["n_steps"] for options in trainings] == [1200] * 5 + [2400]
 
 
 def test_the_size_is_32_and_224_with_weights(tmp_path):

@@ -53,15 +53,10 @@ def test_length_of_training_in_steps():
     options = {"batch_size": 8, "frames_per_clip": 2, "device": "cpu"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "_start", small_network)
-        patch.setattr(training, "_N_STEPS", 7)
         for objective in ("frame", "clip"):
-            _, history = train_backbone(clips, y, objective=objective, **options)
+            _, history = train_backbone(clips, y, objective=objective, n_steps=7, **options)
             assert sum(record["train_batch_count"] for record in history) == 7
-        patch.setattr(training, "MANY_VIDEOS", 4)
-        _, history = train_backbone(clips, y, **options)
-        assert sum(record["train_batch_count"] for record in history) == 14
-        patch.setattr(training, "_N_STEPS", 1)
-        _, history = train_backbone(clips, y, **options)
+        _, history = train_backbone(clips, y, n_steps=1, **options)
         assert len(history) == 5
         _, history = train_backbone(clips, y, max_epochs=2, **options)
         assert len(history) == 2
