@@ -41,9 +41,8 @@ def search_grid(args: argparse.Namespace) -> dict[str, list[Any]]:
     options = {"gru__lr_decay": args.lr_decay, "gru__hidden_size": args.hidden_size}
     options = {name: values for name, values in options.items() if values is not None}
     if both := sorted(set(options) & set(args.grid)):
-        raise ValueError(
-            f"--grid has {', '.join(both)}, which another option also searches; use one of both."
-        )
+        option = "--" + both[0].removeprefix("gru__").replace("_", "-")
+        raise ValueError(f"--grid and {option} both have {both[0]}; remove one of them.")
     given = options | args.grid
     if both := sorted(set(given) & set(args.set)):
         raise ValueError(f"--set and the search both have {', '.join(both)}; remove one of them.")

@@ -1,4 +1,4 @@
-"""Decode and embed many videos, distributed by joblib and cached."""
+"""Decode and embed many videos, distributed by joblib."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ Reader = Callable[[Any], np.ndarray]
 _CHUNK = 16
 # Number of videos per thread that are decoded in advance.
 _AHEAD = 4
+# A file object has one position, so that two threads cannot read it. A lock serves those files
+# whose identities have the same remainder.
+_FILE_LOCKS = [Lock() for _ in range(61)]
 
 
 def video_progress(
@@ -128,8 +131,10 @@ def _read(video: Any, read: Reader | None, n_parallel: int) -> Any:
         return video
     # joblib limits the threads of torch in its workers, but not those of FFmpeg.
     threads = DECODER_THREADS.set(max(1, torch.get_num_threads() // n_parallel))
+    is_file = hasattr(video, "read")
     try:
-        return read(video)
+        with _FILE_LOCKS[id(video) % len(_FILE_LOCKS)] if is_file else nullcontext():
+            return read(video)
     except VideoDecodeError as error:
         return error
     finally:
@@ -261,16 +266,9 @@ def _decoded_ahead(videos: Sequence[Any], read: Reader | None, n_threads: int) -
     """Decode the next videos in threads while the network computes."""
     pool = ThreadPoolExecutor(n_threads)
     ahead: deque[Future[Any]] = deque()
-    # A file object has one position, so that two threads cannot read it.
-    locks = {id(video): Lock() for video in videos if hasattr(video, "read")}
-
-    def read_alone(video: Any) -> Any:
-        with locks.get(id(video), nullcontext()):
-            return _read(video, read, n_threads)
-
     try:
         for video in videos:
-            ahead.append(pool.submit(read_alone, video))
+            ahead.append(pool.submit(_read, video, read, n_threads))
             if len(ahead) > _AHEAD * n_threads:
                 yield ahead.popleft().result()
         while ahead:

@@ -103,7 +103,7 @@ class ResNet50FrameFeaturizer(FrameTransformer):
     max_epochs : int, optional
         Epochs of the backbone's training. With 0 it keeps its initial weights. By default
         the smallest number, at least 5, that makes 1200 optimizer steps, or 2400 with at
-        least 300 videos.
+        least 300 videos, unreadable ones included.
     lr : float, default=1e-3
         Maximum learning rate of the one-cycle schedule.
     weight_decay : float, default=0.05

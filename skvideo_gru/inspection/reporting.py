@@ -57,7 +57,8 @@ def evaluation_report(
     split : str, optional
         Description of the split.
     n_mistakes : int, default=5
-        The largest number of mistakes shown per part.
+        The largest number of mistakes shown per part; none if a step combines the frames or
+        replaces the featurizer or the GRU.
     explain : bool, default=True
         Whether to show what these predictions depend on, as `FilmStripDisplay` does.
 

@@ -167,7 +167,8 @@ class TimelineDisplay:
         VideoDecodeError
             If no frame of the video can be read.
         ValueError
-            If there are no windows, or windows or events do not match the classes.
+            If there are no windows, windows or events do not match the classes, or the
+            windows begin later than a `video` that is not a file.
         """
         display = cls(windows, classes, events=events)
         if video is not None:

@@ -144,17 +144,18 @@ def fetch_model(address: str, folder: str) -> str:
         address = address.rstrip("/") + "/model"
     try:
         model = mlflow.artifacts.download_artifacts(address, dst_path=folder)
-        flavour = Model.load(model).flavors["python_function"]
-    except (MlflowException, OSError, KeyError, SQLAlchemyError) as error:
+        flavours = Model.load(model).flavors
+    except (MlflowException, OSError, SQLAlchemyError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
             f"{address}: no such model in the MLflow store "
             f"{without_password(f'{mlflow.get_tracking_uri()} ({reason})')}. Check the name, or "
             "set MLFLOW_TRACKING_URI to use another store."
         ) from error
-    if "model_path" not in flavour:
+    path = flavours.get("python_function", {}).get("model_path")
+    if path is None:
         raise ValueError(
-            f"{address}: not a scikit-learn model, but of MLflow's flavour "
-            f"{flavour.get('loader_module')}. Log the pipeline with log_model."
+            f"{address}: not a scikit-learn model, but of MLflow's flavours "
+            f"{', '.join(flavours)}. Log the pipeline with log_model."
         )
-    return os.path.join(model, flavour["model_path"])
+    return os.path.join(model, path)

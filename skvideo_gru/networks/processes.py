@@ -68,7 +68,7 @@ def local_index() -> int:
     int
         0 for the first process.
     """
-    return int(os.environ.get("LOCAL_RANK", process_index()))
+    return int(os.environ.get("LOCAL_RANK") or process_index())
 
 
 def _join() -> None:

@@ -69,12 +69,16 @@ def check_net_params(params: Mapping[str, Any]) -> None:
     ):
         raise ValueError(f"fc_sizes={params['fc_sizes']!r} must contain positive ints only.")
     for name, value in (params["net_params"] or {}).items():
-        part = name.partition("__")[0]
+        part, _, rest = name.partition("__")
+        if part == "module" and rest in params:
+            raise ValueError(
+                f"net_params must not contain {name!r}: set {rest} of GRUClassifier instead."
+            )
         whole = part if part in ("criterion", "module") else name
         if whole in _NOT_IN_NET_PARAMS:
             raise ValueError(f"net_params must not contain {name!r}: {_NOT_IN_NET_PARAMS[whole]}.")
         if name in ("batch_size", "max_epochs") and not (
-            isinstance(value, Integral) and int(value) > 0
+            isinstance(value, Integral) and type(value) is not bool and int(value) > 0
         ):
             raise ValueError(f"net_params: {name}={value!r} must be a positive int.")
     for entry in _copy_callbacks(params["callbacks"]):

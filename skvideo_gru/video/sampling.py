@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -277,10 +277,10 @@ def select_frames(
         ("stride", stride, 1),
         ("seed", seed, 0),
     ):
-        if not isinstance(value, Integral) or value < least:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name}={value!r} must be an int, at least {least}.")
-    if not 0 < fps < np.inf:
-        raise ValueError(f"fps={fps} must be a positive number of frames per second.")
+    if not isinstance(fps, Real) or not 0 < fps < np.inf:
+        raise ValueError(f"fps={fps!r} must be a positive number of frames per second.")
     seconds = np.asarray(times, dtype=np.float64)
     first, stop = frames_in_range(seconds, start, end)
     n_available = stop - first

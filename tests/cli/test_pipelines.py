@@ -31,10 +31,10 @@ def test_videos_are_checked_in_the_modality_of_the_training(tmp_path, modality, 
 
 
 def test_options_of_the_backbone_are_passed_to_it():
-    options = ["--objective", "clip", "--modality", "motion", "--augmentation", "mirror,light"]
+    options = ["--objective", "frame", "--modality", "motion", "--augmentation", "mirror,light"]
     pipe = build_pipeline(parse_arguments(["train", *options]), generated=True, memory=None)
     features = pipe["features"]
-    assert (features.objective, features.modality) == ("clip", "motion")
+    assert (features.objective, features.modality) == ("frame", "motion")
     assert features.augmentation == ["mirror", "light"]
 
 
@@ -86,7 +86,7 @@ def test_given_parameters_replace_the_default_search():
         (["--set", "gru__lr_decay=1", "--lr-decay", "0.9"], "both have gru__lr_decay"),
         (
             ["--grid", "gru__hidden_size=4", "--hidden-size", "8"],
-            "--grid has gru__hidden_size, which another option also searches",
+            "--grid and --hidden-size both have gru__hidden_size",
         ),
         (["--set", "gru__pooling=max,gru__delta_weight=1"], "pass the parameters to search as"),
     ],

@@ -6,8 +6,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 
 from skvideo_gru import VideoDecodeError, read_frames
+from skvideo_gru.datasets.generated import write_video
 from skvideo_gru.features import extraction
 from skvideo_gru.features.extraction import (
     decode_videos,
@@ -112,11 +114,17 @@ def test_an_abandoned_generator_is_finalized_on_its_own_thread(monkeypatch):
     assert failures == []
 
 
-def test_a_file_object_that_occurs_twice_is_read_by_one_thread_at_a_time(clip):
-    expected = read_frames(clip, n_frames=4)
-    file = io.BytesIO(clip.read_bytes())
-    for frames in extraction._decoded_ahead([file] * 12, partial(read_frames, n_frames=4), 4):
+def test_a_file_object_that_occurs_twice_is_read_by_one_thread_at_a_time(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 96, 128, 3), dtype=np.uint8)
+    write_video(tmp_path / "large.mp4", noise)  # FFmpeg reads small files in one piece
+    file = io.BytesIO((tmp_path / "large.mp4").read_bytes())
+    read = partial(read_frames, n_frames=4)
+    expected = read(tmp_path / "large.mp4")
+    for frames in extraction._decoded_ahead([file] * 12, read, 4):
         np.testing.assert_array_equal(frames, expected)
+    with parallel_config(backend="threading"):
+        for frames in decode_videos([file] * 12, read, n_jobs=4, verbose=0):
+            np.testing.assert_array_equal(frames, expected)
 
 
 def test_workers_use_the_limit_of_pixels(clip, monkeypatch):

@@ -12,7 +12,8 @@ from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skvideo_gru import GRUClassifier, ResNet50FrameFeaturizer, evaluation_report
 from skvideo_gru.inspection import reporting
@@ -223,10 +224,15 @@ def test_a_report_of_flattened_rows_explains_no_frames(order_data):
     assert "attention" not in evaluation_report(pipe, {"all": (videos, y)})
 
 
-def test_a_report_of_a_pipeline_with_another_classifier_has_no_film_strips(order_data):
+@pytest.mark.parametrize("other", ["classifier", "first step"])
+def test_a_report_of_a_pipeline_with_another_step_has_no_film_strips(other, order_data):
     videos, y = order_data.data[:20], order_data.target[:20]
-    features = ResNet50FrameFeaturizer(3, frame_size=32, max_epochs=0, random_state=0)
-    pipe = Pipeline([("features", features), ("linear", LogisticRegression())]).fit(videos, y)
+    steps = [ResNet50FrameFeaturizer(3, frame_size=32, max_epochs=0, random_state=0)]
+    if other == "classifier":
+        steps += [LogisticRegression()]
+    else:
+        steps = [FunctionTransformer(), *steps, GRUClassifier(max_epochs=1)]
+    pipe = make_pipeline(*steps).fit(videos, y)
     report = evaluation_report(pipe, {"all": (videos, np.roll(y, 1))})
     assert "accuracy" in report
     assert "image/jpeg" not in report

@@ -1,5 +1,6 @@
 import mlflow
 import pytest
+from mlflow.models import Model
 
 from skvideo_gru.mlops.registry import check_register, fetch_model
 
@@ -17,5 +18,9 @@ def test_a_model_of_another_flavour_is_named(tmp_path):
 
     folder = tmp_path / "constant"
     mlflow.pyfunc.save_model(folder, python_model=Constant(), pip_requirements=[])
-    with pytest.raises(ValueError, match="constant: not a scikit-learn model, .* mlflow.pyfunc"):
+    with pytest.raises(ValueError, match="constant: not a scikit-learn .* python_function"):
         fetch_model(str(folder), str(tmp_path / "copy"))
+    # A model that has no function, such as one that R has logged.
+    Model(flavors={"crate": {"version": "1"}}).save(folder / "MLmodel")
+    with pytest.raises(ValueError, match="constant: not a scikit-learn .* flavours crate"):
+        fetch_model(str(folder), str(tmp_path / "copy2"))

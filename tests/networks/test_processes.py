@@ -13,6 +13,7 @@ import torch
 from conftest import largest_error, needs_gpu
 
 from skvideo_gru.networks import n_processes, process_index, resolve_device, run_epochs
+from skvideo_gru.networks.processes import local_index
 
 SCRIPT = Path(__file__).with_name("together.py")
 ROOT = str(Path(__file__).parents[2])
@@ -58,8 +59,11 @@ def results(first):
     return results
 
 
-def test_without_torchrun_there_is_one_process():
-    assert (n_processes(), process_index()) == (1, 0)
+@pytest.mark.parametrize("variables", [[], ["WORLD_SIZE", "RANK", "LOCAL_RANK"]])
+def test_without_torchrun_there_is_one_process(variables, monkeypatch):
+    for name in variables:
+        monkeypatch.setenv(name, "")
+    assert (n_processes(), process_index(), local_index()) == (1, 0, 0)
     assert not torch.distributed.is_initialized()
 
 

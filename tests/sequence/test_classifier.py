@@ -797,7 +797,8 @@ def test_net_params_override_parameters(options, net_params):
         ("criterion__reduction", "the loss is always cross-entropy"),
         ("train_split", "use early_stopping"),
         ("module", "the network is always a GRU"),
-        ("module__hidden_size", "the network is always a GRU"),
+        ("module__cell", "the network is always a GRU"),
+        ("module__dropout", "set dropout of GRUClassifier"),
         ("predict_nonlinearity", "softmax"),
     ],
 )
@@ -808,7 +809,8 @@ def test_net_params_that_saving_would_lose_are_errors(name, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("batch_size", 0), ("max_epochs", 0), ("batch_size", 2.5)]
+    ("name", "value"),
+    [("batch_size", 0), ("max_epochs", 0), ("batch_size", 2.5), ("batch_size", True)],
 )
 def test_net_params_that_cannot_train_are_named(name, value):
     X, y = order_data(20)

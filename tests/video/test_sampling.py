@@ -139,6 +139,8 @@ def test_select_frames_of_a_time_range():
         ({"stride": 0}, "stride=0"),
         ({"fps": -1.0}, "fps=-1.0"),
         ({"fps": float("nan")}, "fps=nan"),
+        ({"fps": "2"}, "fps='2'"),
+        ({"n_frames": True}, "n_frames=True"),
     ],
 )
 def test_select_frames_names_the_wrong_parameter(parameters, message):
