@@ -179,6 +179,13 @@ def test_temperature_scaling_finds_a_known_temperature():
     np.testing.assert_allclose(scaling.predict_proba(softmax(logits, axis=1)), true, atol=0.02)
 
 
+def test_without_mistakes_probabilities_still_differ():
+    first = np.linspace(0.6, 0.99, 10)
+    proba = np.column_stack([first, 1 - first])
+    calibrated = _TemperatureScaling().fit(proba, np.zeros(10, int)).predict_proba(proba)[:, 0]
+    assert np.all(np.diff(calibrated) > 0) and calibrated[-1] < 1
+
+
 def test_calibration_corrects_overconfident_probabilities(blobs):
     class Overconfident(LogisticRegression):
         def predict_proba(self, X):

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import sys
+import warnings
 from collections import Counter
 from contextlib import ExitStack
 from datetime import timedelta
@@ -25,6 +26,7 @@ from ..datasets import (
     read_folder,
     read_manifest,
     repeated_content,
+    split_videos,
 )
 from ..features import cache_contents, open_cache, prune, remove_unfinished, video_progress
 from ..inspection import class_columns
@@ -39,7 +41,7 @@ from ..video import (
     video_bounds,
 )
 from .results import json_results, output_file, raise_interruption, until_interrupted
-from .screening import warn_of_leaks, warn_of_recordings
+from .screening import warn, warn_of_leaks, warn_of_recordings
 
 
 def predict(args: argparse.Namespace) -> int:
@@ -161,6 +163,8 @@ def check(args: argparse.Namespace) -> int:
     reports = list(video_progress("checking", len(data.data), 1, checked))
     failed = [report for report in reports if report["reason"]]
     warn_of_leaks(args, data)
+    if not failed and len(data.target) and os.path.isfile(args.data):
+        _warn_of_faults(args)
     copies = [_paths(data, rows) for rows in repeated_content(data.data)]
     if args.json:
         first = {path: paths[0] for paths in copies for path in paths[1:]}
@@ -184,6 +188,17 @@ def check(args: argparse.Namespace) -> int:
         print(f"Classes: {describe_classes(data.target)}.")
     print(f"Checked {len(reports)} videos; {len(failed)} cannot be read.")
     return 1 if failed else 0
+
+
+def _warn_of_faults(args: argparse.Namespace) -> None:
+    """Print a warning if `train` refuses a manifest whose videos can be read."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # they have been printed
+            data = load_data(args.data)
+        if data.split is not None:
+            split_videos(data, "manifest")
+    except ValueError as error:
+        warn(args, f"train refuses this manifest. {error}")
 
 
 def _paths(data: Bunch, rows: list[int]) -> list[str]:

@@ -21,6 +21,7 @@ from ..persistence import atomic_write, check_writable
 from ..video import VideoDecodeError, check_window, video_duration
 from .commands import load_named_model
 from .results import output_file, raise_interruption, until_interrupted
+from .screening import warn_of_window
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def timeline(args: argparse.Namespace) -> int:
     write = _writer(args)
     _check_report(args)
     model = load_named_model(args)
+    warn_of_window(args, model)
     thresholds = event_thresholds(model, args.high, args.low)
     if args.explain == "yes":
         from ..inspection import explainable_pipeline  # matplotlib takes a second to import

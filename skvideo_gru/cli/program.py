@@ -66,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"skvideo-gru {args.name}: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"skvideo-gru {args.name}: interrupted", file=sys.stderr)
+        again = "; run the same command again to continue" if getattr(args, "memory", "") else ""
+        print(f"skvideo-gru {args.name}: interrupted{again}", file=sys.stderr)
         return 130
 
 

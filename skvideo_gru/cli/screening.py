@@ -160,8 +160,7 @@ def warn_of_recordings(args: argparse.Namespace, model: Any, videos: Sequence[Vi
     videos : sequence of videos
         The videos to predict.
     """
-    known = [getattr(step, "max_duration_", None) for step in find_featurizers(model)]
-    longest = max(filter(None, known), default=None)
+    longest = _longest_training_video(model)
     if longest is None:
         return
     durations = [(describe_video(video), video_duration(video) or 0.0) for video in videos]
@@ -174,6 +173,30 @@ def warn_of_recordings(args: argparse.Namespace, model: Any, videos: Sequence[Vi
             "Each video gets one label. To find out when each class occurs, use "
             f"`skvideo-gru timeline RECORDING --model {args.model} --window {longest:.3g}`.",
         )
+
+
+def warn_of_window(args: argparse.Namespace, model: Any) -> None:
+    """Print a warning about windows that are far longer than the videos of the training.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        The command's options, of which ``window`` is used.
+    model : classifier
+        The fitted model. Without known durations of its training videos, nothing is printed.
+    """
+    longest = _longest_training_video(model)
+    if longest is not None and args.window > _FAR_LONGER * longest:
+        warn(
+            args,
+            f"--window {args.window:g} is far longer than the longest training video "
+            f"({_span(longest)}). Use about --window {longest:.3g}.",
+        )
+
+
+def _longest_training_video(model: Any) -> float | None:
+    known = [getattr(step, "max_duration_", None) for step in find_featurizers(model)]
+    return max(filter(None, known), default=None)
 
 
 def _span(seconds: float) -> str:

@@ -139,7 +139,7 @@ class Evaluation:
         name = max(("majority", "chance"), key=scores.__getitem__)
         low, high = scores["accuracy_low"], scores["accuracy_high"]
         if low <= scores[name]:
-            more = " Evaluate more videos." if high > scores[name] else ""
+            more = " Evaluate more videos." if scores["accuracy"] > scores[name] else ""
             return (
                 f"{n_videos} videos do not show an accuracy above the {name} baseline of "
                 f"{scores[name]:.3f}.{more}"

@@ -88,13 +88,20 @@ def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
     ValueError
         If the file contains no classifier, or needs trust and `trust` is False.
     """
+    if os.path.isdir(path):
+        raise FileNotFoundError(f"{path} is a folder; pass the model file.")
     if not os.path.isfile(path):
         raise FileNotFoundError(f"{path}: the model file does not exist; check the path.")
     is_skops = zipfile.is_zipfile(path)
     with open(path, "rb") as file:
-        begun = os.fspath(path).endswith(".skops") or file.read(2) == b"PK"
-    if begun and not is_skops:
+        start = file.read(6)
+    if not is_skops and (os.fspath(path).endswith(".skops") or start.startswith(b"PK")):
         raise ValueError(f"{path}: the file is damaged or incomplete; save or copy it again.")
+    if not is_skops and not start.startswith(_PICKLE_STARTS):
+        raise ValueError(
+            f"{path}: the file is no model; pass a file that save_model, joblib or skops has "
+            "written."
+        )
     try:
         model = (_load_skops if is_skops else _load_pickle)(path, trust)
     except _UntrustedError:
@@ -109,6 +116,10 @@ def load_model(path: str | os.PathLike[str], *, trust: bool = False) -> Any:
     if not hasattr(model, "classes_"):
         raise ValueError(f"{path}: the classifier is not fitted; save it after its fit.")
     return model
+
+
+# Pickles of protocol 2 or later, and files of zlib, gzip, bz2, lzma, xz and lz4.
+_PICKLE_STARTS = (b"\x80", b"x", b"\x1f\x8b", b"BZ", b"]\0", b"\xfd7zXZ", b'\x04"M\x18')
 
 
 class _UntrustedError(ValueError):

@@ -130,6 +130,29 @@ def test_predict_reports_unreadable_videos_in_their_rows(model, clips, broken_cl
     assert "2 of 3 videos could not be read" in err
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("path,label", "line 3: label is empty"),
+        ("path,label,group", "line 3: group is empty"),
+        ("path,label,split", "unknown values ['tset'] in column 'split'"),
+        ("path", ""),
+    ],
+)
+def test_check_names_what_train_refuses_in_a_manifest(columns, message, clips, tmp_path, capsys):
+    values = {"label": "ab", "group": ["a", "b"], "split": ["train", "tset"]}
+    if "is empty" in message:
+        values[message.split()[2]] = ["a", ""]
+    rows = [columns]
+    for number in range(2):
+        path = [str(clips / "dark" / f"{2 * number}.mp4")]
+        rows.append(",".join(path + [values[name][number] for name in columns.split(",")[1:]]))
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    assert cli.main(["check", str(tmp_path / "manifest.csv")]) == 0
+    err = capsys.readouterr().err
+    assert message in err and ("train refuses this manifest" in err) == bool(message)
+
+
 def test_check_reports_every_unreadable_video(clips, tmp_path, capsys, broken_clip):
     assert cli.main(["check", str(clips)]) == 0
     assert capsys.readouterr().out == (

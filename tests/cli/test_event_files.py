@@ -69,6 +69,11 @@ def test_events_of_recordings_in_all_formats(model, recording, tmp_path, capsys)
     assert [line.split()[0] for line in lines[3::3]] == ["dark", "bright", "dark"]
 
 
+def test_a_window_far_longer_than_the_training_videos_is_named(model, recording, capsys):
+    assert run(model, "--window", 30, recording) == 0
+    assert "--window 30 is far longer than the longest training video" in capsys.readouterr().err
+
+
 def test_a_report_has_a_section_for_each_recording(model, recording, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(Path(recording).read_bytes())

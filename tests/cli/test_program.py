@@ -10,7 +10,7 @@ import pytest
 from cli_fixtures import tracking
 
 from skvideo_gru import cli
-from skvideo_gru.cli import commands
+from skvideo_gru.cli import commands, experiments
 
 
 def test_an_interruption_prints_no_traceback(monkeypatch, capsys):
@@ -20,6 +20,17 @@ def test_an_interruption_prints_no_traceback(monkeypatch, capsys):
     monkeypatch.setattr(commands, "load_data", interrupted)
     assert cli.main(["check", "clips"]) == 130
     assert capsys.readouterr().err == "skvideo-gru check: interrupted\n"
+
+
+def test_an_interrupted_command_with_a_cache_can_continue(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "build_pipeline", interrupted)
+    for memory in ([], ["--memory", "cache"]):
+        assert cli.main(["train", *memory]) == 130
+        again = "; run the same command again to continue" if memory else ""
+        assert capsys.readouterr().err == f"skvideo-gru train: interrupted{again}\n"
 
 
 def test_sigterm_is_an_interruption(monkeypatch, capsys):
@@ -70,7 +81,7 @@ def test_module_runs_as_a_program():
         (["predict", "--model", "none.joblib", "."], ". is a folder; pass it as --data ."),
         (
             ["predict", "--model", __file__, "--trust", "yes", "a.mp4"],
-            "the model cannot be loaded",
+            "the file is no model; pass a file that",
         ),
         (
             ["predict", "--model", "runs:/none/model", "a.mp4"],

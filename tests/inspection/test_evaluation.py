@@ -31,6 +31,8 @@ def test_a_hint_says_what_few_videos_do_not_show():
         "6 videos do not show an accuracy above the majority baseline of 0.500. "
         "Evaluate more videos."
     )
+    worse = outcome_of(["a", "b"] * 3, ["b", "a"] * 2 + ["a", "b"]).hint
+    assert worse.endswith("above the majority baseline of 0.500.")
     assert "6 videos are few" in outcome_of(["a", "b"] * 3, ["a", "b"] * 3).hint
     assert outcome_of(["a", "b"] * 60, ["a", "b"] * 60).hint == ""
     wrong = outcome_of(["a", "b"] * 60, ["b", "a"] * 60).hint

@@ -65,9 +65,22 @@ def test_models_of_scikit_learn_need_no_trust(tmp_path):
 def test_a_file_without_a_model(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.skops: the model file does not exist"):
         load_model(tmp_path / "missing.skops")
+    with pytest.raises(FileNotFoundError, match="is a folder; pass the model file"):
+        load_model(tmp_path)
     (tmp_path / "text.joblib").write_text("no model")
-    with pytest.raises(ValueError, match=r"text\.joblib: the model cannot be loaded"):
-        load_model(tmp_path / "text.joblib", trust=True)
+    for trust in (False, True):
+        with pytest.raises(ValueError, match=r"text\.joblib: the file is no model; pass"):
+            load_model(tmp_path / "text.joblib", trust=trust)
+    (tmp_path / "short.joblib").write_bytes(b"\x80\x04")
+    with pytest.raises(ValueError, match=r"short\.joblib: the model cannot be loaded"):
+        load_model(tmp_path / "short.joblib", trust=True)
+
+
+@pytest.mark.parametrize("compress", [0, "zlib", "gzip", "bz2", "lzma", "xz"])
+def test_compressed_pickles_are_models(compress, tmp_path):
+    joblib.dump(Malicious(), tmp_path / "model", compress=compress and (compress, 3))
+    with pytest.raises(ValueError, match="seems to be a pickle"):
+        load_model(tmp_path / "model")
     skops.io.dump(MinMaxScaler(), tmp_path / "scaler.skops")
     for name in ("half.skops", "half"):
         (tmp_path / name).write_bytes((tmp_path / "scaler.skops").read_bytes()[:500])
